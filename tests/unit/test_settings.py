@@ -1,0 +1,204 @@
+"""Settings: what is accepted, what is refused and in which words, and that no secret is ever shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from streams.runtime.settings import Settings, SettingsError, load_settings, load_settings_file, variable_names
+from streams.runtime.settings_docs import settings_markdown
+from streams.runtime.settings_sections import PolicySettings
+
+REPO = Path(__file__).parents[2]
+
+
+def problems(text: str | None, env: dict[str, str] | None = None) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(text, env or {}, name="cw.yaml")
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_nothing_given_is_the_defaults_whatever_the_process_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHURNWATCH_POLICY__WATCH", "0.6")
+    monkeypatch.setenv("CHURNWATCH_BOGUS", "1")
+    assert load_settings(None, {}) == load_settings("", {}) == Settings()
+    assert Settings().policy.watch == 0.5
+
+
+def test_the_environment_wins_over_the_file_and_the_file_over_defaults() -> None:
+    text = "kafka:\n  group: from-file\n  partitions: 8\npolicy: {watch: 0.4}\n"
+    got = load_settings(text, {"CHURNWATCH_KAFKA__GROUP": "from-env", "churnwatch_http__port": "0", "PATH": "x"})
+    assert (got.kafka.group, got.kafka.partitions, got.policy.watch, got.http.port) == ("from-env", 8, 0.4, 0)
+
+
+def test_every_setting_can_be_given_by_its_variable() -> None:
+    env = {
+        "CHURNWATCH_KAFKA__SECURITY_PROTOCOL": "SASL_SSL",
+        "CHURNWATCH_KAFKA__SASL_MECHANISM": "SCRAM-SHA-512",
+        "CHURNWATCH_KAFKA__USERNAME": "u",
+        "CHURNWATCH_KAFKA__PASSWORD": "p",
+        "CHURNWATCH_KAFKA__CA_FILE": "ca.pem",
+        "CHURNWATCH_MONEY__RATES": '{"USD": 1, "EUR": 1.25}',
+        "CHURNWATCH_TIME__HEARTBEAT_TIMEOUT_S": "60",
+        "CHURNWATCH_RISK__PARAMETERS_FILE": "p.json",
+    }
+    plain = Settings().model_dump(mode="json")
+    for variable, (section, field) in variable_names().items():
+        if variable not in env and field not in ("url",):
+            env[variable] = str(plain[section][field])
+    got = load_settings(None, env)
+    assert got.money.rates == {"USD": 1.0, "EUR": 1.25}
+    assert got.kafka.password is not None
+    assert got.kafka.password.get_secret_value() == "p"
+    assert got.time.heartbeat_timeout_s == 60
+
+
+def test_an_empty_variable_and_an_empty_section_count_as_absent() -> None:
+    assert load_settings("kafka:\n", {"CHURNWATCH_KAFKA__PASSWORD": "", "CHURNWATCH_POLICY__WATCH": ""}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("polcy: {watch: 0.4}", "polcy (cw.yaml): is not a setting; did you mean policy?"),
+        ("policy: {wach: 0.4}", "policy.wach (cw.yaml): is not a setting; did you mean watch?"),
+        ("policy: 3", "policy (cw.yaml): should be a section: a mapping of its settings"),
+        ("- a", "cw.yaml: should be a mapping of sections"),
+        ("a: [", "cw.yaml, line 1: is not valid YAML"),
+        ("kafka:\n  group: a\n  group: b\n", "cw.yaml, line 3: is not valid YAML: key 'group' is there twice"),
+        ("time: {lateness_s: 604801}", "time.lateness_s (cw.yaml) = 604801: should be less than or equal to 604800"),
+        ("time: {lateness_s: -1}", "time.lateness_s (cw.yaml) = -1: should be greater than or equal to 0"),
+        ("risk: {silence_patience: .nan}", "risk.silence_patience (cw.yaml) = nan: should be a finite number"),
+        ("policy: {watch: 0.8}", "policy.high (cw.yaml): should be above policy.watch (0.8)"),
+        ("policy: {high: 0.9}", "policy.critical (cw.yaml): should be above policy.high (0.9)"),
+        ("policy: {watch: 0.05}", "policy.release_margin (cw.yaml): should be below policy.watch (0.05)"),
+        ("looks: {min_s: 100, max_s: 99}", "looks.max_s (cw.yaml): should be at least looks.min_s (100)"),
+        ("money: {base_currency: EUR}", "money.rates (cw.yaml): should give the base currency EUR the rate 1"),
+        ("money: {rates: {USD: 1, EUR: 0}}", "money.rates (cw.yaml) = 0: EUR should be greater than 0"),
+        ("money: {rates: {USD: 1, eur: 1}}", "money.rates (cw.yaml) = 'eur': eur should match pattern"),
+        ("kafka: {bootstrap: localhost}", "kafka.bootstrap (cw.yaml) = 'localhost': should be host:port"),
+        ("kafka: {username: u}", "kafka.username (cw.yaml): would not be used: set kafka.security_protocol"),
+        ("kafka: {ca_file: x}", "kafka.ca_file (cw.yaml): would not be used"),
+        ("kafka: {partitions: true}", "kafka.partitions (cw.yaml) = True: should not be true or false"),
+        ("redis: {cluster: true, url: 'unix:///s'}", "redis.cluster (cw.yaml): needs redis://"),
+        ("redis: {cluster: true, url: 'redis://h/3'}", "redis.cluster (cw.yaml): has database 0 only"),
+        ("redis: {prefix: 'a{b}'}", "redis.prefix (cw.yaml) = 'a{b}': should match pattern"),
+        ("redis: {wait_replicas: 1, timeout_s: 0.5}", "redis.wait_ms (cw.yaml): should be below redis.timeout_s (0.5 s)"),
+    ],
+)
+def test_what_is_wrong_is_told_with_place_value_and_remedy(text: str, expected: str) -> None:
+    (only,) = problems(text)
+    assert only.startswith(expected)
+
+
+def test_all_problems_are_told_at_once_from_file_and_environment() -> None:
+    text = "kafka: {bootstrap: nope, security_protocol: SASL_SSL}\npolicy: {watch: 0.9, critical: x}\nfrob: 1\n"
+    env = {"CHURNWATCH_HTTP__PORT": "99999", "CHURNWATCH_LOOKS__MINS": "3", "CHURNWATCH_MONEY__RATES": "{"}
+    told = problems(text, env)
+    places = {line.split(" ")[0].rstrip(":") for line in told}
+    assert places == {
+        *("kafka.bootstrap", "kafka.sasl_mechanism", "kafka.username", "kafka.password", "frob"),
+        *("policy.critical", "policy.high", "CHURNWATCH_HTTP__PORT", "CHURNWATCH_LOOKS__MINS", "CHURNWATCH_MONEY__RATES"),
+    }
+    assert len(told) == len(places)
+
+
+def test_a_rule_is_not_judged_by_a_default_put_in_place_of_a_wrong_value() -> None:
+    assert len(problems("policy: {watch: x, high: 0.45}")) == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["CHURNWATCH_POLICY", "CHURNWATCH_POLICY__WATCH__X", "CHURNWATCH_MONEY__RATES__EUR", "CHURNWATCH_POLICY_WATCH"]
+)
+def test_a_variable_that_names_no_setting_is_refused(name: str) -> None:
+    (only,) = problems(None, {name: "hunter2"})
+    assert only.startswith(f"{name}: is not a setting")
+    assert "hunter2" not in only
+
+
+def test_variables_of_the_command_line_and_of_tests_are_let_be() -> None:
+    env = {"CHURNWATCH_CONFIG": "x", "CHURNWATCH_REQUIRE_REAL": "1", "CHURNWATCH_KAFKA_LIB": "lib", "CHURN_OTHER": "1"}
+    assert load_settings(None, env) == Settings()
+
+
+SECRET = "hunter2"
+LEAKS = [
+    ("redis: {url: 'http://u:hunter2@h'}", {}),
+    ("redis: {url: 'redis://u:hunter2@[h'}", {}),
+    ("redis: {url: 'redis://u:hunter2@h:port'}", {}),
+    ("redis: {url: ['redis://u:hunter2@h']}", {}),
+    ("redis: 'redis://u:hunter2@h'", {}),
+    ("kafka: {password: [hunter2]}", {}),
+    ("kafka: {pasword: hunter2}", {}),
+    ("kafka: {password: hunter2}", {}),
+    ("password: hunter2", {}),
+    (None, {"CHURNWATCH_REDIS__URL": "hunter2"}),
+    (None, {"CHURNWATCH_KAFKA__PASSWD": "hunter2"}),
+]
+
+
+@pytest.mark.parametrize(("text", "env"), LEAKS)
+def test_no_error_shows_a_secret(text: str | None, env: dict[str, str]) -> None:
+    assert SECRET not in "\n".join(problems(text, env))
+
+
+def test_neither_repr_nor_dump_shows_a_secret() -> None:
+    env = {
+        "CHURNWATCH_REDIS__URL": "rediss://user:hunter2@cache:6380/2?password=hunter2&ssl_cert_reqs=none",
+        "CHURNWATCH_KAFKA__SECURITY_PROTOCOL": "SASL_SSL",
+        "CHURNWATCH_KAFKA__SASL_MECHANISM": "PLAIN",
+        "CHURNWATCH_KAFKA__USERNAME": "u",
+        "CHURNWATCH_KAFKA__PASSWORD": "hunter2",
+    }
+    got = load_settings(None, env)
+    assert SECRET not in f"{got!r} {got} {got.masked()} {got.model_dump_json()}"
+    assert got.masked()["redis"]["url"] == "rediss://***@cache:6380/2?password=***&ssl_cert_reqs=none"
+    with pytest.raises(ValidationError) as caught:
+        Settings.model_validate({"redis": {"url": "http://hunter2"}})
+    assert SECRET not in str(caught.value)
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(ValidationError):
+        Settings().policy.watch = 0.1  # type: ignore[misc]  # that is the point
+
+
+def test_the_hash_changes_with_what_decides_and_with_nothing_else() -> None:
+    base = Settings().config_hash
+    assert len(base) == 12
+    assert int(base, 16) >= 0
+    deciding = ["time: {lateness_s: 1}", "risk: {horizon_days: 60}", "policy: {watch: 0.4}", "looks: {min_s: 1}"]
+    deciding += ["money: {rates: {USD: 1, EUR: 1.1}}", "policy: {holdout_salt: x}"]
+    others = ["kafka: {group: x}", "redis: {prefix: x}", "time: {skew_s: 1}", "http: {port: 1}", "risk: {parameters_file: x}"]
+    assert len({base, *(load_settings(text, {}).config_hash for text in deciding)}) == len(deciding) + 1
+    assert {load_settings(text, {}).config_hash for text in others} == {base}
+    one, other = ("money: {rates: {USD: 1, EUR: 2, GBP: 3}}", "money: {rates: {GBP: 3.0, EUR: 2, USD: 1}}")
+    assert load_settings(one, {}).config_hash == load_settings(other, {}).config_hash
+
+
+def test_the_file_is_the_one_given_or_the_one_the_variable_names(tmp_path: Path) -> None:
+    one, two = tmp_path / "one.yaml", tmp_path / "two.yaml"
+    one.write_text("kafka: {group: one}")
+    two.write_text("kafka: {group: two}")
+    env = {"CHURNWATCH_CONFIG": str(two)}
+    assert load_settings_file(one, env).kafka.group == "one"
+    assert load_settings_file(None, env).kafka.group == "two"
+    assert load_settings_file(None, {}).kafka.group == "churnwatch"
+
+
+def test_a_file_that_cannot_be_read_is_a_settings_error(tmp_path: Path) -> None:
+    (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe\x00")
+    for path, reason in ((tmp_path / "absent.yaml", "No such file"), (tmp_path / "bytes.yaml", "is not UTF-8")):
+        with pytest.raises(SettingsError, match=reason):
+            load_settings_file(path, {})
+
+
+def test_sections_made_in_code_obey_the_same_rules() -> None:
+    with pytest.raises(ValidationError, match="above policy.watch"):
+        PolicySettings(watch=0.8)
+
+
+def test_the_page_of_settings_is_current() -> None:
+    assert (REPO / "docs" / "settings.md").read_text("utf-8") == settings_markdown(), "run `make docs`"
