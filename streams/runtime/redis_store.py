@@ -1,0 +1,250 @@
+"""The partition store in Redis, Valkey or Redis Cluster.
+
+    <prefix>:{p}:meta     HASH    epoch, nonce, generation, seq, commit_id, outbox_no, state, offset:<topic>, versions, partitions
+    <prefix>:{p}:c:<id>   STRING  the customer's record
+    <prefix>:{p}:due      ZSET    customer -> event time of the next look, s
+    <prefix>:{p}:outbox   STREAM  <number>-0 -> t(opic), k(ey), v(alue)
+    <prefix>:{p}:risk     ZSET    customer -> risk 0..1
+    <prefix>:{p}:confirm  STRING  written before WAIT, see `confirmed`
+
+The hash tag {p} keeps a partition in one slot, so that one script may touch all of it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, cast
+
+from redis.exceptions import NoScriptError, RedisError
+
+from streams.runtime.backoff import Backoff
+from streams.runtime.redis_link import RedisLink, mask
+from streams.runtime.redis_wire import Script, meta_of, pack_commit
+from streams.runtime.store import (
+    LAYOUT_VERSION,
+    CommitRequest,
+    Fenced,
+    LostCommits,
+    Meta,
+    OutboxEntry,
+    PartitionCountChanged,
+    StaleGeneration,
+    StoredCustomer,
+    StoreMisconfigured,
+    StoreUnavailable,
+    UnknownVersion,
+    check_request,
+)
+
+LOAD_SLICE = 1000
+SCAN_SLICE = 1000
+
+
+class RedisPartitionStore:
+    """`PartitionStore` over a link.
+
+    link             connections
+    prefix           first part of every key; no braces, which would break the hash tag
+    record_version   of the records this program writes; it reads every older one
+    wait_replicas    how many replicas must hold an outbox entry before it may leave; 0: none are asked
+    wait_ms          longest wait for them at a time
+    backoff          pauses, patience and reporting while Redis is away
+    """
+
+    def __init__(
+        self,
+        link: RedisLink,
+        *,
+        prefix: str = "churnwatch",
+        record_version: int = 1,
+        wait_replicas: int = 0,
+        wait_ms: int = 1000,
+        backoff: Backoff | None = None,
+    ) -> None:
+        if set("{}") & set(prefix):
+            raise ValueError(f"redis.prefix: {prefix!r} contains a brace: take one without")
+        self._link = link
+        self._prefix = prefix
+        self._record_version = record_version
+        self._wait_replicas, self._wait_ms = wait_replicas, wait_ms
+        self._backoff = backoff or Backoff()
+        self._commit, self._take, self._reset = Script("commit"), Script("take_epoch"), Script("reset_epoch")
+
+    def with_patience(self, patience_s: float | None) -> RedisPartitionStore:
+        """The same store, giving up (StoreUnavailable) after so many seconds; None: never."""
+        return RedisPartitionStore(
+            self._link,
+            prefix=self._prefix,
+            record_version=self._record_version,
+            wait_replicas=self._wait_replicas,
+            wait_ms=self._wait_ms,
+            backoff=dataclasses.replace(self._backoff, patience_s=patience_s),
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._link.close()
+
+    def key(self, partition: int, name: str) -> str:
+        """Full name of one of the partition's keys, e.g. `meta` or `c:<customer>`."""
+        return f"{self._prefix}:{{{partition}}}:{name}"
+
+    # Epochs and commits
+
+    async def take_epoch(self, partition: int, generation: int, partition_count: int, nonce: str) -> Meta:
+        """See `EpochStore`."""
+        meta = self.key(partition, "meta")
+        args = (generation, partition_count, LAYOUT_VERSION, self._record_version, nonce)
+        reason, *reply = await self._run(self._take, [meta], *args)
+        if reason == b"ok":
+            return meta_of(dict(zip(reply[::2], reply[1::2], strict=True)))
+        stored = int(reply[0])
+        if reason == b"generation":
+            raise StaleGeneration(f"partition {partition}: Kafka generation {generation} is older than {stored}, which owns it")
+        if reason == b"partitions":
+            raise PartitionCountChanged(
+                f"kafka.partitions: {partition_count}, but Redis was written for {stored}: set {stored}, or rebuild"
+            )
+        known = LAYOUT_VERSION if reason == b"layout" else self._record_version
+        raise UnknownVersion(f"partition {partition}: {reason.decode()} version {stored} in Redis, this program knows {known}")
+
+    async def reset_generation(self, partition: int) -> bool:
+        """See `EpochStore`."""
+        return bool(await self._run(self._reset, [self.key(partition, "meta")]))
+
+    async def readmeta_of(self, partition: int) -> Meta:
+        """See `EpochStore`."""
+        meta = self.key(partition, "meta")
+        return meta_of(await self._send("read meta", meta, "HGETALL", meta))
+
+    async def commit(self, partition: int, epoch: int, nonce: str, request: CommitRequest) -> None:
+        """See `EpochStore`."""
+        check_request(request)
+        record_key = self.key(partition, "c:")
+        keys = [self.key(partition, name) for name in ("meta", "due", "risk", "outbox")]
+        keys += [record_key + customer for customer, _ in request.records]
+        reply = await self._run(self._commit, keys, pack_commit(epoch, nonce, request))
+        if reply[0] != b"refused":
+            return
+        stored_epoch, stored_nonce, stored_seq = int(reply[1]), reply[2].decode(), int(reply[3])
+        where = f"partition {partition}, commit {request.seq} of epoch {epoch}"
+        if stored_epoch > epoch or (stored_epoch == epoch and stored_nonce != nonce):
+            raise Fenced(f"{where}: epoch {stored_epoch} was taken by someone else")
+        raise LostCommits(f"{where}: Redis is at commit {stored_seq} of epoch {stored_epoch}")
+
+    # Customers
+
+    async def load(self, partition: int, ids: Sequence[str]) -> list[bytes | None]:
+        """See `RecordStore`."""
+        meta, record_key = self.key(partition, "meta"), self.key(partition, "c:")
+        found: list[bytes | None] = []
+        for at in range(0, len(ids), LOAD_SLICE):
+            keys = [record_key + customer for customer in ids[at : at + LOAD_SLICE]]
+            found += await self._send("load", meta, "MGET", *keys)
+        return found
+
+    async def due(self, partition: int, until_s: int, limit: int) -> list[str]:
+        """See `RecordStore`."""
+        due = self.key(partition, "due")
+        members = await self._send("due", due, "ZRANGEBYSCORE", due, "-inf", until_s, "LIMIT", 0, limit)
+        return [member.decode() for member in members]
+
+    async def riskiest(self, partition: int, limit: int) -> list[tuple[str, float]]:
+        """See `RecordStore`."""
+        risk = self.key(partition, "risk")
+        [flat] = await self._in_row("riskiest", risk, ("ZREVRANGE", risk, 0, limit - 1, "WITHSCORES"))
+        return [(member.decode(), float(score)) for member, score in zip(flat[::2], flat[1::2], strict=True)]
+
+    async def read_customer(self, partition: int, customer_id: str) -> StoredCustomer | None:
+        """See `RecordStore`."""
+        due, risk = self.key(partition, "due"), self.key(partition, "risk")
+        record_key = self.key(partition, "c:") + customer_id
+        commands = (("GET", record_key), ("ZSCORE", due, customer_id), ("ZSCORE", risk, customer_id))
+        record, due_s, score = await self._in_row("read customer", due, *commands)
+        if record is None:
+            return None
+        return StoredCustomer(record, None if due_s is None else int(float(due_s)), None if score is None else float(score))
+
+    async def scan_records(self, partition: int) -> AsyncIterator[tuple[str, bytes]]:
+        """See `RecordStore`. Walks the whole key space of the owning server: for fitting and looking, not for the hot path."""
+        record_key = self.key(partition, "c:")
+        pattern = "".join(f"[{sign}]" if sign in "*?[" else "\\\\" if sign == "\\" else sign for sign in record_key) + "*"
+        seen: set[str] = set()
+        cursor = b"0"
+        while True:
+            command = ("SCAN", cursor, "MATCH", pattern, "COUNT", SCAN_SLICE, "TYPE", "string")
+            [[cursor, keys]] = await self._in_row("scan", record_key, command)
+            fresh = [customer for key in keys if (customer := key.decode()[len(record_key) :]) not in seen]
+            fresh = list(dict.fromkeys(fresh))
+            seen.update(fresh)
+            for customer, record in zip(fresh, await self.load(partition, fresh), strict=True):
+                if record is not None:
+                    yield customer, record
+            if int(cursor) == 0:
+                return
+
+    # Outbox
+
+    async def outbox_read(self, partition: int, after_no: int, count: int) -> list[OutboxEntry]:
+        """See `OutboxStore`."""
+        outbox = self.key(partition, "outbox")
+        found = await self._send("read outbox", outbox, "XRANGE", outbox, f"({after_no}-0", "+", "COUNT", count)
+        return [
+            OutboxEntry(int(entry_id.split(b"-")[0]), fields[b"t"].decode(), fields[b"k"], fields[b"v"])
+            for entry_id, fields in found
+        ]
+
+    async def outbox_ack(self, partition: int, up_to_no: int) -> None:
+        """See `OutboxStore`."""
+        outbox = self.key(partition, "outbox")
+        await self._send("acknowledge outbox", outbox, "XTRIM", outbox, "MINID", "=", f"{up_to_no + 1}-0")
+
+    async def outbox_depth(self, partition: int) -> int:
+        """See `OutboxStore`."""
+        outbox = self.key(partition, "outbox")
+        return int(await self._send("outbox depth", outbox, "XLEN", outbox))
+
+    async def confirmed(self, partition: int) -> int | None:
+        """See `OutboxStore`.
+
+        WAIT speaks of what its own connection wrote. So one connection reads how far the outbox goes on this server,
+        writes something, and waits until that has reached the replicas, and with it all that was read.
+        """
+        if self._wait_replicas == 0:
+            return None
+        meta, probe = self.key(partition, "meta"), self.key(partition, "confirm")
+        outbox_no, _, replicas = await self._in_row(
+            "confirm",
+            meta,
+            ("HGET", meta, "outbox_no"),
+            ("SET", probe, "1"),
+            ("WAIT", self._wait_replicas, self._wait_ms),
+        )
+        return int(outbox_no or 0) if int(replicas) >= self._wait_replicas else 0
+
+    # The wire
+
+    async def _run(self, script: Script, keys: list[str], *args: Any) -> Any:
+        async def once() -> Any:
+            try:
+                return await self._link.send(keys[0], "EVALSHA", script.sha, len(keys), *keys, *args)
+            except NoScriptError:
+                # A server that restarted, or the one that a slot moved to. EVAL loads the script where it runs.
+                return await self._link.send(keys[0], "EVAL", script.source, len(keys), *keys, *args)
+
+        return await self._retried(script.name, once)
+
+    async def _send(self, operation: str, key: str, *command: Any) -> Any:
+        return await self._retried(operation, lambda: self._link.send(key, *command))
+
+    async def _in_row(self, operation: str, key: str, *commands: Sequence[Any]) -> list[Any]:
+        return cast("list[Any]", await self._retried(operation, lambda: self._link.send_in_row(key, *commands)))
+
+    async def _retried(self, operation: str, call: Any) -> Any:
+        try:
+            return await self._backoff.run(operation, call, self._link.passing)
+        except TimeoutError as error:
+            raise StoreUnavailable(str(error)) from None
+        except RedisError as error:
+            raise StoreMisconfigured(mask(f"{operation}: {type(error).__name__}: {error}")) from None

@@ -1,0 +1,57 @@
+"""How commits and meta look on the wire to the Lua scripts."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib import resources
+from typing import cast
+
+import msgpack  # type: ignore[import-untyped] # it ships no types
+
+from streams.runtime.store import CommitRequest, Meta
+
+
+class Script:
+    """A Lua script by its digest; the source is sent only to a server that does not know it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.source = resources.files("streams.runtime").joinpath("scripts", f"{name}.lua").read_bytes()
+        self.sha = hashlib.sha1(self.source, usedforsecurity=False).hexdigest()
+
+
+def pack_commit(epoch: int, nonce: str, request: CommitRequest) -> bytes:
+    """The one argument of commit.lua; its layout is told there. Strings and bytes alike travel as raw (cmsgpack has no bin)."""
+    kept = [(customer, due_s) for customer, due_s in request.due if due_s is not None]
+    body = [
+        str(epoch),
+        nonce,
+        str(request.seq),
+        request.commit_id,
+        [record for _, record in request.records],
+        [customer for customer, _ in kept],
+        [due_s for _, due_s in kept],
+        [customer for customer, due_s in request.due if due_s is None],
+        [customer for customer, _ in request.risk],
+        [risk for _, risk in request.risk],
+        [text for topic, offset in request.offsets.items() for text in (topic, str(offset))],
+        False if request.state is None else request.state,
+        [part for entry in request.outbox for part in entry],
+    ]
+    return cast(bytes, msgpack.packb(body, use_bin_type=False))
+
+
+def meta_of(fields: dict[bytes, bytes]) -> Meta:
+    """Meta from the fields of its hash; an empty hash gives the Meta of a partition never taken."""
+    partitions = fields.get(b"partitions")
+    return Meta(
+        epoch=int(fields.get(b"epoch", 0)),
+        nonce=fields.get(b"nonce", b"").decode(),
+        generation=int(fields.get(b"generation", -1)),
+        seq=int(fields.get(b"seq", 0)),
+        commit_id=fields.get(b"commit_id", b"").decode(),
+        offsets={name[7:].decode(): int(offset) for name, offset in fields.items() if name.startswith(b"offset:")},
+        state=fields.get(b"state"),
+        outbox_no=int(fields.get(b"outbox_no", 0)),
+        partition_count=None if partitions is None else int(partitions),
+    )

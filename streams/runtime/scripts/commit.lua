@@ -1,0 +1,118 @@
+-- One commit of a partition: all of it or nothing.
+--
+-- KEYS     meta, due, risk, outbox, then one key a record
+-- ARGV[1]  MessagePack: {epoch, nonce, seq, commit id, records, due ids, due times, ids to look at no more, risk ids, risks,
+--          {topic, offset, ...}, state or false, {number, topic, key, value, ...}}
+--          epoch, seq and offsets are decimal strings: a Lua number would round them above 2^53 and print them as 1e+15.
+-- Returns  {"ok"}, {"mine"} (this very commit was applied before) or {"refused", stored epoch, nonce, seq, commit id}.
+--
+-- An error after the first write undoes nothing, so everything that can fail is looked at before it. Every key is
+-- declared: while a cluster moves the slot, the server then says TRYAGAIN before the script starts.
+local META, DUE, RISK, OUTBOX, FIXED = KEYS[1], KEYS[2], KEYS[3], KEYS[4], 4
+local SLICE = 3999 -- pairs; Lua's unpack takes at most 7,999 values
+
+local function malformed(what)
+  return redis.error_reply('MALFORMED commit: ' .. what)
+end
+
+local function all(values, kind)
+  if type(values) ~= 'table' then return false end
+  for i = 1, #values do
+    if type(values[i]) ~= kind then return false end
+  end
+  return true
+end
+
+local function finite(values)
+  if not all(values, 'number') then return false end
+  for i = 1, #values do
+    local v = values[i]
+    if v ~= v or v == math.huge or v == -math.huge then return false end
+  end
+  return true
+end
+
+local decoded, body, rest = pcall(cmsgpack.unpack, ARGV[1])
+if not decoded or type(body) ~= 'table' or rest ~= nil or #body ~= 13 then return malformed('not one array of 13') end
+local epoch, nonce, seq, commit_id = body[1], body[2], body[3], body[4]
+local records, due_ids, due_s, no_longer_due = body[5], body[6], body[7], body[8]
+local risk_ids, risks, offsets, state, entries = body[9], body[10], body[11], body[12], body[13]
+
+for _, head in ipairs({ epoch, seq }) do
+  if type(head) ~= 'string' or not head:match('^%d+$') then return malformed('epoch or seq') end
+end
+if type(nonce) ~= 'string' or type(commit_id) ~= 'string' then return malformed('nonce or commit id') end
+if not all(records, 'string') or #records ~= #KEYS - FIXED then return malformed('records do not match the keys') end
+if not all(due_ids, 'string') or not finite(due_s) or #due_ids ~= #due_s then return malformed('due') end
+if not all(no_longer_due, 'string') then return malformed('due to remove') end
+if not all(risk_ids, 'string') or not finite(risks) or #risk_ids ~= #risks then return malformed('risk') end
+if not all(offsets, 'string') or #offsets % 2 ~= 0 then return malformed('offsets') end
+for i = 2, #offsets, 2 do
+  if not offsets[i]:match('^%-?%d+$') then return malformed('offset of ' .. offsets[i - 1]) end
+end
+if state ~= false and type(state) ~= 'string' then return malformed('state') end
+if type(entries) ~= 'table' or #entries % 4 ~= 0 then return malformed('outbox') end
+
+-- The fence.
+local stored = redis.call('HMGET', META, 'epoch', 'nonce', 'seq', 'commit_id', 'outbox_no')
+if stored[1] ~= epoch or stored[2] ~= nonce then
+  return { 'refused', stored[1] or '0', stored[2] or '', stored[3] or '0', stored[4] or '' }
+end
+local stored_seq = stored[3] or '0'
+if stored_seq == seq and stored[4] == commit_id then return { 'mine' } end
+if tonumber(stored_seq) + 1 ~= tonumber(seq) then
+  return { 'refused', stored[1], stored[2], stored_seq, stored[4] or '' }
+end
+
+-- What would fail half way: keys of another type, outbox numbers that the stream refuses.
+for key, kind in pairs({ [DUE] = 'zset', [RISK] = 'zset', [OUTBOX] = 'stream' }) do
+  local found = redis.call('TYPE', key).ok
+  if found ~= 'none' and found ~= kind then return malformed(key .. ' is a ' .. found .. ', not a ' .. kind) end
+end
+local outbox_no = tonumber(stored[5] or '0')
+for i = 1, #entries, 4 do
+  outbox_no = outbox_no + 1
+  if entries[i] ~= outbox_no then return malformed('outbox number ' .. tostring(entries[i]) .. ', expected ' .. outbox_no) end
+  for j = i + 1, i + 3 do
+    if type(entries[j]) ~= 'string' then return malformed('outbox entry ' .. outbox_no) end
+  end
+end
+if #entries > 0 and redis.call('EXISTS', OUTBOX) == 1 then
+  local info = redis.call('XINFO', 'STREAM', OUTBOX)
+  for i = 1, #info, 2 do
+    if info[i] == 'last-generated-id' and tonumber(info[i + 1]:match('^%d+')) >= entries[1] then
+      return malformed('outbox stream is ahead of meta')
+    end
+  end
+end
+
+-- From here on nothing may fail. HSET comes first: a server out of memory or read-only refuses it, and so all.
+redis.call('HSET', META, 'seq', seq, 'commit_id', commit_id, 'outbox_no', string.format('%.0f', outbox_no))
+if state then redis.call('HSET', META, 'state', state) end
+for i = 1, #offsets, 2 do
+  redis.call('HSET', META, 'offset:' .. offsets[i], offsets[i + 1])
+end
+
+-- Calls command with (first[i], second[i], first[i + 1], ...) in slices.
+local function in_slices(first, second, skip, call)
+  for from = 1, #second, SLICE do
+    local upto, args, n = math.min(from + SLICE - 1, #second), {}, 0
+    for i = from, upto do
+      args[n + 1], args[n + 2] = first[i + skip], second[i]
+      n = n + 2
+    end
+    call(args, n)
+  end
+end
+
+in_slices(KEYS, records, FIXED, function(args, n) redis.call('MSET', unpack(args, 1, n)) end)
+in_slices(due_s, due_ids, 0, function(args, n) redis.call('ZADD', DUE, unpack(args, 1, n)) end)
+in_slices(risks, risk_ids, 0, function(args, n) redis.call('ZADD', RISK, unpack(args, 1, n)) end)
+for from = 1, #no_longer_due, SLICE do
+  redis.call('ZREM', DUE, unpack(no_longer_due, from, math.min(from + SLICE - 1, #no_longer_due)))
+end
+for i = 1, #entries, 4 do
+  local id = string.format('%.0f-0', entries[i])
+  redis.call('XADD', OUTBOX, id, 't', entries[i + 1], 'k', entries[i + 2], 'v', entries[i + 3])
+end
+return { 'ok' }

@@ -1,0 +1,218 @@
+"""The port behind which a partition's state lives: who may write, what one commit is, what each error asks of the caller.
+
+A partition's state (records, looks that are due, risks, offsets, outbox) changes only by numbered, fenced, atomic commits
+of the epoch's owner. Bytes in, bytes out: nothing here knows what a record means. `redis_store.py` is the adapter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+LAYOUT_VERSION = 1
+"""Of the keys and of meta's fields. Another one is refused; record versions are the engine's own."""
+
+
+class StoreError(Exception):
+    """Anything the store says no to. Messages never contain a password."""
+
+
+class StaleGeneration(StoreError):
+    """An epoch was asked for with an older Kafka generation than the stored one: this worker was replaced while frozen.
+
+    Remedy: leave the partition alone. If the consumer group was deleted, generations began anew: `reset_generation`.
+    """
+
+
+class PartitionCountChanged(StoreError):
+    """Redis was written for another number of partitions, so customers now live elsewhere. Remedy: rebuild."""
+
+
+class UnknownVersion(StoreError):
+    """Redis was written by a newer layout or record version than this program knows. Remedy: upgrade the program."""
+
+
+class Fenced(StoreError):
+    """Someone took a newer epoch. Stop the partition's task; nothing was written."""
+
+
+class LostCommits(StoreError):
+    """Redis went back behind what it had acknowledged to this epoch's owner (a replica took over); nothing was written.
+
+    Drop the partition's rows and publisher, take the epoch again with the same generation and a fresh nonce, seek to the
+    offsets it returns. If that Meta has `exists` False, everything was lost: refuse and name the remedy.
+    """
+
+
+class StoreUnavailable(StoreError):
+    """The caller's patience ran out. A commit that ends so may have been applied or may still be: retry it as it is."""
+
+
+class StoreMisconfigured(StoreError):
+    """Waiting will not help: wrong password, cluster setting, key of another type, a blob the script refuses."""
+
+
+class OutboxEntry(NamedTuple):
+    """A message on its way to Kafka. `number` counts per partition from 1 without gaps and never comes twice in one history."""
+
+    number: int
+    topic: str
+    key: bytes
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """What is known of a partition.
+
+    epoch, nonce   its owner: a counter that only grows, and the owner's own random mark; 0 and "" when never taken
+    generation     Kafka generation it was taken with; -1 when unknown or reset
+    seq            number of the last commit; 0 before the first
+    commit_id      the id that commit carried
+    offsets        topic -> last folded offset
+    state          the partition's opaque state, None before the first commit that wrote one
+    outbox_no      number of the last outbox entry ever committed, 0 before the first
+    exists         whether there was ever a commit. False with offsets committed in Kafka means that state was lost.
+    """
+
+    epoch: int = 0
+    nonce: str = ""
+    generation: int = -1
+    seq: int = 0
+    commit_id: str = ""
+    offsets: dict[str, int] = field(default_factory=dict)
+    state: bytes | None = None
+    outbox_no: int = 0
+    partition_count: int | None = None
+
+    @property
+    def exists(self) -> bool:
+        return self.seq > 0
+
+
+@dataclass(frozen=True, slots=True)
+class CommitRequest:
+    """Everything one commit changes; all of it is applied or none.
+
+    seq         n; applied only onto n - 1
+    commit_id   unique to this content: a retry repeats it, other content under the same seq has another
+    records     (customer, bytes)
+    due         (customer, event time of the next look in s, or None to remove)
+    risk        (customer, risk 0..1)
+    offsets     topic -> last folded offset; topics left out keep theirs
+    state       the partition's state; None keeps the stored one
+    outbox      entries numbered on from the last committed one
+    A customer comes at most once in each list.
+    """
+
+    seq: int
+    commit_id: str
+    records: Sequence[tuple[str, bytes]] = ()
+    due: Sequence[tuple[str, int | None]] = ()
+    risk: Sequence[tuple[str, float]] = ()
+    offsets: dict[str, int] = field(default_factory=dict)
+    state: bytes | None = None
+    outbox: Sequence[OutboxEntry] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCustomer:
+    """One customer as stored. due_s: event time of the next look, None if none is planned; risk 0..1, None if never scored."""
+
+    record: bytes
+    due_s: int | None
+    risk: float | None
+
+
+class EpochStore(Protocol):
+    """Ownership and what the owner must know before its first commit."""
+
+    async def take_epoch(self, partition: int, generation: int, partition_count: int, nonce: str) -> Meta:
+        """Become the owner: epoch + 1 under this nonce. The same generation and nonce again is a retry and changes nothing.
+
+        generation   of Kafka's consumer group, >= 0
+        nonce        random, fresh for every attempt to own, not empty
+        Raises StaleGeneration, PartitionCountChanged, UnknownVersion; each of them leaves everything as it was.
+        """
+        ...
+
+    async def reset_generation(self, partition: int) -> bool:
+        """Forget the Kafka generation (its group was deleted) and fence whoever still owns the partition.
+
+        Returns False when Redis knew nothing of the partition.
+        """
+        ...
+
+    async def read_meta(self, partition: int) -> Meta:
+        """Look without owning. A partition never taken has epoch 0."""
+        ...
+
+    async def commit(self, partition: int, epoch: int, nonce: str, request: CommitRequest) -> None:
+        """Apply the request whole, once, if (epoch, nonce) own the partition and the stored seq is request.seq - 1.
+
+        Succeeds as well if exactly this commit was applied before. Raises Fenced, LostCommits; ValueError for a request
+        that breaks its own rules. Whatever is raised, nothing of this call was written (StoreUnavailable: not known).
+        """
+        ...
+
+
+class RecordStore(Protocol):
+    """Reading customers."""
+
+    async def load(self, partition: int, ids: Sequence[str]) -> list[bytes | None]:
+        """Records in the order of ids; None for a customer not seen yet."""
+        ...
+
+    async def due(self, partition: int, until_s: int, limit: int) -> list[str]:
+        """Customers whose look is due at or before until_s: earliest first, ties by the id's bytes."""
+        ...
+
+    async def riskiest(self, partition: int, limit: int) -> list[tuple[str, float]]:
+        """Customers by falling risk, at most limit."""
+        ...
+
+    async def read_customer(self, partition: int, customer_id: str) -> StoredCustomer | None:
+        """One customer, or None."""
+        ...
+
+    def scan_records(self, partition: int) -> AsyncIterator[tuple[str, bytes]]:
+        """Every (customer, record) there from beginning to end of the scan, once, in no order; others may come too."""
+        ...
+
+
+class OutboxStore(Protocol):
+    """Entries that are committed and not yet acknowledged by Kafka."""
+
+    async def outbox_read(self, partition: int, after_no: int, count: int) -> list[OutboxEntry]:
+        """Up to count entries numbered above after_no, in order."""
+        ...
+
+    async def outbox_ack(self, partition: int, up_to_no: int) -> None:
+        """Forget the entries up to and with this number."""
+        ...
+
+    async def outbox_depth(self, partition: int) -> int:
+        """How many entries wait."""
+        ...
+
+    async def confirmed(self, partition: int) -> int | None:
+        """Highest outbox number that enough replicas hold by now; None when no replicas are asked for, so all are safe."""
+        ...
+
+
+class PartitionStore(EpochStore, RecordStore, OutboxStore, Protocol):
+    """All of it."""
+
+
+def check_request(request: CommitRequest) -> None:
+    """Raise ValueError, naming field and value, if the request breaks its own rules."""
+    if request.seq < 1:
+        raise ValueError(f"seq {request.seq}: commits count from 1")
+    if not request.commit_id:
+        raise ValueError("commit_id is empty: a retry could not be told from another commit")
+    for name, pairs in (("records", request.records), ("due", request.due), ("risk", request.risk)):
+        if len(dict(pairs)) != len(pairs):
+            raise ValueError(f"{name}: a customer comes twice in commit {request.seq}")
+    if request.outbox and request.outbox[-1].number - request.outbox[0].number != len(request.outbox) - 1:
+        raise ValueError(f"outbox: numbers {request.outbox[0].number}..{request.outbox[-1].number} are not contiguous")
