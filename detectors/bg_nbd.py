@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import betaln, gammaln, hyp2f1
+from scipy.special import betaln, gammaln, hyp2f1  # type: ignore[import-untyped]  # scipy ships no types
 
 from detectors.btyd import history
 from detectors.column import Column, Numbers, positive_number

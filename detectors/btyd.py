@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaln, gammaln
+from scipy.special import betaln, gammaln  # type: ignore[import-untyped]  # scipy ships no types
 
 from detectors.column import Column, Numbers, non_negative, positive_number, same_length
 from detectors.parameters import BtydParameters

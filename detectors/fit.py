@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
-from scipy.special import betaln, gammaln, psi
+from scipy.optimize import minimize  # type: ignore[import-untyped]  # scipy ships no types
+from scipy.special import betaln, gammaln, psi  # type: ignore[import-untyped]  # scipy ships no types
 
 from detectors.btyd import history
 from detectors.column import Column, Numbers
