@@ -27,7 +27,7 @@ POLICY_STATE = np.dtype(
         ("breaches", "u1"),  # consecutive breaches that counted, 0..rules.breaches
         ("transition", "u2"),  # number of the last message of the current or last episode, from 1; stops at 65535
         ("breach_s", "u4"),  # event time of the last counted breach, s since 1970 UTC; 0 = no streak
-        ("episode_s", "u4"),  # event time at which the current or last episode fired, s; 0 = there was none
+        ("episode_s", "u4"),  # event time at which the current or last episode fired, s; above that of the one before; 0 = none
         ("cool_from_s", "u4"),  # event time at which the last episode ended, s; 0 = none has
     ]
 )
@@ -179,7 +179,9 @@ def _rise(
     new["breaches"] = np.where(moves, 0, streak.breaches)
     new["breach_s"] = np.where(moves, 0, streak.breach_s)
     new["transition"] = np.where(fires, 1, _next_number(state, moves))
-    new["episode_s"] = np.where(fires, as_of_s, state["episode_s"])
+    # alert ids hang on episode_s: two episodes within one second (possible without a cool-down) must differ in it
+    episode_s = state["episode_s"].astype(np.int64)
+    new["episode_s"] = np.where(fires, np.minimum(np.maximum(as_of_s, episode_s + 1), _MAX_S), episode_s)
     return new, reason, wants_look_ms
 
 

@@ -95,4 +95,5 @@ def breach(state: TwinState, proposed: int, as_of_ms: int, rules: TwinRules) -> 
     cool_until_s = state.cool_from_s + rules.cool_down_s
     if state.cool_from_s != 0 and now_s < cool_until_s:
         return TwinDecision(state, "COOLING_DOWN", cool_until_s * 1000)
-    return TwinDecision(replace(risen, transition=1, episode_s=now_s), "FIRED")
+    # No two episodes of a customer share their start, for the alert's id is made of it.
+    return TwinDecision(replace(risen, transition=1, episode_s=max(now_s, state.episode_s + 1)), "FIRED")

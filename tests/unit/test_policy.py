@@ -203,6 +203,12 @@ def test_a_new_episode_numbers_its_messages_from_one_and_has_its_own_start():
     assert (state["transition"], state["episode_s"], state["cool_from_s"]) == (1, T0 + 306 * H, T0 + 10 * H)
 
 
+def test_two_episodes_within_one_second_still_have_different_starts():
+    rules = PolicyRules(RULES.fire_bp, RULES.release_bp, 1, 0, 0, 0)
+    again = [Look(0, 0.9, "FIRED", 3), Look(0, 0.1, "RESOLVED_RISK_FELL", 0)]
+    assert [play(again * n, rules)["episode_s"] - T0 for n in (1, 2, 3)] == [0, 1, 2]
+
+
 def test_the_record_tells_the_streak():
     state = play([Look(0, 0.99, "AWAITING_BREACHES", 0), Look(1, 0.55, "BREACH_TOO_SOON", 0)])
     assert state.item() == (0, 1, 1, 0, T0, 0, 0)

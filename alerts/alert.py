@@ -1,0 +1,234 @@
+"""An alert as it leaves on `churn.alerts`: the contract, its ids, its bytes.
+
+An episode runs from the moment a customer's alert fires until it is resolved; it has one `alert_id`. Each change of
+tier within it is one message, numbered from 1. A crash may repeat a message, never lose one: consumers drop a
+`message_id` they know and keep the highest `transition`. Equal content is equal bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from alerts.facts import CustomerFacts
+from alerts.ids import AlertId, Instant, MessageId, alert_id, rfc3339
+from alerts.policy import RESOLUTIONS, ReasonCode, Transition
+from alerts.stages.holdout import in_holdout
+from detectors.reasons import Reason
+
+RULE: Final = "churn-risk"
+STAKE_BASIS = "spent in the last 365 days"
+
+Tier = Literal["none", "watch", "high", "critical"]
+Status = Literal["firing", "resolved"]
+Decision = Literal["fired", "escalated", "deescalated", "resolved_returned", "resolved_risk_fell"]
+Risk = Annotated[float, Meta(ge=0, le=1)]
+Count = Annotated[int, Meta(ge=1)]
+Score = Annotated[int, Meta(ge=1, le=5)]
+
+
+class ValueAtStake(msgspec.Struct, frozen=True):
+    """Money that leaves with the customer: minor units (ISO 4217) of `currency`, and what it was counted from."""
+
+    amount_minor: int
+    currency: str
+    basis: str
+
+
+class ModelRef(msgspec.Struct, frozen=True):
+    """Which model gave the risk."""
+
+    name: str
+    version: str
+
+
+class EventRef(msgspec.Struct, frozen=True):
+    """The event at which a decision was made."""
+
+    kind: Literal["purchase", "complaint", "login", "refund"]
+    event_id: str
+    occurred_at: Instant
+
+
+class Alert(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="churnwatch.alert/1"):
+    """One transition of one customer's alert. A firing message has a tier above none, a resolved one has none."""
+
+    alert_id: AlertId
+    message_id: MessageId
+    transition: Annotated[Count, Meta(description="number of this message in its episode")]
+    status: Status
+    decision: Annotated[Decision, Meta(description="why this message was sent")]
+    rule: Literal["churn-risk"]
+    customer_id: str
+    tier: Annotated[Tier, Meta(description="from now on")]
+    previous_tier: Annotated[Tier, Meta(description="until now")]
+    risk: Annotated[Risk, Meta(description="P(no purchase in the next horizon_days)")]
+    idle_risk: Annotated[Risk | None, Meta(description="silence against the customer's own rhythm; null before there is one")]
+    horizon_days: float
+    reasons: Annotated[list[Reason], Meta(description="what moved the risk, strongest first")]
+    cause: Annotated[str, Meta(description="probable cause class")]
+    cause_why: str
+    suggested_action: str
+    value_at_stake: ValueAtStake
+    segment: Annotated[str, Meta(description="RFM segment")]
+    rfm: Annotated[tuple[Score, Score, Score] | None, Meta(description="R, F and M quintiles, 5 best")]
+    holdout: Annotated[bool, Meta(description="true: leave this customer alone, so that uplift can be measured")]
+    episode_started_at: Instant
+    as_of: Annotated[Instant, Meta(description="event time of the decision")]
+    idle_days: Annotated[float | None, Meta(description="since the last purchase")]
+    usual_gap_days: Annotated[float | None, Meta(description="median days between purchases")]
+    model: ModelRef
+    config_hash: str
+    event: Annotated[EventRef | None, Meta(description="what moved it; null when silence alone did")]
+    resolved_by: Annotated[str | None, Meta(description="purchase or risk_fell; null while firing")]
+
+
+class IngestionAlert(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="churnwatch.ingestion-alert/1"):
+    """Data have stopped arriving, so silence proves nothing: alerts of this partition that silence alone would raise are held."""
+
+    alert_id: AlertId
+    message_id: MessageId
+    transition: Count
+    status: Status
+    rule: Literal["ingestion"]
+    partition: Annotated[int, Meta(ge=0)]
+    reason: Annotated[str, Meta(description="what tells that data are missing")]
+    since: Instant
+    as_of: Instant
+    text: str
+
+
+class AlertContext(msgspec.Struct, frozen=True, kw_only=True):
+    """What all alerts of a run share.
+
+    horizon_days                  H of the risk, days
+    currency                      base currency, ISO 4217
+    config_hash                   of the settings that change decisions
+    holdout_share, holdout_salt   see alerts/stages/holdout.py
+    """
+
+    horizon_days: float
+    currency: str
+    config_hash: str
+    holdout_share: float
+    holdout_salt: str
+
+
+def build_alert(
+    facts: CustomerFacts,
+    transition: Transition,
+    *,
+    risk_bp: int,
+    idle_risk: float | None,
+    reasons: Sequence[Reason],
+    cause: str,
+    cause_why: str,
+    suggested_action: str,
+    event: EventRef | None,
+    model: ModelRef,
+    context: AlertContext,
+) -> Alert:
+    """The message of one transition.
+
+    risk_bp     P(no purchase in the horizon), 1e-4, 0..10000
+    idle_risk   silence score in [0, 1]; None or NaN where there is no rhythm to compare with
+    reasons     strongest first
+    event       that the customer was evaluated at; None for a look
+    Raises ValueError for a holdout share outside 0..1.
+    """
+    episode = alert_id(facts.customer_id, RULE, transition.episode_s)
+    return Alert(
+        alert_id=episode,
+        message_id=f"{episode}-{transition.number}",
+        transition=transition.number,
+        status="resolved" if transition.decision in RESOLUTIONS else "firing",
+        decision=_DECISIONS[transition.decision],
+        rule=RULE,
+        customer_id=facts.customer_id,
+        tier=_TIERS[transition.tier],
+        previous_tier=_TIERS[transition.previous_tier],
+        risk=int(risk_bp) / 10_000,
+        idle_risk=_rounded(idle_risk, 4),
+        horizon_days=float(context.horizon_days),
+        reasons=list(reasons),
+        cause=cause,
+        cause_why=cause_why,
+        suggested_action=suggested_action,
+        value_at_stake=ValueAtStake(facts.spent_365d_minor, context.currency, STAKE_BASIS),
+        segment=facts.segment,
+        rfm=facts.rfm,
+        holdout=in_holdout(facts.customer_id, context.holdout_share, context.holdout_salt),
+        episode_started_at=rfc3339(transition.episode_s * 1000),
+        as_of=rfc3339(facts.as_of_ms),
+        idle_days=_rounded(facts.idle_days, 3),
+        usual_gap_days=_rounded(facts.usual_gap_days, 3),
+        model=model,
+        config_hash=context.config_hash,
+        event=event,
+        resolved_by=_RESOLVED_BY.get(transition.decision),
+    )
+
+
+def build_ingestion_alert(
+    partition: int, reason: str, *, resolved: bool, transition: int, since_ms: int, as_of_ms: int, text: str
+) -> IngestionAlert:
+    """The message that data of a partition are missing, or arrive again.
+
+    reason, text    what tells so: a code, and words for people
+    transition      number of the message since `since_ms`, from 1
+    since_ms        event time since when, ms; as_of_ms   event time of this message, ms
+    """
+    episode = alert_id(f"partition-{partition}", "ingestion", since_ms // 1000)
+    return IngestionAlert(
+        alert_id=episode,
+        message_id=f"{episode}-{transition}",
+        transition=transition,
+        status="resolved" if resolved else "firing",
+        rule="ingestion",
+        partition=partition,
+        reason=reason,
+        since=rfc3339(since_ms),
+        as_of=rfc3339(as_of_ms),
+        text=text,
+    )
+
+
+def encode(alert: Alert | IngestionAlert) -> bytes:
+    """JSON, keys in declared order, `schema` first; the same bytes for the same content."""
+    return _ENCODER.encode(alert)
+
+
+def decode(data: bytes) -> Alert:
+    """The alert that `encode` wrote. Unknown keys are ignored.
+
+    Raises msgspec.ValidationError for any other content and msgspec.DecodeError for what is not JSON.
+    """
+    message = decode_any(data)
+    if not isinstance(message, Alert):
+        raise msgspec.ValidationError(f"Expected `churnwatch.alert/1`, got `{message.__struct_config__.tag}` - at `$.schema`")
+    return message
+
+
+def decode_any(data: bytes) -> Alert | IngestionAlert:
+    """Either kind of message that `churn.alerts` may carry, told apart by `schema`. Raises as `decode`."""
+    return _DECODER.decode(data)
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None or value != value else round(float(value), digits)
+
+
+_ENCODER = msgspec.json.Encoder()
+_DECODER: msgspec.json.Decoder[Alert | IngestionAlert] = msgspec.json.Decoder(Alert | IngestionAlert)
+_TIERS: tuple[Tier, ...] = ("none", "watch", "high", "critical")
+_DECISIONS: dict[ReasonCode, Decision] = {
+    ReasonCode.FIRED: "fired",
+    ReasonCode.ESCALATED: "escalated",
+    ReasonCode.DEESCALATED: "deescalated",
+    ReasonCode.RESOLVED_RETURNED: "resolved_returned",
+    ReasonCode.RESOLVED_RISK_FELL: "resolved_risk_fell",
+}
+_RESOLVED_BY = {ReasonCode.RESOLVED_RETURNED: "purchase", ReasonCode.RESOLVED_RISK_FELL: "risk_fell"}
