@@ -20,8 +20,8 @@ Made by `make docs` from `streams/runtime/settings_sections.py`; edit there.
 
 Settings come from a YAML file (`--config FILE` or `CHURNWATCH_CONFIG`) and from the environment, which wins. A key
 `policy.watch` is `watch:` below `policy:` in the file and `CHURNWATCH_POLICY__WATCH` in the environment; a table is JSON
-there. An empty variable counts as absent. Unknown keys and unknown `CHURNWATCH_` variables are errors, and all errors are told at once.
-`churnwatch settings` prints what is in force, secrets masked.
+there. An empty variable counts as absent. Unknown keys and unknown `CHURNWATCH_` variables are errors, and all errors
+are told at once. `churnwatch settings` prints what is in force, secrets masked.
 
 """
 

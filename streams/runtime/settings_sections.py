@@ -169,13 +169,15 @@ class PolicySettings(Section):
     holdout_salt: str = Field("churnwatch", min_length=1, max_length=128, description="Changing it draws another holdout")
 
     def rules(self) -> Rules:
-        if self.watch <= 0:
+        """Compared as risk is: rounded to 1e-4."""
+        watch, high, critical, margin = (round(x * 1e4) for x in (self.watch, self.high, self.critical, self.release_margin))
+        if watch <= 0:
             yield "watch", "should be above 0, or every customer is in a tier for ever"
-        if self.high <= self.watch:
+        if high <= watch:
             yield "high", f"should be above policy.watch ({self.watch:g})"
-        if self.critical <= self.high:
+        if critical <= high:
             yield "critical", f"should be above policy.high ({self.high:g})"
-        if self.release_margin >= self.watch > 0:
+        if margin >= watch > 0:
             yield "release_margin", f"should be below policy.watch ({self.watch:g}), or an alert could never resolve"
 
 

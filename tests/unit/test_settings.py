@@ -73,6 +73,8 @@ def test_an_empty_variable_and_an_empty_section_count_as_absent() -> None:
         ("risk: {silence_patience: .nan}", "risk.silence_patience (cw.yaml) = nan: should be a finite number"),
         ("policy: {watch: 0.8}", "policy.high (cw.yaml): should be above policy.watch (0.8)"),
         ("policy: {high: 0.9}", "policy.critical (cw.yaml): should be above policy.high (0.9)"),
+        ("policy: {high: 0.50004}", "policy.high (cw.yaml): should be above policy.watch (0.5)"),
+        ("policy: {watch: 0.00001, release_margin: 0}", "policy.watch (cw.yaml): should be above 0"),
         ("policy: {watch: 0.05}", "policy.release_margin (cw.yaml): should be below policy.watch (0.05)"),
         ("looks: {min_s: 100, max_s: 99}", "looks.max_s (cw.yaml): should be at least looks.min_s (100)"),
         ("money: {base_currency: EUR}", "money.rates (cw.yaml): should give the base currency EUR the rate 1"),
@@ -196,7 +198,7 @@ def test_a_file_that_cannot_be_read_is_a_settings_error(tmp_path: Path) -> None:
 
 
 def test_sections_made_in_code_obey_the_same_rules() -> None:
-    with pytest.raises(ValidationError, match="above policy.watch"):
+    with pytest.raises(ValidationError, match=r"above policy\.watch"):
         PolicySettings(watch=0.8)
 
 
