@@ -7,17 +7,20 @@ engine is given from a file is what a worker would have been given.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
 from kafka.partitioner import murmur2  # type: ignore[import-untyped]  # kafka-python ships no types
 from numpy.typing import NDArray
 
-from streams.backtest.history import History
-from streams.columns import COMPLAINT, DAY_MS, LOGIN, PURCHASE, REFUND
-from streams.contract import Complaint, Login, Purchase
+from streams.backtest.history import History, HistoryError
+from streams.columns import COMPLAINT, DAY_MS, LOGIN, PURCHASE, REFUND, Columns
+from streams.contract import END_TIME_MS, Complaint, EventRules, InputTopic, Login, Purchase
+from streams.events import decode_chunk
+from streams.ticks import Tick, tick_columns
 
-TOPIC_NAMES = ("purchases", "complaints", "logins")
+TOPIC_NAMES: tuple[InputTopic, ...] = ("purchases", "complaints", "logins")
 """By topic rank."""
 
 
@@ -79,3 +82,53 @@ def tick_times(first_ms: int, last_ms: int, *, tick_days: int = 1, run_on_days: 
     final = max(first, -(-last_ms // DAY_MS)) + run_on_days
     steps = -(-(final - first) // tick_days)
     return (first + tick_days * np.arange(steps + 1, dtype=np.int64)) * DAY_MS
+
+
+class _Record(NamedTuple):
+    """What Kafka would hand out for a message of the history (streams.contract.RawRecord)."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    timestamp_type: int
+    key: bytes | None
+    value: bytes | None
+
+
+def to_columns(
+    history: History, rules: EventRules, partitions: int, *, tick_days: int = 1, run_on_days: int = 0
+) -> dict[int, Columns]:
+    """The history as a worker would be given it: per partition all events and ticks in the order (time, rank, offset).
+
+    rules       of the system; how far an event may be dated ahead is not asked of history
+    partitions  of each topic, >= 1; offsets count from 0 in each topic and partition
+    tick_days, run_on_days   as in `tick_times`
+
+    Raises HistoryError where the system would not accept an event, for instance for want of its currency's rate.
+    """
+    chosen, ranks = partitions_of(history, partitions), history.rank
+    ticks = tick_times(int(history.time_ms[0]), int(history.time_ms[-1]), tick_days=tick_days, run_on_days=run_on_days)
+    clock = tick_columns([Tick(int(at_ms), {}, False, number, int(at_ms)) for number, at_ms in enumerate(ticks)])
+    found: dict[int, Columns] = {}
+    for partition in range(partitions):
+        parts = [
+            _decoded(history, np.flatnonzero((chosen == partition) & (ranks == rank)), topic, partition, rules)
+            for rank, topic in enumerate(TOPIC_NAMES)
+        ]
+        together = Columns.concat([*parts, clock])
+        found[partition] = together.take(np.lexsort((together.offset, together.rank, together.time_ms)))
+    return found
+
+
+def _decoded(history: History, indices: NDArray[np.int64], topic: InputTopic, partition: int, rules: EventRules) -> Columns:
+    """The events at `indices` by way of their JSON, through the live system's decoder."""
+    records = [
+        _Record(topic, partition, offset, 0, 0, history.customer[index].encode(), payload(history, index))
+        for offset, index in enumerate(indices)
+    ]
+    decoded = decode_chunk(topic, records, rules, END_TIME_MS)
+    if decoded.dead:
+        first = decoded.dead[0]
+        raise HistoryError(f"{topic}: the system does not accept {len(decoded.dead)} events; the first: {first.message}")
+    return decoded.columns
