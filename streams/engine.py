@@ -1,0 +1,265 @@
+"""Everything between intake and commit, as one pure function: `advance(table, batch, now) -> Step`.
+
+No clock, no I/O, no chance, no logging; the table is read and not changed (`table.apply(step)` takes the step over once it is
+committed). The result does not depend on where batches are cut:
+
+- a batch is folded in rounds: round k holds every customer's k-th event, so no row is met twice by one column operation;
+- before an event is folded, that customer's looks fire that are due by the later of the event's time and the watermark just before
+  it; after the last event, those of every customer that are due by the watermark;
+- an event is evaluated at the latest of its own time, that watermark and the customer's previous evaluation; a look at the time it was due;
+- what depends on other customers (the quintiles) is settled after the rounds, ordered by the watermark at which each evaluation belongs,
+  a UTC day at a time (see `evaluations.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alerts.alert import Alert
+from alerts.policy import SENDS, ReasonCode, decide
+from alerts.rules import PolicyRules
+from detectors.btyd import p_no_purchase, to_basis_points
+from detectors.parameters import BtydParameters
+from streams import rfm, windows
+from streams.columns import PURCHASE, TICK, Columns
+from streams.customer import Records, last_purchase_day, new_records
+from streams.evaluations import Evaluations, settle
+from streams.explain import Context, Moved, explain
+from streams.features import closed_form_inputs
+from streams.quintiles import frequency_bin, monetary_bin
+from streams.segments import SEGMENT_OF_RFM, SEGMENTS
+from streams.state import PartitionState
+from streams.table import CustomerTable
+from streams.timers import LookRules, next_look_s
+from streams.watermark import running
+
+RISK_BINS = 20
+NO_EVENT = -1
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineRules:
+    """What decides, apart from the data and the model.
+
+    lateness_ms    how far the watermark stays behind the newest event, ms
+    horizon_days   H of the risk, days
+    looks, policy, context   rules of the timers, of the alerts, and of what an alert says
+    """
+
+    lateness_ms: int
+    horizon_days: float
+    looks: LookRules
+    policy: PolicyRules
+    context: Context
+
+
+@dataclass(frozen=True, slots=True)
+class StepStats:
+    """What a step did, for metrics.
+
+    events       folded events by kind code (PURCHASE, COMPLAINT, LOGIN, REFUND)
+    duplicates   events left out as repeats, by kind code
+    late         events older than the watermark they met
+    looks        looks fired
+    decisions    evaluations by ReasonCode
+    risks        evaluations by risk in RISK_BINS equal bins of [0, 1]
+    """
+
+    events: tuple[int, ...]
+    duplicates: tuple[int, ...]
+    late: int
+    looks: int
+    decisions: NDArray[np.int64]
+    risks: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What `advance` computed and has not yet been committed.
+
+    ids, records   the customers that were touched and their rows now
+    state          the partition's state now
+    alerts         messages to send, ordered by event time, customer and number
+    """
+
+    ids: list[str]
+    records: Records
+    state: PartitionState
+    alerts: list[Alert]
+    stats: StepStats
+
+
+def advance(table: CustomerTable, batch: Columns, now_ms: int, rules: EngineRules, model: BtydParameters, *, sweep: bool = True) -> Step:
+    """Fold a batch and fire what has come due.
+
+    table    the partition's customers; must hold every row of the batch's customers that was ever stored, and of every customer due
+             by the watermark this batch ends at
+    batch    events in merge order, ticks among them
+    now_ms   the watermark the clock allows, ms; 0 = only events and ticks move it
+    sweep    False holds the looks of customers who send nothing (a stalled stream proves no silence)
+    """
+    return _Advance(table, batch, rules, model).run(now_ms, sweep=sweep)
+
+
+class _Advance:
+    """One step's working rows: every customer of the batch once, and those who come due."""
+
+    def __init__(self, table: CustomerTable, batch: Columns, rules: EngineRules, model: BtydParameters) -> None:
+        self.table, self.rules, self.model, self.batch = table, rules, model, batch
+        ids = list(dict.fromkeys(batch.customer.tolist()))
+        if "" in (order := dict(zip(ids, range(len(ids)), strict=True))):  # ticks belong to no customer
+            ids.remove("")
+            order = dict(zip(ids, range(len(ids)), strict=True)) | {"": NO_EVENT}
+        self.ids = ids
+        self.slots = np.fromiter(map(order.__getitem__, batch.customer.tolist()), np.intp, len(batch))
+        self.before, self.after = running(table.state.watermark_ms, batch.kind, batch.time_ms, rules.lateness_ms)
+        self.work = self._load(table.rows(ids))
+        self.evaluations = Evaluations()
+        self.moved: list[Moved] = []
+        self.duplicates = np.zeros(4, np.int64)
+        self.late = self.looks = 0
+
+    def _load(self, rows: NDArray[np.intp]) -> Records:
+        known = np.flatnonzero(rows >= 0)
+        work = new_records(len(rows))
+        work[known] = self.table.records[rows[known]]
+        return work
+
+    def run(self, now_ms: int, *, sweep: bool) -> Step:
+        watermark_ms = max(int(self.after[-1]) if len(self.after) else self.table.state.watermark_ms, now_ms)
+        if sweep:
+            self._add_due(watermark_ms)
+        old_cell = _cells(self.work)
+        for events in self._rounds():
+            self._round(events)
+        if sweep:
+            self._sweep(watermark_ms)
+        state = self.table.state.copy()
+        state.watermark_ms = watermark_ms
+        rfm_scores = settle(self.evaluations, state.quintiles, self.work)
+        _recount(state, old_cell, _cells(self.work))
+        alerts = explain(self.moved, rfm_scores, self.ids, self.batch, self.rules.context, self.model)
+        return Step(self.ids, self.work, state, alerts, self._stats())
+
+    def _add_due(self, watermark_ms: int) -> None:
+        """Bring in the customers of the table who come due and send nothing in this batch."""
+        rows = self.table.due.due(watermark_ms // 1000)
+        present = set(self.ids)
+        rows = rows[[self.table.ids[row] not in present for row in rows.tolist()]] if len(rows) else rows
+        if len(rows):
+            self.ids = self.ids + [self.table.ids[row] for row in rows.tolist()]
+            self.work = np.concatenate([self.work, self.table.records[rows]])
+
+    def _rounds(self) -> list[NDArray[np.intp]]:
+        """Positions in the batch by round: round k holds every customer's k-th event."""
+        events = np.flatnonzero(self.batch.kind != TICK)
+        if not len(events):
+            return []
+        slots = self.slots[events]
+        order = np.argsort(slots, kind="stable")
+        ordered = slots[order]
+        position = np.arange(len(order))
+        starts = np.r_[True, ordered[1:] != ordered[:-1]]
+        rank = np.empty(len(order), np.intp)
+        rank[order] = position - np.maximum.accumulate(np.where(starts, position, 0))
+        by_rank = np.argsort(rank, kind="stable")
+        return np.split(events[by_rank], np.cumsum(np.bincount(rank))[:-1])
+
+    def _round(self, events: NDArray[np.intp]) -> None:
+        """Fold and evaluate events of different customers."""
+        batch, slots = self.batch, self.slots[events]
+        time_ms, before_ms = batch.time_ms[events], self.before[events]
+        floor_ms = np.maximum(time_ms, before_ms)
+        self._fire(slots, floor_ms, self.after[events])
+        rows = self.work[slots]
+        repeat = rfm.is_repeat(rows, batch.id_hash[events])
+        if repeat.any():
+            self.duplicates += np.bincount(batch.kind[events[repeat]], minlength=4)
+            fresh = ~repeat
+            events, slots, rows, floor_ms = events[fresh], slots[fresh], rows[fresh], floor_ms[fresh]
+            if not len(events):
+                return
+        self.late += int((batch.time_ms[events] < self.before[events]).sum())
+        old_day = last_purchase_day(rows)
+        kind = batch.kind[events]
+        rfm.fold(rows, kind, batch.time_ms[events], batch.amount_minor[events], batch.severity[events], batch.id_hash[events])
+        as_of_ms = np.maximum(floor_ms, rows["seen_ms"])
+        self._evaluate(slots, rows, as_of_ms, self.after[events], kind == PURCHASE, old_day, events)
+
+    def _fire(self, slots: NDArray[np.intp], until_ms: Ints, place_ms: Ints) -> None:
+        """Fire the looks at `slots` due by `until_ms`, one after another; each belongs to the earlier of its due time and `place_ms`."""
+        due_ms = self.work["due_s"][slots].astype(np.int64) * 1000
+        while (due := np.flatnonzero(due_ms <= until_ms)).size:
+            slots, until_ms, place_ms, due_ms = slots[due], until_ms[due], place_ms[due], due_ms[due]
+            rows = self.work[slots]
+            no_purchase = np.zeros(len(rows), bool)
+            no_event = np.full(len(rows), NO_EVENT, np.intp)
+            self._evaluate(slots, rows, due_ms, np.minimum(due_ms, place_ms), no_purchase, last_purchase_day(rows), no_event)
+            self.looks += len(rows)
+            due_ms = self.work["due_s"][slots].astype(np.int64) * 1000
+
+    def _sweep(self, watermark_ms: int) -> None:
+        everyone = np.arange(len(self.ids))
+        limit = np.full(len(self.ids), watermark_ms, np.int64)
+        self._fire(everyone, limit, limit)
+
+    def _evaluate(
+        self,
+        slots: NDArray[np.intp],
+        rows: Records,
+        as_of_ms: Ints,
+        place_ms: Ints,
+        by_purchase: NDArray[np.bool_],
+        old_day: Ints,
+        events: NDArray[np.intp],
+    ) -> None:
+        """Risk, decision and next look of different customers; `rows` (copies) are changed and put back at `slots`."""
+        x, t_x, observed = closed_form_inputs(rows, as_of_ms)
+        bought = rows["purchases"] > 0
+        risk_bp = to_basis_points(p_no_purchase(self.model, x, t_x, observed, self.rules.horizon_days)) * bought
+        decided = decide(rows["policy"], risk_bp, as_of_ms, rows["purchases"], by_purchase, self.rules.policy)
+        rows["policy"] = decided.state
+        rows["risk_bp"] = risk_bp
+        rows["seen_ms"] = as_of_ms
+        rows["due_s"] = next_look_s(rows, as_of_ms, decided.wants_look_ms, self.rules.looks)
+        as_of_s = as_of_ms // 1000
+        frequency = frequency_bin(windows.window_sum(rows, "purchases_365d", 365, as_of_s)) * bought
+        monetary = monetary_bin(windows.window_sum(rows, "spent_365d", 365, as_of_s)) * bought
+        old_bins = rows["frequency_bin"].copy(), rows["monetary_bin"].copy()
+        rows["frequency_bin"], rows["monetary_bin"] = frequency, monetary
+        self.work[slots] = rows
+        sends = np.flatnonzero(SENDS[decided.reason])
+        if len(sends):
+            at = self.evaluations.total + sends
+            transitions = [decided.transition(int(k)) for k in sends]
+            self.moved.append(Moved(at, slots[sends], rows[sends], as_of_ms[sends], events[sends], transitions))
+        self.evaluations.append(slots, place_ms, old_day, *old_bins, last_purchase_day(rows), frequency, monetary, decided.reason, risk_bp)
+
+    def _stats(self) -> StepStats:
+        folded = np.bincount(self.batch.kind[self.batch.kind != TICK], minlength=4) - self.duplicates
+        reasons, risks = self.evaluations.column("reason"), self.evaluations.column("risk_bp")
+        return StepStats(
+            events=tuple(folded.tolist()),
+            duplicates=tuple(self.duplicates.tolist()),
+            late=self.late,
+            looks=self.looks,
+            decisions=np.bincount(reasons, minlength=len(ReasonCode)),
+            risks=np.bincount(np.minimum(risks.astype(np.int64) * RISK_BINS // 10_000, RISK_BINS - 1), minlength=RISK_BINS),
+        )
+
+
+def _cells(work: Records) -> NDArray[np.int64]:
+    """Cell of the board (tier, segment) of each row; -1 for a customer not seen before."""
+    cell = work["policy"]["tier"].astype(np.int64) * len(SEGMENTS) + SEGMENT_OF_RFM[work["rfm"]]
+    return np.where(work["first_seen_s"] > 0, cell, -1)
+
+
+def _recount(state: PartitionState, old: NDArray[np.int64], new: NDArray[np.int64]) -> None:
+    cells = state.customers.size
+    moved = np.bincount(new[new >= 0], minlength=cells) - np.bincount(old[old >= 0], minlength=cells)
+    state.customers += moved.reshape(state.customers.shape)

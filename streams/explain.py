@@ -1,0 +1,157 @@
+"""From transitions to alerts: each decision that sends a message gets the facts, reasons and words that go with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alerts.alert import Alert, AlertContext, EventRef, ModelRef, build_alert
+from alerts.facts import CustomerFacts
+from alerts.ids import rfc3339
+from alerts.policy import Transition
+from detectors import reasons, silence
+from detectors.actions import suggested_action
+from detectors.causes import probable_cause
+from detectors.parameters import BtydParameters
+from streams.columns import DAY_MS, KIND_NAMES, Columns
+from streams.customer import Records
+from streams.features import closed_form_inputs, facts
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """alert              what all alerts of a run share
+    silence_patience   k of the silence score, dimensionless
+    """
+
+    alert: AlertContext
+    silence_patience: float
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Customers whose evaluation sends a message, as they were just after it; one entry a message.
+
+    evaluation    position among the step's evaluations
+    slot          position in the step's ids
+    rows          their records
+    as_of_ms      event time of the evaluation
+    event         position in the batch of the event that moved it; -1 for a look
+    transitions   what was decided
+    """
+
+    evaluation: NDArray[np.intp]
+    slot: NDArray[np.intp]
+    rows: Records
+    as_of_ms: NDArray[np.int64]
+    event: NDArray[np.intp]
+    transitions: list[Transition]
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """Why customers' risk is what it is, one entry a customer."""
+
+    facts: list[CustomerFacts]
+    reasons: list[list[reasons.Reason]]
+    idle_risk: NDArray[np.float64]
+
+
+def explain(
+    moved: Sequence[Moved], rfm: NDArray[np.uint8], ids: Sequence[str], batch: Columns, context: Context, model: BtydParameters
+) -> list[Alert]:
+    """The messages of a step, ordered by event time, customer and number; `rfm` has the packed scores of every evaluation."""
+    alerts: list[Alert] = []
+    for part in moved:
+        customers = [ids[slot] for slot in part.slot.tolist()]
+        explained = why(customers, part.rows, part.as_of_ms, rfm[part.evaluation], context, model)
+        for k, transition in enumerate(part.transitions):
+            alerts.append(_alert(explained, k, transition, part, batch, context, model))
+    alerts.sort(key=lambda alert: (alert.as_of, alert.customer_id, alert.transition))
+    return alerts
+
+
+def why(
+    customers: Sequence[str],
+    rows: Records,
+    as_of_ms: NDArray[np.int64],
+    rfm: NDArray[np.uint8],
+    context: Context,
+    model: BtydParameters,
+) -> Explained:
+    """Facts and reasons of customers with at least one purchase at `as_of_ms`."""
+    x, t_x, observed = closed_form_inputs(rows, as_of_ms)
+    parts = reasons.contributions(model, x, t_x, observed, context.alert.horizon_days)
+    known = facts(customers, rows, as_of_ms, rfm)
+    told = [_reasons(one, float(s), float(r)) for one, s, r in zip(known, parts.silence, parts.rhythm, strict=True)]
+    return Explained(known, told, _idle_risk(known, context.silence_patience))
+
+
+def _idle_risk(known: Sequence[CustomerFacts], patience: float) -> NDArray[np.float64]:
+    risk = np.full(len(known), np.nan)
+    rhythm = [k for k, one in enumerate(known) if one.usual_gap_days is not None]
+    idle = np.array([known[k].idle_days or 0.0 for k in rhythm])
+    gap = np.array([known[k].usual_gap_days for k in rhythm], np.float64)
+    if rhythm:
+        risk[rhythm] = silence.score(idle, gap, patience)
+    return risk
+
+
+def _reasons(one: CustomerFacts, silence_part: float, rhythm_part: float) -> list[reasons.Reason]:
+    def days_since(time_ms: int | None) -> float | None:
+        return None if time_ms is None else max(0.0, (one.as_of_ms - time_ms) / DAY_MS)
+
+    first_day = one.first_purchase_day if one.first_purchase_day is not None else one.as_of_ms // DAY_MS
+    return reasons.explain(
+        idle_days=one.idle_days or 0.0,
+        usual_gap_days=one.usual_gap_days,
+        gap_spread_days=one.gap_spread_days,
+        purchases=one.purchases,
+        tenure_days=max(0.0, one.as_of_ms / DAY_MS - first_day),
+        silence=silence_part,
+        rhythm=rhythm_part,
+        complaints_30d=one.complaints_30d,
+        complaints_90d=one.complaints_90d,
+        mean_severity_90d=one.severity_90d / one.complaints_90d if one.complaints_90d else None,
+        last_complaint_days=days_since(one.last_complaint_ms),
+        logins_30d=one.logins_30d,
+        logins_90d=one.logins_90d,
+        last_login_days=days_since(one.last_login_ms),
+        refunds_90d_minor=one.refunded_90d_minor,
+        spent_90d_minor=one.spent_90d_minor,
+    )
+
+
+def _alert(
+    explained: Explained, k: int, transition: Transition, part: Moved, batch: Columns, context: Context, model: BtydParameters
+) -> Alert:
+    known = explained.facts[k]
+    cause = probable_cause(
+        complaints_90d=known.complaints_90d, refunds_90d_minor=known.refunded_90d_minor, spent_90d_minor=known.spent_90d_minor
+    )
+    return build_alert(
+        known,
+        transition,
+        risk_bp=int(part.rows["risk_bp"][k]),
+        idle_risk=float(explained.idle_risk[k]),
+        reasons=explained.reasons[k],
+        cause=cause.cause,
+        cause_why=cause.why,
+        suggested_action=suggested_action(transition.tier, cause.cause),
+        event=_event(batch, int(part.event[k])),
+        model=ModelRef(model.model, model.version),
+        context=context.alert,
+    )
+
+
+def _event(batch: Columns, index: int) -> EventRef | None:
+    if index < 0:
+        return None
+    return EventRef(
+        kind=KIND_NAMES[int(batch.kind[index])],  # type: ignore[arg-type] # a folded event's kind is one of the contract's
+        event_id=str(batch.event_id[index]),
+        occurred_at=rfc3339(int(batch.time_ms[index])),
+    )

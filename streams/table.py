@@ -1,0 +1,98 @@
+"""A partition's customers in memory: rows, who stands where, and when each is due.
+
+The table is bounded. Its rows equal those in Redis, since only the owner of the partition writes, so the least recently used may be
+dropped at any time after a commit and are read again on a miss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.customer import NEVER_S, Records, new_records
+from streams.state import PartitionState
+from streams.timers import DueIndex
+
+if TYPE_CHECKING:
+    from streams.engine import Step
+
+_START = 1_024
+
+
+class CustomerTable:
+    """Rows of dtype CUSTOMER by customer id, with the partition's state.
+
+    capacity   rows kept after `forget_unused`; None = all
+    """
+
+    def __init__(self, state: PartitionState | None = None, capacity: int | None = None) -> None:
+        self.state = state if state is not None else PartitionState()
+        self.capacity = capacity
+        self.records: Records = new_records(_START)
+        self.ids: list[str] = []
+        self.row_of: dict[str, int] = {}
+        self.due = DueIndex(_START)
+        self._used = np.zeros(_START, np.uint32)
+        self._clock = 0
+        self._free: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self.row_of)
+
+    def rows(self, ids: Sequence[str]) -> NDArray[np.intp]:
+        """Row number of each id, -1 where the table does not hold it."""
+        row_of = self.row_of.get
+        return np.fromiter((row_of(i, -1) for i in ids), np.intp, len(ids))
+
+    def put(self, ids: Sequence[str], records: Records) -> None:
+        """Hold `records` (one an id, ids different) as these customers' rows."""
+        rows = self.rows(ids)
+        new = np.flatnonzero(rows < 0)
+        if len(new):
+            rows[new] = self._places([ids[k] for k in new.tolist()])
+        self._clock += 1
+        self.records[rows] = records
+        self.due.put(rows, records["due_s"])
+        self._used[rows] = self._clock
+
+    def apply(self, step: Step) -> None:
+        """Take over what a committed step computed."""
+        self.put(step.ids, step.records)
+        self.state = step.state
+
+    def forget_unused(self) -> int:
+        """Drop the least recently used rows beyond the capacity; returns how many. Call only when every row is committed."""
+        if self.capacity is None or len(self.row_of) <= self.capacity * 5 // 4:
+            return 0
+        held = np.fromiter(self.row_of.values(), np.intp, len(self.row_of))
+        surplus = len(held) - self.capacity
+        gone = held[np.argpartition(self._used[held], surplus)[:surplus]]
+        for row in gone.tolist():
+            del self.row_of[self.ids[row]]
+            self.ids[row] = ""
+        self.due.put(gone, np.full(len(gone), NEVER_S, np.uint32))
+        self._free.extend(gone.tolist())
+        return surplus
+
+    def _places(self, ids: list[str]) -> list[int]:
+        reused = [self._free.pop() for _ in range(min(len(self._free), len(ids)))]
+        fresh = list(range(len(self.ids), len(self.ids) + len(ids) - len(reused)))
+        self.ids.extend([""] * len(fresh))
+        if len(self.ids) > len(self.records):
+            self._grow(len(self.ids))
+        places = reused + fresh
+        for row, customer in zip(places, ids, strict=True):
+            self.ids[row] = customer
+            self.row_of[customer] = row
+        return places
+
+    def _grow(self, rows: int) -> None:
+        capacity = max(rows, 2 * len(self.records))
+        grown = new_records(capacity)
+        grown[: len(self.records)] = self.records
+        self.records = grown
+        self._used = np.concatenate([self._used, np.zeros(capacity - len(self._used), np.uint32)])
+        self.due.grow(capacity)

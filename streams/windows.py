@@ -1,0 +1,98 @@
+"""Rolling windows as rings of eight buckets.
+
+A window of w seconds is eight buckets of w/8, aligned to the epoch. The sum at a time lies between that of the last
+7w/8 and that of the last w seconds: the newest bucket is partial, the oldest whole buckets have left, so the edge is an eighth of the
+window coarse. A late event goes into its own bucket, so additions commute while it is inside the window.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.customer import COMPLAINTS_KEPT, SLOTS, Records
+
+WINDOW_DAYS = (7, 30, 90, 365)
+WIDTH_S = {days: days * 86_400 // SLOTS for days in WINDOW_DAYS}
+"""Length of a bucket, seconds; every window divides evenly."""
+
+RINGS = {
+    7: ("purchases_7d", "spent_7d", "logins_7d"),
+    30: ("purchases_30d", "spent_30d", "logins_30d"),
+    90: ("purchases_90d", "spent_90d", "logins_90d", "refunded_90d"),
+    365: ("purchases_365d", "spent_365d", "logins_365d"),
+}
+COMPLAINT_UNIT_S = 43_200
+"""Complaints are remembered one by one to the half day, finer than an eighth of the shortest window."""
+COMPLAINT_WRAP = 8_192
+
+_SLOT = np.arange(SLOTS, dtype=np.int64)
+
+
+def roll(rows: Records, time_s: NDArray[np.int64]) -> None:
+    """Make room for events at `time_s`: empty the buckets that time has passed, and remember the newest time.
+
+    An earlier time than the newest changes nothing.
+    """
+    newest = rows["ring_s"].astype(np.int64)
+    ahead = np.flatnonzero(time_s > newest)
+    if not len(ahead):
+        return
+    for days, names in RINGS.items():
+        old = newest[ahead] // WIDTH_S[days]
+        steps = time_s[ahead] // WIDTH_S[days] - old
+        moved = np.flatnonzero(steps)
+        if not len(moved):
+            continue
+        keep = ((_SLOT - old[moved, None] - 1) & (SLOTS - 1)) >= np.minimum(steps[moved, None], SLOTS)
+        at = ahead[moved]
+        for name in names:
+            column = rows[name]
+            column[at] *= keep
+    rows["ring_s"][ahead] = time_s[ahead]
+
+
+def add(rows: Records, name: str, days: int, at: NDArray[np.intp], time_s: NDArray[np.int64], amount: NDArray[np.int64] | int) -> None:
+    """Add `amount` at rows `at` to ring `name` of a window of `days`; what is older than the window is left out.
+
+    `rows` must be rolled to at least `time_s`; `time_s` and `amount` are as long as `at`. A full bucket stays at its largest value.
+    """
+    width = WIDTH_S[days]
+    bucket = time_s // width
+    inside = rows["ring_s"][at].astype(np.int64) // width - bucket < SLOTS
+    if not inside.all():
+        at, bucket = at[inside], bucket[inside]
+        amount = amount if isinstance(amount, int) else amount[inside]
+    column = rows[name]
+    slot = bucket & (SLOTS - 1)
+    column[at, slot] = np.minimum(column[at, slot].astype(np.int64) + amount, np.iinfo(column.dtype).max)
+
+
+def window_sum(rows: Records, name: str, days: int, as_of_s: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Sum of ring `name` over the window that ends at `as_of_s`, one value a row; `as_of_s` >= the newest event."""
+    width = WIDTH_S[days]
+    newest = rows["ring_s"].astype(np.int64) // width
+    passed = as_of_s // width - newest
+    ring = rows[name]
+    if not passed.any():
+        return ring.sum(axis=1, dtype=np.int64)
+    age = ((newest[:, None] - _SLOT) & (SLOTS - 1)) + passed[:, None]
+    return np.where(age < SLOTS, ring, 0).sum(axis=1, dtype=np.int64)
+
+
+def remember_complaint(rows: Records, at: NDArray[np.intp], time_s: NDArray[np.int64], severity: NDArray[np.uint8]) -> None:
+    """Put a complaint in front of those remembered at rows `at`; the one remembered longest is forgotten beyond the number kept."""
+    ring = rows["complaint_ring"]
+    ring[at, 1:] = ring[at, : COMPLAINTS_KEPT - 1]
+    ring[at, 0] = (time_s // COMPLAINT_UNIT_S % COMPLAINT_WRAP) * 8 + severity
+
+
+def complaint_sums(rows: Records, days: int, as_of_s: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(complaints, sum of their severities) of the window of `days` that ends at `as_of_s`, one value a row."""
+    ring = rows["complaint_ring"].astype(np.int64)
+    severity = ring & 7
+    age = (as_of_s[:, None] // COMPLAINT_UNIT_S - (ring >> 3)) % COMPLAINT_WRAP
+    # the stored number wraps after 11 years: what is that old must not come back
+    recent = rows["last_complaint_s"].astype(np.int64) + days * 86_400 + COMPLAINT_UNIT_S > as_of_s
+    inside = (severity > 0) & (age < days * 86_400 // COMPLAINT_UNIT_S) & recent[:, None]
+    return inside.sum(axis=1), np.where(inside, severity, 0).sum(axis=1)
