@@ -1,0 +1,21 @@
+"""Wait for a condition, never for a time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def eventually(look: Callable[[], T], holds: Callable[[T], bool] = bool, deadline_s: float = 15.0) -> T:
+    """What `look()` returns once `holds` is true of it. Raises AssertionError with the last value after `deadline_s`."""
+    end_s = time.monotonic() + deadline_s
+    while True:
+        value = look()
+        if holds(value):
+            return value
+        if time.monotonic() > end_s:
+            raise AssertionError(f"still {value!r} after {deadline_s:g} s")
+        time.sleep(0.02)
