@@ -147,6 +147,12 @@ class RedisLink:
             raise ClusterError(f"no node owns slot {client.keyslot(key)} at present")
         return node
 
+    def connection_classes(self) -> set[type[Connection]]:
+        """What the connections to the nodes known by now are made of."""
+        if isinstance(self._client, Redis):
+            return {self._client.connection_pool.connection_class}
+        return {node.connection_class for node in self._client.get_nodes()}
+
     async def close(self) -> None:
         """Close every connection; a later call opens new ones."""
         await self._client.aclose()

@@ -113,7 +113,7 @@ class RedisPartitionStore:
         """See `EpochStore`."""
         return bool(await self._run(self._reset, [self.key(partition, "meta")]))
 
-    async def readmeta_of(self, partition: int) -> Meta:
+    async def read_meta(self, partition: int) -> Meta:
         """See `EpochStore`."""
         meta = self.key(partition, "meta")
         return meta_of(await self._send("read meta", meta, "HGETALL", meta))

@@ -9,7 +9,7 @@
 -- An error after the first write undoes nothing, so everything that can fail is looked at before it. Every key is
 -- declared: while a cluster moves the slot, the server then says TRYAGAIN before the script starts.
 local META, DUE, RISK, OUTBOX, FIXED = KEYS[1], KEYS[2], KEYS[3], KEYS[4], 4
-local SLICE = 3999 -- pairs; Lua's unpack takes at most 7,999 values
+local SLICE = 1000 -- pairs; with its own arguments, Lua's unpack takes at most 7,997 values
 
 local function malformed(what)
   return redis.error_reply('MALFORMED commit: ' .. what)

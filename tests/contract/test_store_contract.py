@@ -1,0 +1,279 @@
+"""What every partition store promises: the fake, Redis, Valkey and Redis Cluster."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import pytest
+
+from streams.runtime.redis_link import PackingConnection
+from streams.runtime.store import (
+    CommitRequest,
+    Fenced,
+    LostCommits,
+    Meta,
+    OutboxEntry,
+    PartitionCountChanged,
+    StaleGeneration,
+    StoredCustomer,
+    StoreMisconfigured,
+    UnknownVersion,
+)
+from tests.support.redis_fixtures import IMPLEMENTATIONS
+from tests.support.redis_servers import RunningCluster, RunningRedis
+from tests.support.store_cases import RedisCase, StoreCase
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(60)]
+
+ODD_IDS = ["ann", "{0}:c:x", "客户-7", "with space", "*", "a\r\nb", "\x00", "c" * 128]
+
+
+def entry(number: int) -> OutboxEntry:
+    return OutboxEntry(number, "churn.alerts", b"k%d" % number, b"\x00\xff%d" % number)
+
+
+async def test_the_implementations_are_the_four_that_we_ship(
+    real_redis: RunningRedis, embedded_valkey: RunningRedis, real_cluster: RunningCluster
+) -> None:
+    assert set(IMPLEMENTATIONS) == {"memory", "redis", "valkey", "cluster"}
+    assert real_redis.client().info("server").get("server_name", "redis") == "redis"
+    assert embedded_valkey.client().info("server")["server_name"] == "valkey"
+    assert [node.client().info("cluster")["cluster_enabled"] for node in real_cluster.nodes] == [1, 1, 1]
+
+
+async def test_a_partition_never_taken_is_empty(store_case: StoreCase) -> None:
+    store = store_case.store
+    assert await store.read_meta(3) == Meta()
+    assert not (await store.read_meta(3)).exists
+    assert await store.load(3, ["ann"]) == [None]
+    assert await store.due(3, 2**32, 10) == []
+    assert await store.outbox_read(3, 0, 10) == []
+    assert await store.outbox_depth(3) == 0
+    assert await store.read_customer(3, "ann") is None
+    assert [found async for found in store.scan_records(3)] == []
+    assert await store.reset_generation(3) is False
+
+
+async def test_epochs_count_up_and_the_same_attempt_again_is_a_retry(store_case: StoreCase) -> None:
+    store = store_case.store
+    first = await store.take_epoch(0, 5, 4, "n1")
+    assert (first.epoch, first.nonce, first.generation, first.seq, first.exists) == (1, "n1", 5, 0, False)
+    assert await store.take_epoch(0, 5, 4, "n1") == first
+    assert (await store.take_epoch(0, 5, 4, "n2")).epoch == 2
+    assert (await store.take_epoch(0, 6, 4, "n3")).epoch == 3
+    assert (await store.take_epoch(1, 6, 4, "n3")).epoch == 1, "partitions count apart"
+    assert (await store.read_meta(0)).nonce == "n3"
+
+
+async def test_state_counts_as_lost_until_there_was_a_commit(store_case: StoreCase) -> None:
+    """A worker that refused an empty Redis and was restarted must refuse again, though its first attempt left an epoch."""
+    store = store_case.store
+    await store.take_epoch(0, 1, 4, "a")
+    meta = await store.take_epoch(0, 2, 4, "b")
+    assert not meta.exists
+    await store.commit(0, meta.epoch, "b", CommitRequest(1, "c1"))
+    assert (await store.read_meta(0)).exists
+
+
+async def test_an_older_generation_is_refused_until_it_is_reset(store_case: StoreCase) -> None:
+    store = store_case.store
+    owner = await store.take_epoch(0, 9, 4, "new")
+    with pytest.raises(StaleGeneration, match="8 is older than 9"):
+        await store.take_epoch(0, 8, 4, "old")
+    assert await store.read_meta(0) == owner, "a refusal changes nothing"
+    assert await store.reset_generation(0) is True
+    with pytest.raises(Fenced):
+        await store.commit(0, owner.epoch, "new", CommitRequest(1, "c1"))
+    assert (await store.take_epoch(0, 1, 4, "fresh")).generation == 1
+
+
+async def test_another_partition_count_is_refused(store_case: StoreCase) -> None:
+    await store_case.store.take_epoch(0, 1, 4, "a")
+    with pytest.raises(PartitionCountChanged, match="4"):
+        await store_case.store.take_epoch(0, 2, 8, "b")
+    assert (await store_case.store.read_meta(0)).nonce == "a"
+
+
+async def test_records_of_a_newer_program_are_refused_and_of_an_older_one_read(store_case: StoreCase) -> None:
+    await store_case.store.take_epoch(0, 1, 4, "v1")
+    await store_case.with_record_version(2).take_epoch(0, 2, 4, "v2")
+    with pytest.raises(UnknownVersion):
+        await store_case.store.take_epoch(0, 3, 4, "v1 again")
+    assert (await store_case.store.read_meta(0)).nonce == "v2"
+
+
+async def test_a_commit_is_all_there(store_case: StoreCase) -> None:
+    store = store_case.store
+    await store.take_epoch(0, 1, 4, "a")
+    every_byte = bytes(range(256))
+    await store.commit(0, 1, "a", CommitRequest(
+        1, "c1", [(name, every_byte + name.encode()) for name in ODD_IDS],
+        [(name, 4_000_000_000 + at) for at, name in enumerate(ODD_IDS)], [(name, 0.1 * at) for at, name in enumerate(ODD_IDS)],
+        {"purchases": 2**53 + 1, "logins": 0}, every_byte, [entry(1), entry(2)],
+    ))  # fmt: skip
+    assert await store.load(0, [*ODD_IDS, "nobody"]) == [every_byte + name.encode() for name in ODD_IDS] + [None]
+    assert await store.due(0, 4_000_000_002, 10) == ODD_IDS[:3]
+    assert await store.due(0, 2**32, 2) == ODD_IDS[:2]
+    assert await store.riskiest(0, 2) == [(ODD_IDS[-1], 0.1 * 7), (ODD_IDS[-2], 0.1 * 6)]
+    assert await store.read_customer(0, "*") == StoredCustomer(every_byte + b"*", 4_000_000_004, 0.1 * 4)
+    assert {found async for found in store.scan_records(0)} == {(name, every_byte + name.encode()) for name in ODD_IDS}
+    assert await store.outbox_read(0, 0, 10) == [entry(1), entry(2)]
+    meta = await store.read_meta(0)
+    assert (meta.seq, meta.commit_id, meta.state, meta.outbox_no) == (1, "c1", every_byte, 2)
+    assert meta.offsets == {"purchases": 2**53 + 1, "logins": 0}
+    assert await store.load(1, ["ann"]) == [None], "partitions are apart"
+
+
+async def test_a_later_commit_keeps_what_it_does_not_name(store_case: StoreCase) -> None:
+    store = store_case.store
+    await store.take_epoch(0, 1, 4, "a")
+    first = CommitRequest(1, "c1", [("x", b"1"), ("y", b"1")], [("x", 10), ("y", 20)], [("x", 0.5)], {"p": 1, "q": 1}, b"s")
+    await store.commit(0, 1, "a", first)
+    await store.commit(0, 1, "a", CommitRequest(2, "c2", [("x", b"")], [("x", None), ("z", 5)], (), {"p": 7}))
+    assert await store.load(0, ["x", "y"]) == [b"", b"1"]
+    assert await store.due(0, 100, 10) == ["z", "y"]
+    meta = await store.read_meta(0)
+    assert (meta.offsets, meta.state, meta.seq) == ({"p": 7, "q": 1}, b"s", 2)
+    assert await store.read_customer(0, "x") == StoredCustomer(b"", None, 0.5)
+
+
+async def test_looks_that_are_due_at_once_come_in_the_order_of_the_ids_bytes(store_case: StoreCase) -> None:
+    store = store_case.store
+    await store.take_epoch(0, 1, 4, "a")
+    await store.commit(0, 1, "a", CommitRequest(1, "c", due=[("é", 7), ("z", 7), ("Z", 7), ("客", 7), ("a", 8)]))
+    assert await store.due(0, 7, 10) == ["Z", "z", "é", "客"]
+
+
+async def test_the_same_commit_again_is_a_success_and_changes_nothing(store_case: StoreCase) -> None:
+    store = store_case.store
+    await store.take_epoch(0, 1, 4, "a")
+    request = CommitRequest(1, "c1", [("x", b"1")], [("x", 1)], [("x", 0.5)], {"p": 1}, b"s", [entry(1)])
+    await store.commit(0, 1, "a", request)
+    await store.outbox_ack(0, 1)
+    before = await store_case.save(0)
+    await store.commit(0, 1, "a", request)
+    assert await store_case.save(0) == before
+
+
+@pytest.mark.parametrize(
+    ("seq", "commit_id"), [(1, "another"), (3, "ahead"), (4, "far ahead")], ids=["other content", "ahead", "far ahead"]
+)
+async def test_a_gap_under_the_own_epoch_means_lost_commits(store_case: StoreCase, seq: int, commit_id: str) -> None:
+    store = store_case.store
+    await store.take_epoch(0, 1, 4, "a")
+    await store.commit(0, 1, "a", CommitRequest(1, "c1", [("x", b"1")]))
+    before = await store_case.save(0)
+    with pytest.raises(LostCommits, match="commit 1"):
+        await store.commit(0, 1, "a", CommitRequest(seq, commit_id, [("x", b"2"), ("y", b"2")], [("x", 1)]))
+    assert await store_case.save(0) == before
+
+
+async def test_a_zombie_is_fenced_and_writes_nothing(store_case: StoreCase) -> None:
+    store = store_case.store
+    await store.take_epoch(0, 1, 4, "zombie")
+    request = CommitRequest(1, "c1", [("x", b"1")])
+    await store.commit(0, 1, "zombie", request)
+    await store.take_epoch(0, 2, 4, "owner")
+    before = await store_case.save(0)
+    for zombies in (CommitRequest(2, "c2", [("x", b"2")]), request):
+        with pytest.raises(Fenced):
+            await store.commit(0, 1, "zombie", zombies)
+    with pytest.raises(Fenced):
+        await store.commit(0, 2, "same epoch, other nonce", CommitRequest(2, "c2", [("x", b"2")]))
+    assert await store_case.save(0) == before
+    await store.commit(0, 2, "owner", CommitRequest(2, "c2"))
+
+
+async def test_a_server_that_lost_commits_or_the_epoch_itself_is_noticed(store_case: StoreCase) -> None:
+    store = store_case.store
+    empty = await store_case.save(0)
+    await store.take_epoch(0, 1, 4, "before")
+    other_epoch = await store_case.save(0)
+    await store.take_epoch(0, 2, 4, "owner")
+    for seq in (1, 2, 3):
+        await store.commit(0, 2, "owner", CommitRequest(seq, f"c{seq}", [("x", b"%d" % seq)]))
+        if seq == 1:
+            first = await store_case.save(0)
+    for lost in (first, other_epoch, empty):
+        await store_case.restore(0, lost)
+        with pytest.raises(LostCommits):
+            await store.commit(0, 2, "owner", CommitRequest(4, "c4", [("x", b"4")]))
+        assert await store_case.save(0) == lost
+    await store_case.restore(0, first)
+    meta = await store.take_epoch(0, 2, 4, "owner, again")
+    assert (meta.seq, meta.epoch) == (1, 3)
+    await store.commit(0, 3, "owner, again", CommitRequest(2, "d2", [("x", b"2'")]))
+    assert await store.load(0, ["x"]) == [b"2'"]
+
+
+async def test_the_outbox_is_read_in_pieces_and_forgotten_when_acknowledged(store_case: StoreCase) -> None:
+    store = store_case.store
+    await store.take_epoch(0, 1, 4, "a")
+    await store.commit(0, 1, "a", CommitRequest(1, "c1", outbox=[entry(n) for n in range(1, 12)]))
+    assert await store.outbox_read(0, 9, 10) == [entry(10), entry(11)]
+    assert await store.outbox_read(0, 0, 2) == [entry(1), entry(2)]
+    await store.outbox_ack(0, 10)
+    await store.outbox_ack(0, 3)
+    assert (await store.outbox_depth(0), await store.outbox_read(0, 0, 9)) == (1, [entry(11)])
+    await store.outbox_ack(0, 11)
+    assert await store.outbox_depth(0) == 0
+    await store.commit(0, 1, "a", CommitRequest(2, "c2", outbox=[entry(12)]))
+    assert await store.outbox_read(0, 0, 9) == [entry(12)]
+    assert await store.confirmed(0) is None, "no replicas are asked for"
+
+
+@pytest.mark.parametrize("number", [1, 2, 4], ids=["repeated", "the last", "a gap"])
+async def test_outbox_numbers_go_on_from_the_last(store_case: StoreCase, number: int) -> None:
+    store = store_case.store
+    await store.take_epoch(0, 1, 4, "a")
+    await store.commit(0, 1, "a", CommitRequest(1, "c1", outbox=[entry(1), entry(2)]))
+    before = await store_case.save(0)
+    with pytest.raises(StoreMisconfigured, match="expected 3"):
+        await store.commit(0, 1, "a", CommitRequest(2, "c2", [("x", b"1")], outbox=[entry(number)]))
+    assert await store_case.save(0) == before
+
+
+@pytest.mark.parametrize(
+    ("request_", "says"),
+    [
+        (CommitRequest(0, "c"), "seq 0"),
+        (CommitRequest(1, ""), "commit_id"),
+        (CommitRequest(1, "c", [("x", b"1"), ("x", b"2")]), "records"),
+        (CommitRequest(1, "c", due=[("x", 1), ("x", None)]), "due"),
+        (CommitRequest(1, "c", risk=[("x", 0.1), ("x", 0.2)]), "risk"),
+        (CommitRequest(1, "c", risk=[("x", math.nan)]), "risk"),
+        (CommitRequest(1, "c", outbox=[entry(1), entry(3)]), "outbox"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_a_request_that_breaks_its_own_rules_is_refused(store_case: StoreCase, request_: CommitRequest, says: str) -> None:
+    await store_case.store.take_epoch(0, 1, 4, "a")
+    before = await store_case.save(0)
+    with pytest.raises(ValueError, match=says):
+        await store_case.store.commit(0, 1, "a", request_)
+    assert await store_case.save(0) == before
+
+
+async def test_twenty_thousand_records_in_one_commit(store_case: StoreCase, record_property: pytest.RecordProperty) -> None:
+    store = store_case.store
+    ids = [f"customer-{at:06d}" for at in range(20_000)]
+    await store.take_epoch(0, 1, 4, "a")
+    began_s = time.perf_counter()
+    await store.commit(0, 1, "a", CommitRequest(
+        1, "c1", [(name, name.encode() * 32) for name in ids], [(name, at) for at, name in enumerate(ids)],
+        [(name, at / 20_000) for at, name in enumerate(ids)],
+    ))  # fmt: skip
+    record_property("commit_s", round(time.perf_counter() - began_s, 3))
+    assert await store.load(0, ids) == [name.encode() * 32 for name in ids]
+    assert await store.due(0, 2**32, 30_000) == ids
+    assert {name async for name, _ in store.scan_records(0)} == set(ids)
+    await store.commit(0, 1, "a", CommitRequest(2, "c2", due=[(name, None) for name in ids]))
+    assert await store.due(0, 2**32, 30_000) == []
+
+
+async def test_long_commands_are_packed_in_c_on_every_node(store_case: StoreCase) -> None:
+    if not isinstance(store_case, RedisCase):
+        pytest.skip("memory sends no commands")
+    await store_case.store.read_meta(0)
+    assert {issubclass(kind, PackingConnection) for kind in store_case.link.connection_classes()} == {True}

@@ -1,0 +1,134 @@
+"""The partition store in a dictionary: the fake for tests that need no Redis. It passes the contract that Redis passes."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+
+from streams.runtime.store import (
+    CommitRequest,
+    Fenced,
+    LostCommits,
+    Meta,
+    OutboxEntry,
+    PartitionCountChanged,
+    StaleGeneration,
+    StoredCustomer,
+    StoreMisconfigured,
+    UnknownVersion,
+    check_request,
+)
+
+
+@dataclass
+class Partition:
+    """All that is kept of one partition."""
+
+    meta: Meta = field(default_factory=Meta)
+    record_version: int = 0
+    records: dict[str, bytes] = field(default_factory=dict)
+    due: dict[str, int] = field(default_factory=dict)
+    risk: dict[str, float] = field(default_factory=dict)
+    outbox: list[OutboxEntry] = field(default_factory=list)
+
+
+class MemoryStore:
+    """`PartitionStore` in memory.
+
+    replicas_hold   what `confirmed` answers: None (no replicas asked for) or the highest number they hold
+    `partitions` may be copied and put back by a test to play a replica that lost commits.
+    """
+
+    def __init__(self, record_version: int = 1) -> None:
+        self.partitions: dict[int, Partition] = {}
+        self.replicas_hold: int | None = None
+        self._record_version = record_version
+
+    def of(self, partition: int) -> Partition:
+        return self.partitions.setdefault(partition, Partition())
+
+    async def take_epoch(self, partition: int, generation: int, partition_count: int, nonce: str) -> Meta:
+        at = self.of(partition)
+        meta = at.meta
+        if at.record_version > self._record_version:
+            raise UnknownVersion(f"record version {at.record_version}")
+        if meta.partition_count not in (None, partition_count):
+            raise PartitionCountChanged(f"{meta.partition_count}, not {partition_count}")
+        if meta.generation > generation:
+            raise StaleGeneration(f"{generation} is older than {meta.generation}")
+        if (meta.generation, meta.nonce) != (generation, nonce):
+            at.meta = dataclasses.replace(
+                meta, epoch=meta.epoch + 1, generation=generation, nonce=nonce, partition_count=partition_count
+            )
+            at.record_version = self._record_version
+        return copy.deepcopy(at.meta)
+
+    async def reset_generation(self, partition: int) -> bool:
+        if partition not in self.partitions or self.of(partition).meta == Meta():
+            return False
+        at = self.of(partition)
+        at.meta = dataclasses.replace(at.meta, epoch=at.meta.epoch + 1, generation=-1, nonce="")
+        return True
+
+    async def read_meta(self, partition: int) -> Meta:
+        return copy.deepcopy(self.of(partition).meta)
+
+    async def commit(self, partition: int, epoch: int, nonce: str, request: CommitRequest) -> None:
+        check_request(request)
+        at = self.of(partition)
+        meta = at.meta
+        if meta.epoch > epoch or (meta.epoch == epoch and meta.nonce != nonce):
+            raise Fenced(f"epoch {meta.epoch}")
+        if meta.epoch == epoch and (meta.seq, meta.commit_id) == (request.seq, request.commit_id):
+            return
+        if meta.epoch != epoch or meta.seq != request.seq - 1:
+            raise LostCommits(f"at commit {meta.seq} of epoch {meta.epoch}")
+        if request.outbox and request.outbox[0].number != meta.outbox_no + 1:
+            raise StoreMisconfigured(f"outbox number {request.outbox[0].number}, expected {meta.outbox_no + 1}")
+        at.records |= dict(request.records)
+        at.risk |= dict(request.risk)
+        at.due = {customer: due_s for customer, due_s in (at.due | dict(request.due)).items() if due_s is not None}
+        at.outbox += [OutboxEntry(*entry) for entry in request.outbox]
+        at.meta = dataclasses.replace(
+            meta,
+            seq=request.seq,
+            commit_id=request.commit_id,
+            offsets=meta.offsets | request.offsets,
+            state=meta.state if request.state is None else request.state,
+            outbox_no=meta.outbox_no + len(request.outbox),
+        )
+
+    async def load(self, partition: int, ids: Sequence[str]) -> list[bytes | None]:
+        return [self.of(partition).records.get(customer) for customer in ids]
+
+    async def due(self, partition: int, until_s: int, limit: int) -> list[str]:
+        found = sorted((due_s, customer.encode()) for customer, due_s in self.of(partition).due.items() if due_s <= until_s)
+        return [customer.decode() for _, customer in found[:limit]]
+
+    async def riskiest(self, partition: int, limit: int) -> list[tuple[str, float]]:
+        found = sorted(((risk, customer.encode()) for customer, risk in self.of(partition).risk.items()), reverse=True)
+        return [(customer.decode(), risk) for risk, customer in found[:limit]]
+
+    async def read_customer(self, partition: int, customer_id: str) -> StoredCustomer | None:
+        at = self.of(partition)
+        record = at.records.get(customer_id)
+        return None if record is None else StoredCustomer(record, at.due.get(customer_id), at.risk.get(customer_id))
+
+    async def scan_records(self, partition: int) -> AsyncIterator[tuple[str, bytes]]:
+        for customer, record in list(self.of(partition).records.items()):
+            yield customer, record
+
+    async def outbox_read(self, partition: int, after_no: int, count: int) -> list[OutboxEntry]:
+        return [entry for entry in self.of(partition).outbox if entry.number > after_no][:count]
+
+    async def outbox_ack(self, partition: int, up_to_no: int) -> None:
+        at = self.of(partition)
+        at.outbox = [entry for entry in at.outbox if entry.number > up_to_no]
+
+    async def outbox_depth(self, partition: int) -> int:
+        return len(self.of(partition).outbox)
+
+    async def confirmed(self, partition: int) -> int | None:
+        return self.replicas_hold
