@@ -1,0 +1,16 @@
+"""From risk to an alert that a person can act on. Pure: only `channels/` touches the world.
+
+The flow, in the order to read it:
+
+    rules.py      the numbers that decide, checked
+    stages/       one rule a file, each over columns of customers
+    policy.py     the stages in order: decide(state, risk, ...) -> new state, one reason a customer, when to look again
+    facts.py      what is known of one customer at one time
+    ids.py        names and dates: an episode's id depends on nothing that a replay would change
+    alert.py      the message of a transition, its bytes, the contract of churn.alerts
+    render.py     the same for people: a headline, a card
+    channels/     ways out other than Kafka
+
+An episode begins with FIRED and ends with RESOLVED_*; each message between is a change of tier. Schemas for whoever
+reads churn.alerts are in docs/contracts/.
+"""
