@@ -130,3 +130,21 @@ def read_records(blobs: Sequence[bytes | None]) -> Records:
 def last_purchase_day(records: Records) -> NDArray[np.int64]:
     """Day number of the latest purchase, days since 1970; 0 where there is none."""
     return records["recent_days"][:, 0].astype(np.int64)
+
+
+_WHOLE = np.dtype(f"V{RECORD_BYTES}")
+
+
+def gather(records: Records, rows: NDArray[np.intp]) -> Records:
+    """Copies of `rows`. numpy copies rows with fields field by field, ten times slower than as the 512 bytes they are."""
+    return records.view(_WHOLE)[rows].view(CUSTOMER)
+
+
+def scatter(records: Records, rows: NDArray[np.intp], values: Records) -> None:
+    """Set `rows` to `values`, in place."""
+    records.view(_WHOLE)[rows] = values.view(_WHOLE)
+
+
+def join(first: Records, second: Records) -> Records:
+    """`first` and then `second`."""
+    return np.concatenate([first.view(_WHOLE), second.view(_WHOLE)]).view(CUSTOMER)

@@ -25,7 +25,7 @@ from detectors.btyd import p_no_purchase, to_basis_points
 from detectors.parameters import BtydParameters
 from streams import rfm, windows
 from streams.columns import PURCHASE, TICK, Columns
-from streams.customer import Records, last_purchase_day, new_records
+from streams.customer import Records, gather, join, last_purchase_day, new_records, scatter
 from streams.evaluations import Evaluations, settle
 from streams.explain import Context, Moved, explain
 from streams.features import closed_form_inputs
@@ -83,12 +83,14 @@ class Step:
     """What `advance` computed and has not yet been committed.
 
     ids, records   the customers that were touched and their rows now
+    rows           where the table held them before, -1 for new ones
     state          the partition's state now
     alerts         messages to send, ordered by event time, customer and number
     """
 
     ids: list[str]
     records: Records
+    rows: NDArray[np.intp]
     state: PartitionState
     alerts: list[Alert]
     stats: StepStats
@@ -118,7 +120,8 @@ class _Advance:
         self.ids = ids
         self.slots = np.fromiter(map(order.__getitem__, batch.customer.tolist()), np.intp, len(batch))
         self.before, self.after = running(table.state.watermark_ms, batch.kind, batch.time_ms, rules.lateness_ms)
-        self.work = self._load(table.rows(ids))
+        self.rows = table.rows(ids)
+        self.work = self._load(self.rows)
         self.evaluations = Evaluations()
         self.moved: list[Moved] = []
         self.duplicates = np.zeros(4, np.int64)
@@ -127,7 +130,7 @@ class _Advance:
     def _load(self, rows: NDArray[np.intp]) -> Records:
         known = np.flatnonzero(rows >= 0)
         work = new_records(len(rows))
-        work[known] = self.table.records[rows[known]]
+        scatter(work, known, gather(self.table.records, rows[known]))
         return work
 
     def run(self, now_ms: int, *, sweep: bool) -> Step:
@@ -144,16 +147,16 @@ class _Advance:
         rfm_scores = settle(self.evaluations, state.quintiles, self.work)
         _recount(state, old_cell, _cells(self.work))
         alerts = explain(self.moved, rfm_scores, self.ids, self.batch, self.rules.context, self.model)
-        return Step(self.ids, self.work, state, alerts, self._stats())
+        return Step(self.ids, self.work, self.rows, state, alerts, self._stats())
 
     def _add_due(self, watermark_ms: int) -> None:
         """Bring in the customers of the table who come due and send nothing in this batch."""
         rows = self.table.due.due(watermark_ms // 1000)
-        present = set(self.ids)
-        rows = rows[[self.table.ids[row] not in present for row in rows.tolist()]] if len(rows) else rows
+        rows = rows[~np.isin(rows, self.rows)]
         if len(rows):
+            self.rows = np.concatenate([self.rows, rows])
             self.ids = self.ids + [self.table.ids[row] for row in rows.tolist()]
-            self.work = np.concatenate([self.work, self.table.records[rows]])
+            self.work = join(self.work, gather(self.table.records, rows))
 
     def _rounds(self) -> list[NDArray[np.intp]]:
         """Positions in the batch by round: round k holds every customer's k-th event."""
@@ -176,12 +179,12 @@ class _Advance:
         time_ms, before_ms = batch.time_ms[events], self.before[events]
         floor_ms = np.maximum(time_ms, before_ms)
         self._fire(slots, floor_ms, self.after[events])
-        rows = self.work[slots]
+        rows = gather(self.work, slots)
         repeat = rfm.is_repeat(rows, batch.id_hash[events])
         if repeat.any():
             self.duplicates += np.bincount(batch.kind[events[repeat]], minlength=4)
             fresh = ~repeat
-            events, slots, rows, floor_ms = events[fresh], slots[fresh], rows[fresh], floor_ms[fresh]
+            events, slots, rows, floor_ms = events[fresh], slots[fresh], gather(rows, np.flatnonzero(fresh)), floor_ms[fresh]
             if not len(events):
                 return
         self.late += int((batch.time_ms[events] < self.before[events]).sum())
@@ -196,7 +199,7 @@ class _Advance:
         due_ms = self.work["due_s"][slots].astype(np.int64) * 1000
         while (due := np.flatnonzero(due_ms <= until_ms)).size:
             slots, until_ms, place_ms, due_ms = slots[due], until_ms[due], place_ms[due], due_ms[due]
-            rows = self.work[slots]
+            rows = gather(self.work, slots)
             no_purchase = np.zeros(len(rows), bool)
             no_event = np.full(len(rows), NO_EVENT, np.intp)
             self._evaluate(slots, rows, due_ms, np.minimum(due_ms, place_ms), no_purchase, last_purchase_day(rows), no_event)
@@ -232,12 +235,12 @@ class _Advance:
         monetary = monetary_bin(windows.window_sum(rows, "spent_365d", 365, as_of_s)) * bought
         old_bins = rows["frequency_bin"].copy(), rows["monetary_bin"].copy()
         rows["frequency_bin"], rows["monetary_bin"] = frequency, monetary
-        self.work[slots] = rows
+        scatter(self.work, slots, rows)
         sends = np.flatnonzero(SENDS[decided.reason])
         if len(sends):
             at = self.evaluations.total + sends
             transitions = [decided.transition(int(k)) for k in sends]
-            self.moved.append(Moved(at, slots[sends], rows[sends], as_of_ms[sends], events[sends], transitions))
+            self.moved.append(Moved(at, slots[sends], gather(rows, sends), as_of_ms[sends], events[sends], transitions))
         self.evaluations.append(slots, place_ms, old_day, *old_bins, last_purchase_day(rows), frequency, monetary, decided.reason, risk_bp)
 
     def _stats(self) -> StepStats:

@@ -6,6 +6,7 @@ Windows are as described in `windows.py`; gaps are between different UTC days wi
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,60 +41,64 @@ def gap_spread_days(rows: Records) -> Floats:
     spread = np.full(len(rows), np.nan)
     enough = np.flatnonzero((recent > 0).sum(axis=1) > 2)
     usual = rows["usual_gap_half_days"][enough] / 2
-    spread[enough] = np.nanmedian(np.abs(gaps[enough] - usual[:, None]), axis=1)
+    off = np.sort(np.abs(gaps[enough] - usual[:, None]), axis=1)  # NaN last
+    n = (recent[enough] > 0).sum(axis=1) - 1
+    each = np.arange(len(enough))
+    spread[enough] = (off[each, (n - 1) // 2] + off[each, n // 2]) / 2
     return spread
-
-
-def _days_since(as_of_ms: int, time_ms: int) -> float | None:
-    return None if time_ms == 0 else max(0.0, round((as_of_ms - time_ms) / DAY_MS, 3))
 
 
 def facts(ids: Sequence[str], rows: Records, as_of_ms: Ints, rfm: NDArray[np.uint8]) -> list[CustomerFacts]:
     """Facts of each customer at `as_of_ms`, one a row; `rfm` is the packed scores at that time."""
-    as_of_s = as_of_ms // 1000
-    sums: dict[str, list[int]] = {}
+    columns = _life(rows, as_of_ms) | _windows(rows, as_of_ms // 1000)
+    columns["customer_id"] = list(ids)
+    columns["as_of_ms"] = as_of_ms.tolist()
+    columns["rfm"] = [unpack(packed) for packed in rfm.tolist()]
+    columns["segment"] = [segment_name(packed) for packed in rfm.tolist()]
+    names = tuple(columns)
+    return [CustomerFacts(**dict(zip(names, values, strict=True))) for values in zip(*columns.values(), strict=True)]
+
+
+def _windows(rows: Records, as_of_s: Ints) -> dict[str, list[Any]]:
+    columns: dict[str, list[Any]] = {}
     for days, rings in windows.RINGS.items():
         for ring in rings:
-            sums[ring] = windows.window_sum(rows, ring, days, as_of_s).tolist()
+            unit = "_minor" if ring.startswith(("spent", "refunded")) else ""
+            columns[ring + unit] = windows.window_sum(rows, ring, days, as_of_s).tolist()
         complaints, severity = windows.complaint_sums(rows, days, as_of_s)
-        sums[f"complaints_{days}d"] = complaints.tolist()
-        sums[f"severity_{days}d"] = severity.tolist()
-    for name in tuple(sums):
-        if name.startswith(("spent", "refunded")):
-            sums[f"{name}_minor"] = sums.pop(name)
+        columns[f"complaints_{days}d"] = complaints.tolist()
+        columns[f"severity_{days}d"] = severity.tolist()
+    return columns
+
+
+def _life(rows: Records, as_of_ms: Ints) -> dict[str, list[Any]]:
+    bought = rows["purchases"] > 0
+    first_seen_ms = rows["first_seen_s"].astype(np.int64) * 1000
+    columns: dict[str, list[Any]] = {
+        "first_seen_ms": first_seen_ms.tolist(),
+        "first_purchase_day": _known(rows["first_day"], bought),
+        "last_purchase_ms": _known(rows["last_purchase_ms"], bought),
+        "idle_days": _known(_days(as_of_ms - rows["last_purchase_ms"]), bought),
+        "usual_gap_days": _known(rows["usual_gap_half_days"] / 2, rows["usual_gap_half_days"] > 0),
+        "tenure_days": _days(as_of_ms - first_seen_ms).tolist(),
+    }
     spread = gap_spread_days(rows)
-    return [
-        _one(customer, rows[k], int(as_of_ms[k]), int(rfm[k]), float(spread[k]), {name: column[k] for name, column in sums.items()})
-        for k, customer in enumerate(ids)
-    ]
+    columns["gap_spread_days"] = _known(spread, ~np.isnan(spread))
+    for name in ("login", "complaint"):
+        last_ms = rows[f"last_{name}_s"].astype(np.int64) * 1000
+        columns[f"last_{name}_ms"] = _known(last_ms, last_ms > 0)
+    for name in _LIFE:
+        columns[name] = rows[name].tolist()
+    return columns
 
 
-def _one(customer: str, row: np.void, as_of_ms: int, rfm: int, spread_days: float, sums: dict[str, int]) -> CustomerFacts:
-    last_purchase_ms = int(row["last_purchase_ms"])
-    bought = int(row["purchases"]) > 0
-    usual = int(row["usual_gap_half_days"])
-    first_ms = int(row["first_seen_s"]) * 1000
-    return CustomerFacts(
-        customer_id=customer,
-        as_of_ms=as_of_ms,
-        first_seen_ms=first_ms,
-        first_purchase_day=int(row["first_day"]) if bought else None,
-        last_purchase_ms=last_purchase_ms if bought else None,
-        last_login_ms=int(row["last_login_s"]) * 1000 or None,
-        last_complaint_ms=int(row["last_complaint_s"]) * 1000 or None,
-        purchases=int(row["purchases"]),
-        purchase_days=int(row["purchase_days"]),
-        logins=int(row["logins"]),
-        complaints=int(row["complaints"]),
-        severity_sum=int(row["severity_sum"]),
-        refunds=int(row["refunds"]),
-        spent_minor=int(row["spent_minor"]),
-        refunded_minor=int(row["refunded_minor"]),
-        idle_days=_days_since(as_of_ms, last_purchase_ms) if bought else None,
-        usual_gap_days=usual / 2 if usual else None,
-        gap_spread_days=None if np.isnan(spread_days) else spread_days,
-        tenure_days=_days_since(as_of_ms, first_ms) or 0.0,
-        rfm=unpack(rfm),
-        segment=segment_name(rfm),
-        **sums,
-    )
+_LIFE = ("purchases", "purchase_days", "logins", "complaints", "severity_sum", "refunds", "spent_minor", "refunded_minor")
+
+
+def _days(span_ms: Ints) -> Floats:
+    return np.round(np.maximum(span_ms, 0) / DAY_MS, 3)
+
+
+def _known(column: NDArray[Any], known: NDArray[np.bool_]) -> list[Any]:
+    """The values, None where they are not known."""
+    return [value if there else None for value, there in zip(column.tolist(), known.tolist(), strict=True)]

@@ -7,12 +7,13 @@ dropped at any time after a commit and are read again on a miss.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.customer import NEVER_S, Records, new_records
+from streams.customer import NEVER_S, Records, new_records, scatter
 from streams.state import PartitionState
 from streams.timers import DueIndex
 
@@ -44,23 +45,25 @@ class CustomerTable:
 
     def rows(self, ids: Sequence[str]) -> NDArray[np.intp]:
         """Row number of each id, -1 where the table does not hold it."""
-        row_of = self.row_of.get
-        return np.fromiter((row_of(i, -1) for i in ids), np.intp, len(ids))
+        return np.fromiter(map(self.row_of.get, ids, repeat(-1)), np.intp, len(ids))
 
     def put(self, ids: Sequence[str], records: Records) -> None:
         """Hold `records` (one an id, ids different) as these customers' rows."""
-        rows = self.rows(ids)
+        self._put(ids, records, self.rows(ids))
+
+    def _put(self, ids: Sequence[str], records: Records, rows: NDArray[np.intp]) -> None:
         new = np.flatnonzero(rows < 0)
         if len(new):
+            rows = rows.copy()
             rows[new] = self._places([ids[k] for k in new.tolist()])
         self._clock += 1
-        self.records[rows] = records
+        scatter(self.records, rows, records)
         self.due.put(rows, records["due_s"])
         self._used[rows] = self._clock
 
     def apply(self, step: Step) -> None:
-        """Take over what a committed step computed."""
-        self.put(step.ids, step.records)
+        """Take over what a committed step computed; the table must not have changed since the step was computed."""
+        self._put(step.ids, step.records, step.rows)
         self.state = step.state
 
     def forget_unused(self) -> int:
