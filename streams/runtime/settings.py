@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 import yaml
 from pydantic import Field, SecretStr, ValidationError
@@ -87,6 +87,14 @@ class Settings(BaseSettings):
         del deciding["risk"]["parameters_file"]
         deciding["lateness_s"] = self.time.lateness_s
         return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:12]
+
+    def secret_values(self) -> tuple[str, ...]:
+        """The secrets themselves, for the log's filter to know them by."""
+        parts = urlsplit(self.redis.url.get_secret_value())
+        in_query = [value for key, value in parse_qsl(parts.query) if key == "password"]
+        kafka = self.kafka.password.get_secret_value() if self.kafka.password else None
+        quoted = [kafka, parts.password, *in_query]
+        return tuple(value for one in quoted if one for value in {one, unquote(one)})
 
     def masked(self) -> dict[str, Any]:
         """All settings as plain values that may be shown: no password, neither alone nor inside an address."""

@@ -1,0 +1,108 @@
+"""/metrics, /healthz and /readyz over HTTP, from inside the worker's own event loop: when that hangs, they do."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import msgspec
+import structlog
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+
+from streams.runtime.health import Answer, HealthReport, WorkerState, liveness, readiness
+
+INDEX = "churnwatch worker\n\n/metrics  for Prometheus\n/healthz  alive?\n/readyz   ready, and if not, why\n"
+
+
+class Watched(Protocol):
+    """What health is asked of."""
+
+    def state(self) -> WorkerState:
+        """The worker now; quick, no I/O."""
+
+    async def ping_redis(self) -> None:
+        """Return when Redis answered; raise when it will not."""
+
+    async def ping_broker(self) -> None:
+        """Return when the broker answered; raise when it will not."""
+
+
+class HealthServer:
+    """Serves one registry and one worker's health.
+
+    limit_s         longest good answer of Redis and broker, s
+    stuck_after_s   age of the oldest unpublished message from which the outbox counts as stuck, s
+    """
+
+    def __init__(
+        self, registry: CollectorRegistry, watched: Watched, *, limit_s: float = 2.0, stuck_after_s: float = 60.0
+    ) -> None:
+        self._registry, self._watched = registry, watched
+        self._limit_s, self._stuck_after_s = limit_s, stuck_after_s
+        self._runner: web.AppRunner | None = None
+        self.port = 0
+
+    async def start(self, host: str, port: int) -> None:
+        """Listen. `port` 0 takes a free one; `self.port` is the one in use. Raises OSError when it is taken."""
+        app = web.Application()
+        app.add_routes(
+            [
+                web.get("/", self._index),
+                web.get("/metrics", self._metrics),
+                web.get("/healthz", self._healthz),
+                web.get("/readyz", self._readyz),
+            ]
+        )
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, host, port).start()
+        self.port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """Close the port. Does nothing when not started."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    async def ready(self) -> HealthReport:
+        """Ask Redis and the broker at once, each for at most twice the limit, and judge."""
+        redis, broker = await asyncio.gather(
+            _ask("redis", self._watched.ping_redis, self._limit_s * 2),
+            _ask("broker", self._watched.ping_broker, self._limit_s * 2),
+        )
+        return readiness(self._watched.state(), redis, broker, limit_s=self._limit_s, stuck_after_s=self._stuck_after_s)
+
+    async def _index(self, _: web.Request) -> web.Response:
+        return web.Response(text=INDEX)
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        return web.Response(body=encode(self._registry), headers={"Content-Type": content_type})
+
+    async def _healthz(self, _: web.Request) -> web.Response:
+        return _answer(liveness(self._watched.state()))
+
+    async def _readyz(self, _: web.Request) -> web.Response:
+        return _answer(await self.ready())
+
+
+def _answer(report: HealthReport) -> web.Response:
+    body = msgspec.json.format(msgspec.json.encode(report.to_dict()), indent=2)
+    return web.Response(body=body, content_type="application/json", status=200 if report.ok else 503)
+
+
+async def _ask(name: str, ping: Callable[[], Awaitable[None]], patience_s: float) -> Answer:
+    started_s = time.monotonic()
+    try:
+        async with asyncio.timeout(patience_s):
+            await ping()
+    except TimeoutError:
+        return Answer(time.monotonic() - started_s, f"no answer within {patience_s:g} s")
+    except Exception as error:  # noqa: BLE001  # whatever it is, it is the answer; its text may hold an address with a password
+        structlog.get_logger().warning("health: no answer", server=name, error=repr(error))
+        return Answer(time.monotonic() - started_s, f"{type(error).__name__}; the log says more")
+    return Answer(time.monotonic() - started_s)
