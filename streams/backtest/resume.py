@@ -1,0 +1,138 @@
+"""Where a replay must go on: read back from the topics what an earlier run has written.
+
+The clock's last tick says up to which event time, and below which offsets, everything is in place. Behind it there may be
+events that a killed run wrote before it could tick; their ids are read so that they are not written again. End offsets
+are taken from fetches, since not every broker tells them rightly otherwise (see `end_offsets`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from kafka import TopicPartition  # type: ignore[import-untyped]  # kafka-python ships no types
+
+from streams.backtest.payloads import TOPIC_NAMES
+from streams.contract import Event
+from streams.runtime.kafka_client import Ends
+from streams.ticks import TickMessage
+
+TAIL_RECORDS = 64
+STALLED_S = 30.0
+
+
+class ReplayError(Exception):
+    """A replay that cannot start or go on. One line: what, why, what to do."""
+
+
+class ReplayTick(TickMessage, frozen=True, tag_field="type", tag="tick"):
+    """A tick as replay writes it. source: fingerprint of the history it belongs to."""
+
+    source: str = ""
+
+
+@dataclass(slots=True)
+class PartitionState:
+    """What stands in one partition of the topics.
+
+    done_ms       event time of the clock's last tick; -1 where there is none
+    source        fingerprint of the history which that tick belongs to; "" where it names none
+    next_offsets  topic -> offset below which all events up to done_ms stand
+    written       (topic rank, event id) -> offsets of the events found at or beyond next_offsets
+    """
+
+    done_ms: int = -1
+    source: str = ""
+    next_offsets: dict[str, int] = field(default_factory=dict)
+    written: dict[tuple[int, str], deque[int]] = field(default_factory=dict)
+
+
+Ranges = Mapping[TopicPartition, tuple[int, int]]
+"""Per partition the first offset and the one after the last."""
+
+_tick = msgspec.json.Decoder(ReplayTick).decode
+_event_id = msgspec.json.Decoder(Event).decode
+
+
+def read_state(
+    client: Any, bounds: Mapping[TopicPartition, Ends], prefix: str, clock: str, partitions: int
+) -> list[PartitionState]:
+    """The state of every partition, by number.
+
+    client      from `kafka_client.reader`; its assignment is used up
+    bounds      of the inputs' and the clock's partitions
+    prefix      of topic names
+    clock       full name of the clock topic
+    partitions  how many the topics have
+
+    Raises ReplayError where the broker stops to answer.
+    """
+    states = [PartitionState() for _ in range(partitions)]
+    clocks = {tp: (bound.first, bound.end) for tp, bound in bounds.items() if tp.topic == clock}
+    for number, tick in last_ticks(client, clocks).items():
+        states[number] = PartitionState(tick.at_ms, tick.source, dict(tick.offsets))
+    ranges: dict[TopicPartition, tuple[int, int]] = {}
+    for name in TOPIC_NAMES:
+        for number, state in enumerate(states):
+            tp = TopicPartition(prefix + name, number)
+            first = bounds[tp].first
+            ranges[tp] = max(first, state.next_offsets.get(name, first)), bounds[tp].end
+    ranks = {prefix + name: rank for rank, name in enumerate(TOPIC_NAMES)}
+    for record in read_range(client, ranges):
+        try:
+            event = _event_id(record.value or b"")
+        except (ValueError, RecursionError):
+            continue  # not an event, so not one of ours
+        found = states[record.partition].written.setdefault((ranks[record.topic], event.event_id), deque())
+        found.append(record.offset)
+    return states
+
+
+def last_ticks(client: Any, ranges: Ranges) -> dict[int, ReplayTick]:
+    """Partition number -> the last tick in it; partitions without one are left out.
+
+    Reads backwards in growing steps, as heartbeats may stand behind the tick.
+    """
+    found: dict[int, ReplayTick] = {}
+    searched = dict(ranges)
+    step = TAIL_RECORDS
+    while searched:
+        tails = {tp: (max(first, end - step), end) for tp, (first, end) in searched.items()}
+        for record in read_range(client, tails):
+            try:
+                found[record.partition] = _tick(record.value or b"")
+            except (ValueError, RecursionError):
+                continue
+        searched = {tp: (first, tails[tp][0]) for tp, (first, _) in searched.items() if tp.partition not in found}
+        searched = {tp: bound for tp, bound in searched.items() if bound[0] < bound[1]}
+        step *= 8
+    return found
+
+
+def read_range(client: Any, ranges: Ranges) -> Iterator[Any]:
+    """Every record from the first offset up to, but without, the second, partition by partition in order of offset."""
+    open_ranges = {tp: end for tp, (first, end) in ranges.items() if first < end}
+    if not open_ranges:
+        return
+    client.assign(list(open_ranges))
+    for tp in open_ranges:
+        client.seek(tp, ranges[tp][0])
+    heard_s = time.monotonic()
+    while open_ranges:
+        polled: Mapping[TopicPartition, Sequence[Any]] = client.poll(timeout_ms=200)
+        for tp, records in polled.items():
+            yield from (record for record in records if record.offset < ranges[tp][1])
+        if polled:
+            heard_s = time.monotonic()
+        elif time.monotonic() - heard_s > STALLED_S:
+            stuck = ", ".join(f"{tp.topic}-{tp.partition}" for tp in open_ranges)
+            raise ReplayError(
+                f"reading back {stuck}: nothing came for {STALLED_S:g} s; check the broker and start the replay again"
+            )
+        for tp in [tp for tp, end in open_ranges.items() if (client.position(tp) or 0) >= end]:
+            del open_ranges[tp]
+            client.pause(tp)
