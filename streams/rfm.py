@@ -71,8 +71,8 @@ def _complaints(rows: Records, at: Index, time_ms: Ints, _amount: Ints, severity
     time_s = time_ms // 1000
     _count(rows, "complaints", at)
     _count(rows, "severity_sum", at, severity.astype(np.int64))
-    _latest(rows, "last_complaint_s", at, time_s)
     windows.remember_complaint(rows, at, time_s, severity)
+    _latest(rows, "last_complaint_s", at, time_s)
 
 
 def _logins(rows: Records, at: Index, time_ms: Ints, _amount: Ints, _severity: NDArray[np.uint8]) -> None:

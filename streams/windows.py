@@ -25,6 +25,7 @@ RINGS = {
 COMPLAINT_UNIT_S = 43_200
 """Complaints are remembered one by one to the half day, finer than an eighth of the shortest window."""
 COMPLAINT_WRAP = 8_192
+COMPLAINT_REACH = WINDOW_DAYS[-1] * 86_400 // COMPLAINT_UNIT_S
 
 _SLOT = np.arange(SLOTS, dtype=np.int64)
 
@@ -81,10 +82,19 @@ def window_sum(rows: Records, name: str, days: int, as_of_s: NDArray[np.int64]) 
 
 
 def remember_complaint(rows: Records, at: NDArray[np.intp], time_s: NDArray[np.int64], severity: NDArray[np.uint8]) -> None:
-    """Put a complaint in front of those remembered at rows `at`; the one remembered longest is forgotten beyond the number kept."""
+    """Put a complaint in front of those remembered at rows `at`; the one remembered longest is forgotten beyond the number kept.
+
+    Call it before `last_complaint_s` takes the new time. What no window can reach from the newest complaint is forgotten too (a 0
+    stands in its place): the stored number wraps after 11 years, and what is that old must not come back.
+    """
     ring = rows["complaint_ring"]
-    ring[at, 1:] = ring[at, : COMPLAINTS_KEPT - 1]
-    ring[at, 0] = (time_s // COMPLAINT_UNIT_S % COMPLAINT_WRAP) * 8 + severity
+    unit = time_s // COMPLAINT_UNIT_S
+    before = rows["last_complaint_s"][at].astype(np.int64) // COMPLAINT_UNIT_S
+    newest = np.maximum(before, unit)
+    kept = ring[at, : COMPLAINTS_KEPT - 1]
+    age = (before[:, None] - (kept >> 3)) % COMPLAINT_WRAP + (newest - before)[:, None]
+    ring[at, 1:] = np.where(age < COMPLAINT_REACH, kept, 0)
+    ring[at, 0] = np.where(newest - unit < COMPLAINT_REACH, unit % COMPLAINT_WRAP * 8 + severity, 0)
 
 
 def complaint_sums(rows: Records, days: int, as_of_s: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -92,7 +102,7 @@ def complaint_sums(rows: Records, days: int, as_of_s: NDArray[np.int64]) -> tupl
     ring = rows["complaint_ring"].astype(np.int64)
     severity = ring & 7
     age = (as_of_s[:, None] // COMPLAINT_UNIT_S - (ring >> 3)) % COMPLAINT_WRAP
-    # the stored number wraps after 11 years: what is that old must not come back
+    # the stored number wraps: all that is remembered lies within a year of the newest complaint, and that must not be old itself
     recent = rows["last_complaint_s"].astype(np.int64) + days * 86_400 + COMPLAINT_UNIT_S > as_of_s
     inside = (severity > 0) & (age < days * 86_400 // COMPLAINT_UNIT_S) & recent[:, None]
     return inside.sum(axis=1), np.where(inside, severity, 0).sum(axis=1)

@@ -1,0 +1,161 @@
+"""The whole engine, one event at a time and without batches: the oracle for streams/engine.py.
+
+After every row, everyone who has come due is looked at; each evaluation is settled at its place in time. It shares no
+code with the engine; rules and parameters are read from the same plain records.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+
+from alerts.rules import TIER_NAMES, PolicyRules
+from detectors.parameters import BtydParameters
+from streams.timers import LookRules
+from tests.oracle.policy_twin import TwinRules, TwinState, decide_one
+from tests.oracle.quintiles_twin import SketchTwin, frequency_bin, monetary_bin, segment
+from tests.oracle.rfm_twin import DAY_MS, CustomerTwin, EventTwin
+
+NEVER_S = 2**32 - 1
+SENDING = {"FIRED", "ESCALATED", "DEESCALATED", "RESOLVED_RETURNED", "RESOLVED_RISK_FELL"}
+
+Scores = tuple[int, int, int]
+
+
+@dataclass
+class Watched:
+    """A customer and what the evaluations made of them."""
+
+    customer: str
+    life: CustomerTwin = field(default_factory=CustomerTwin)
+    policy: TwinState = field(default_factory=TwinState)
+    seen_ms: int = 0
+    due_s: int = NEVER_S
+    risk_bp: int = 0
+    rfm: Scores | None = None
+    bins: Scores | None = None
+
+
+@dataclass
+class Evaluation:
+    """One decision: `place_ms` is where it belongs, `event` what caused it (None: a look)."""
+
+    customer: str
+    as_of_ms: int
+    place_ms: int
+    event: EventTwin | None
+    reason: str
+    before: TwinState
+    after: TwinState
+    risk_bp: int
+    bins: Scores | None
+    sums: dict[str, int]
+    rfm: Scores | None = None
+
+
+def p_no_purchase(model: BtydParameters, x: int, t_x_days: int, observed_days: int, horizon_days: float) -> float:
+    """MBG/NBD: (c + q s) / (q + c), as in the text of detectors/btyd.py."""
+    q = ((model.alpha_days + t_x_days) / (model.alpha_days + observed_days)) ** (model.r + x)
+    s = ((model.alpha_days + observed_days) / (model.alpha_days + observed_days + horizon_days)) ** (model.r + x)
+    c = model.a / (model.b + x)
+    return (c + q * s) / (q + c)
+
+
+def next_look_s(life: CustomerTwin, as_of_ms: int, wish_ms: int, rules: LookRules) -> int:
+    idle_ms = as_of_ms - life.last_purchase_ms
+    looks = []
+    if life.purchases and idle_ms <= rules.until_ms:
+        rhythm_ms = life.usual_gap_half_days * DAY_MS // 2 or rules.default_gap_ms
+        interval_ms = max(rhythm_ms, idle_ms) * rules.gap_permille // 1000
+        looks.append(as_of_ms + min(max(interval_ms, rules.min_ms), rules.max_ms))
+    if wish_ms > as_of_ms:
+        looks.append(wish_ms)
+    if not looks:
+        return NEVER_S
+    due_s = math.ceil(min(looks) / 1000)
+    return due_s if due_s * 1000 > as_of_ms else due_s + 1
+
+
+class EngineTwin:
+    """A partition. `evaluations` are all that were ever made, in the order in which they were settled."""
+
+    def __init__(
+        self, model: BtydParameters, policy: PolicyRules, looks: LookRules, *, lateness_ms: int, horizon_days: float, watermark_ms: int = 0
+    ) -> None:
+        self.model, self.looks, self.lateness_ms, self.horizon_days = model, looks, lateness_ms, horizon_days
+        self.policy = TwinRules(
+            policy.fire_bp, policy.release_bp, policy.breaches, policy.breach_spacing_s, policy.cool_down_s, policy.min_purchases
+        )
+        self.watermark_ms = watermark_ms
+        self.customers: dict[str, Watched] = {}
+        self.sketch = SketchTwin()
+        self.evaluations: list[Evaluation] = []
+        self.repeats = self.late = 0
+
+    def row(self, event: EventTwin) -> None:
+        """An event or a tick, and then everyone whom the watermark has made due."""
+        if event.kind == "tick":
+            self.clock(event.time_ms)
+            return
+        before_ms = self.watermark_ms
+        after_ms = self.watermark_ms = max(before_ms, event.time_ms - self.lateness_ms)
+        one = self.customers.setdefault(event.customer, Watched(event.customer))
+        floor_ms = max(event.time_ms, before_ms)
+        made = self.looks_until(one, floor_ms, after_ms)
+        if one.life.is_repeat(event):
+            self.repeats += 1
+        else:
+            self.late += event.time_ms < before_ms
+            one.life.fold(event)
+            made.append(self.evaluate(one, max(floor_ms, one.seen_ms), after_ms, event))
+        self.settle(made + self.everyone_due())
+
+    def clock(self, now_ms: int) -> None:
+        self.watermark_ms = max(self.watermark_ms, now_ms)
+        self.settle(self.everyone_due())
+
+    def everyone_due(self) -> list[Evaluation]:
+        return [made for one in self.customers.values() for made in self.looks_until(one, self.watermark_ms, self.watermark_ms)]
+
+    def looks_until(self, one: Watched, until_ms: int, latest_place_ms: int) -> list[Evaluation]:
+        made = []
+        while one.due_s != NEVER_S and one.due_s * 1000 <= until_ms:
+            due_ms = one.due_s * 1000
+            made.append(self.evaluate(one, due_ms, min(due_ms, latest_place_ms), None))
+        return made
+
+    def evaluate(self, one: Watched, as_of_ms: int, place_ms: int, event: EventTwin | None) -> Evaluation:
+        life, before = one.life, one.policy
+        one.risk_bp = self.risk_bp(life, as_of_ms)
+        by_purchase = event is not None and event.kind == "purchase"
+        decided = decide_one(before, one.risk_bp, as_of_ms, life.purchases, by_purchase, self.policy)
+        one.policy, one.seen_ms = decided.state, as_of_ms
+        one.due_s = next_look_s(life, as_of_ms, decided.wants_look_ms, self.looks)
+        sums = life.sums(as_of_ms // 1000)
+        one.bins = None
+        if life.purchases:
+            one.bins = (life.last_day, frequency_bin(sums["purchases_365d"]), monetary_bin(sums["spent_365d"]))
+        return Evaluation(
+            one.customer, as_of_ms, place_ms, event, decided.reason, before, decided.state, one.risk_bp, one.bins, sums
+        )
+
+    def risk_bp(self, life: CustomerTwin, as_of_ms: int) -> int:
+        if not life.purchases:
+            return 0
+        observed_days = as_of_ms // DAY_MS - life.first_day
+        repeats = min(len(life.days), 65_535) - 1
+        return round(10_000 * p_no_purchase(self.model, repeats, life.last_day - life.first_day, observed_days, self.horizon_days))
+
+    def settle(self, made: list[Evaluation]) -> None:
+        for one in sorted(made, key=lambda evaluation: evaluation.place_ms):
+            one.rfm = self.customers[one.customer].rfm = self.sketch.evaluate(one.customer, one.place_ms, one.bins)
+            self.evaluations.append(one)
+
+    def board(self) -> Counter[tuple[str, str]]:
+        """Customers by (tier, segment)."""
+        return Counter((TIER_NAMES[one.policy.tier], segment(one.rfm)) for one in self.customers.values())
+
+    def sent(self) -> list[Evaluation]:
+        """Evaluations that send a message."""
+        return [one for one in self.evaluations if one.reason in SENDING]
