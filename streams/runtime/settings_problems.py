@@ -53,7 +53,7 @@ class Found:
 
 def unknown_variable(key: str, known: Iterable[str]) -> Problem:
     """A variable with our prefix that names no setting."""
-    return Problem(key, None, "is not a setting" + _meant(key, known))
+    return Problem(key, None, "is not a setting" + _meant(key, known, cutoff=0.85))
 
 
 def explain(
@@ -116,6 +116,7 @@ def _fix(message: str, inner: tuple[int | str, ...]) -> str:
     return f"{'.'.join(at)} {text}" if at else text
 
 
-def _meant(key: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(key, list(known), n=1)
+def _meant(key: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """A guess, if a known name is like it. Variables share a long prefix, so they must be more alike."""
+    close = difflib.get_close_matches(key, list(known), n=1, cutoff=cutoff)
     return f"; did you mean {close[0]}?" if close else "; remove it (docs/settings.md lists all)"
