@@ -32,6 +32,7 @@ def why_refused(topic: InputTopic, record: RawRecord, rules: EventRules, now_ms:
     if len(value) > MAX_VALUE_BYTES:
         return Refusal(DeadReason.TOO_LARGE, f"the value has {len(value)} bytes; send at most {MAX_VALUE_BYTES}")
     try:
+        value.decode()
         fields = _decode_fields(value)
     except msgspec.ValidationError:
         return Refusal(DeadReason.NOT_AN_OBJECT, f"the value is {shown(value)}; send one JSON object an event")
