@@ -26,6 +26,7 @@ from streams.backtest.pace import Pace
 from streams.backtest.payloads import TOPIC_NAMES, partitions_of, payload, tick_times
 from streams.backtest.resume import PartitionState, ReplayError, ReplayTick, read_state
 from streams.backtest.windows import Window, broker_error, check
+from streams.columns import DAY_MS
 from streams.runtime.kafka_client import admin_client, ends, kafka_client_options, reader
 from streams.runtime.settings import Settings
 from streams.runtime.topics import CLOCK
@@ -183,7 +184,7 @@ class _Replayer:
         times = self._history.time_ms
         ticks = tick_times(int(times[0]), int(times[-1]), tick_days=options.tick_days, run_on_days=options.run_on_days)
         done_ms = min(state.done_ms for state in self._states)
-        self.days = -(-int(ticks[-1] - times[0]) // 86_400_000)
+        self.days = -(-int(ticks[-1] - times[0]) // DAY_MS)
         pace = Pace(options.speed_days_per_s, max(int(times[0]), done_ms))
         ends = np.searchsorted(times, ticks, side="right")
         start = 0
@@ -204,9 +205,8 @@ class _Replayer:
         window = Window(at_ms)
         history, states, send = self._history, self._states, self._producer.send
         ranks, partitions = history.rank[start:end].tolist(), self._partitions[start:end].tolist()
-        for index, rank, partition, time_ms in zip(
-            range(start, end), ranks, partitions, history.time_ms[start:end].tolist(), strict=True
-        ):
+        times = history.time_ms[start:end].tolist()
+        for index, (rank, partition, time_ms) in enumerate(zip(ranks, partitions, times, strict=True), start=start):
             state = states[partition]
             if time_ms <= state.done_ms:
                 continue
@@ -245,8 +245,7 @@ class _Replayer:
             if state.done_ms >= window.at_ms:
                 continue
             offsets = {name: state.next_offsets[name] for name in TOPIC_NAMES if name in state.next_offsets}
-            tick = ReplayTick(at_ms=window.at_ms, offsets=offsets, source=self._source)
-            value = msgspec.json.encode(tick)
+            value = msgspec.json.encode(ReplayTick(at_ms=window.at_ms, offsets=offsets, source=self._source))
             self._tick_futures.append(self._producer.send(self._clock, key=b"%d" % number, value=value, partition=number))
 
     def _check_ticks(self, *, wait: bool) -> None:

@@ -1,0 +1,230 @@
+"""Replay onto real brokers: what stands in the topics afterwards, also when it was killed on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka.partitioner import DefaultPartitioner  # not the code that replay uses
+from kafka import KafkaProducer, TopicPartition
+
+from streams.backtest.history import History, find_source, read_history
+from streams.backtest.payloads import payloads
+from streams.backtest.replaying import ReplayError, ReplayOptions, replay_history
+from streams.backtest.resume import read_range
+from streams.columns import DAY_MS
+from streams.runtime.admin import create_topics
+from streams.runtime.kafka_client import admin_client, ends, reader
+from streams.runtime.settings import Settings, load_settings
+from tests.support.brokers import RunningBroker
+
+TOPICS = ("purchases", "complaints", "logins")
+PARTITIONS = 4
+FAST = ReplayOptions()
+COMMAND = [sys.executable, "-c", "import typer; from streams.cli.replay import replay; typer.run(replay)"]
+
+
+@pytest.fixture
+def settings(broker: RunningBroker, prefix: str) -> Settings:
+    return ready(broker, prefix)
+
+
+def ready(broker: RunningBroker, prefix: str) -> Settings:
+    """Settings for topics that exist and are empty."""
+    made = load_settings(None, environment(broker, prefix))
+    create_topics(made)
+    return made
+
+
+def environment(broker: RunningBroker, prefix: str) -> dict[str, str]:
+    return {
+        "CHURNWATCH_KAFKA__BOOTSTRAP": broker.bootstrap,
+        "CHURNWATCH_KAFKA__TOPIC_PREFIX": prefix,
+        "CHURNWATCH_KAFKA__PARTITIONS": str(PARTITIONS),
+        "CHURNWATCH_TIME__CLOCK": "history",
+    }
+
+
+def write_history(path: Path, *, days: int, first_day: int = 10_000, a_day: int = 20) -> History:
+    """A file with every type of event, several at one instant; some days have none."""
+    lines = ["type,customer_id,occurred_at,amount,currency,severity,text"]
+    kinds = ("purchase,{c},{t},19.5,EUR,,", "login,{c},{t},,,,", "complaint,{c},{t},,,4,too late", "refund,{c},{t},-3,EUR,,")
+    for day in range(first_day, first_day + days):
+        for number in range(a_day if day % 5 else 0):
+            at_ms = day * DAY_MS + (number // 3) * 1_000_000
+            lines.append(kinds[number % 4].format(c=f"c{(day * 7 + number) % 50}", t=at_ms))
+    path.write_text("\n".join(lines) + "\n")
+    return read_history(path)
+
+
+def topic_contents(settings: Settings) -> dict[str, list[Any]]:
+    """Every record of the inputs and the clock by topic name without prefix, in order of partition and offset."""
+    prefix = settings.kafka.topic_prefix
+    names = [*TOPICS, "churn.clock"]
+    tps = [TopicPartition(prefix + name, p) for name in names for p in range(PARTITIONS)]
+    with admin_client(settings) as admin, reader(settings) as client:
+        bounds = {tp: (bound.first, bound.end) for tp, bound in ends(admin, client, tps).items()}
+        records = sorted(read_range(client, bounds), key=lambda r: (r.topic, r.partition, r.offset))
+    return {name: [r for r in records if r.topic == prefix + name] for name in names}
+
+
+def assert_each_event_once(contents: dict[str, list[Any]], history: History) -> None:
+    expected = Counter((topic, key, value) for topic, key, value, _ in payloads(history))
+    found = Counter((topic, r.key, r.value) for topic in TOPICS for r in contents[topic])
+    assert found == expected
+    chosen = DefaultPartitioner()
+    everywhere = list(range(PARTITIONS))
+    for topic in TOPICS:
+        assert all(r.partition == chosen(r.key, everywhere, everywhere) for r in contents[topic])
+
+
+def assert_ticks_keep_their_promise(contents: dict[str, list[Any]], history: History, *, last_day: int) -> None:
+    """Every midnight once on every partition; offsets part the events up to the tick from those after it."""
+    first_day = int(history.time_ms[0]) // DAY_MS + 1
+    for partition in range(PARTITIONS):
+        ticks = [json.loads(r.value) for r in contents["churn.clock"] if r.partition == partition]
+        assert [tick["at_ms"] // DAY_MS for tick in ticks] == list(range(first_day, last_day + 1))
+        for topic in TOPICS:
+            events = [(r.offset, json.loads(r.value)["occurred_at"]) for r in contents[topic] if r.partition == partition]
+            for tick in ticks:
+                below = tick["offsets"].get(topic, 0)
+                assert all((at_ms <= tick["at_ms"]) == (offset < below) for offset, at_ms in events)
+
+
+def clock_length(settings: Settings) -> int:
+    """Records on the clock's partitions together."""
+    clock = [TopicPartition(settings.kafka.topic_prefix + "churn.clock", p) for p in range(PARTITIONS)]
+    with admin_client(settings) as admin, reader(settings) as client:
+        return sum(bound.end for bound in ends(admin, client, clock).values())
+
+
+def events_beyond_the_clock(contents: dict[str, list[Any]]) -> int:
+    """Events later than the last tick of their partition."""
+    last = {r.partition: json.loads(r.value)["at_ms"] for r in contents["churn.clock"]}
+    return sum(json.loads(r.value)["occurred_at"] > last[r.partition] for topic in TOPICS for r in contents[topic])
+
+
+def replay_process(*args: str, env: dict[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*COMMAND, *args], env=os.environ | env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str], deadline_s: float = 60.0) -> None:
+    end_s = time.monotonic() + deadline_s
+    while not condition():
+        assert process.poll() is None, f"ended too early: {process.communicate()}"
+        assert time.monotonic() < end_s, "the condition did not come true in time"
+        time.sleep(0.02)
+
+
+def test_every_event_and_tick_stands_in_its_partition_once(settings: Settings, tmp_path: Path) -> None:
+    history = write_history(tmp_path / "h.csv", days=40)
+    summary = replay_history(history, settings, FAST)
+    contents = topic_contents(settings)
+    assert_each_event_once(contents, history)
+    assert_ticks_keep_their_promise(contents, history, last_day=10_040)
+    assert (summary.events, summary.written, summary.already_written) == (len(history), len(history), 0)
+    assert summary.resumed_from_ms is None
+
+
+def test_a_finished_replay_writes_nothing_again_but_may_run_on(settings: Settings, tmp_path: Path) -> None:
+    history = write_history(tmp_path / "h.csv", days=12)
+    replay_history(history, settings, FAST)
+    again = replay_history(history, settings, ReplayOptions(run_on_days=30))
+    assert (again.written, again.ticks) == (0, 30)
+    contents = topic_contents(settings)
+    assert_each_event_once(contents, history)
+    assert_ticks_keep_their_promise(contents, history, last_day=10_012 + 30)
+
+
+def test_events_written_by_a_run_that_died_before_its_first_tick_are_not_repeated(
+    settings: Settings, broker: RunningBroker, tmp_path: Path
+) -> None:
+    history = write_history(tmp_path / "h.csv", days=7)
+    producer = KafkaProducer(bootstrap_servers=broker.bootstrap)
+    for number, (topic, key, value, _) in enumerate(payloads(history)):
+        if number < 57:
+            producer.send(settings.kafka.topic_prefix + topic, key=key, value=value)
+    producer.close()
+    summary = replay_history(history, settings, FAST)
+    assert (summary.written, summary.already_written) == (len(history) - 57, 57)
+    contents = topic_contents(settings)
+    assert_each_event_once(contents, history)
+    assert_ticks_keep_their_promise(contents, history, last_day=10_007)
+
+
+def test_a_replay_killed_again_and_again_yields_every_event_once(broker: RunningBroker, settings: Settings, prefix: str) -> None:
+    """CDNOW at full speed, SIGKILLed whenever new ticks have shown up, so with events in flight."""
+    source = find_source("cdnow:")
+    history = read_history(source.path, source.mapping)
+    env = environment(broker, prefix)
+    beyond_ticks = 0
+    for ticks_wanted in (1, 60, 120):
+        process = replay_process("cdnow:", "--json", env=env)
+        wait_until(lambda wanted=ticks_wanted: clock_length(settings) >= wanted * PARTITIONS, process)  # type: ignore[misc]
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        beyond_ticks += events_beyond_the_clock(topic_contents(settings))
+    assert beyond_ticks > 0, "no kill hit between events and their tick, so nothing was tried"
+    process = replay_process("cdnow:", "--json", env=env)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    summary = json.loads(out)
+    assert 0 < summary["written"] < len(history) == summary["written"] + summary["already_written"]
+    assert summary["resumed_from_ms"] > history.time_ms[0]
+    contents = topic_contents(settings)
+    assert_each_event_once(contents, history)
+    assert_ticks_keep_their_promise(contents, history, last_day=int(-(-history.time_ms[-1] // DAY_MS)))
+
+
+def test_another_history_may_follow_but_not_go_back(settings: Settings, tmp_path: Path) -> None:
+    first = write_history(tmp_path / "first.csv", days=10)
+    overlapping = write_history(tmp_path / "overlapping.csv", days=10, first_day=10_005)
+    later = write_history(tmp_path / "later.csv", days=6, first_day=10_011)
+    replay_history(first, settings, FAST)
+    with pytest.raises(ReplayError, match=r"has reached 1997-05-29T00:00:00\.000Z with another history"):
+        replay_history(overlapping, settings, FAST)
+    replay_history(later, settings, FAST)
+    replay_history(later, settings, FAST)
+    found = Counter(json.loads(r.value)["event_id"] for topic in TOPICS for r in topic_contents(settings)[topic])
+    assert found == Counter([*first.event_id, *later.event_id])
+
+
+def test_speed_holds_event_time_to_the_wall_clock(settings: Settings, tmp_path: Path) -> None:
+    history = write_history(tmp_path / "h.csv", days=10)
+    summary = replay_history(history, settings, ReplayOptions(speed_days_per_s=10.0))
+    assert summary.seconds >= (summary.days - 1) / 10.0
+    assert_ticks_keep_their_promise(topic_contents(settings), history, last_day=10_010)
+
+
+def test_missing_topics_are_named_with_the_remedy(broker: RunningBroker, prefix: str, tmp_path: Path) -> None:
+    history = write_history(tmp_path / "h.csv", days=2)
+    with pytest.raises(ReplayError, match=rf"topics {prefix}purchases.* do not exist; create them: churnwatch topics create"):
+        replay_history(history, load_settings(None, environment(broker, prefix)), FAST)
+
+
+@pytest.mark.parametrize(
+    ("args", "bootstrap", "said"),
+    [
+        (["absent.csv"], None, "replay: file absent.csv: No such file or directory"),
+        (["cdnow:"], "127.0.0.1:1", "replay: kafka.bootstrap 127.0.0.1:1: no broker answered"),
+        (["a.csv", "--map", "cdnow", "--map", "none", "--map", "none"], None, "--map: 3 given for 1 files"),
+    ],
+)
+def test_the_command_fails_in_one_line(args: list[str], bootstrap: str | None, said: str) -> None:
+    env = {} if bootstrap is None else {"CHURNWATCH_KAFKA__BOOTSTRAP": bootstrap}
+    process = replay_process(*args, env=env)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert (out, len(err.splitlines())) == ("", 1)
+    assert said in err
