@@ -36,7 +36,6 @@ from streams.table import CustomerTable
 from streams.timers import LookRules, next_look_s
 from streams.watermark import running
 
-RISK_BINS = 20
 NO_EVENT = -1
 
 Ints = NDArray[np.int64]
@@ -67,7 +66,7 @@ class StepStats:
     late         events older than the watermark they met
     looks        looks fired
     decisions    evaluations by ReasonCode
-    risks        evaluations by risk in RISK_BINS equal bins of [0, 1]
+    risk_bp      risk of each evaluation, 1e-4
     """
 
     events: tuple[int, ...]
@@ -75,7 +74,7 @@ class StepStats:
     late: int
     looks: int
     decisions: NDArray[np.int64]
-    risks: NDArray[np.int64]
+    risk_bp: NDArray[np.uint16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,14 +244,14 @@ class _Advance:
 
     def _stats(self) -> StepStats:
         folded = np.bincount(self.batch.kind[self.batch.kind != TICK], minlength=4) - self.duplicates
-        reasons, risks = self.evaluations.column("reason"), self.evaluations.column("risk_bp")
+        reasons = self.evaluations.column("reason")
         return StepStats(
             events=tuple(folded.tolist()),
             duplicates=tuple(self.duplicates.tolist()),
             late=self.late,
             looks=self.looks,
             decisions=np.bincount(reasons, minlength=len(ReasonCode)),
-            risks=np.bincount(np.minimum(risks.astype(np.int64) * RISK_BINS // 10_000, RISK_BINS - 1), minlength=RISK_BINS),
+            risk_bp=self.evaluations.column("risk_bp"),
         )
 
 

@@ -27,7 +27,7 @@ REASONS = tuple(code.name.lower() for code in ReasonCode)
 DECISIONS = tuple(code.name.lower() for code in ReasonCode if SENDS[code])
 """The reasons that send a message."""
 
-CLOCK_STATES = ("advance", "wait", "hold_stalled", "hold_unreachable", "hold_no_heartbeat", "hold_low_inflow")
+CLOCK_STATES = ("advance", "wait", "broker_unreachable", "lag_not_shrinking", "heartbeat_missing", "low_inflow")
 """Why a partition's watermark moves with the wall clock, or does not."""
 
 

@@ -1,0 +1,253 @@
+"""The worker: everything put together, started and stopped. The one place where the parts meet."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import tempfile
+import time
+from typing import Any
+
+import faust
+import structlog
+from faust.types import TP
+from prometheus_client import CollectorRegistry
+
+from streams.columns import TOPIC_RANKS
+from streams.customer import VERSION
+from streams.runtime.backoff import Backoff, Retrying
+from streams.runtime.health import WorkerState
+from streams.runtime.health_server import HealthServer
+from streams.runtime.intake import build_app
+from streams.runtime.metrics import CLOCK_STATES, Metrics
+from streams.runtime.models import ModelFeed
+from streams.runtime.owner import PartitionOwner
+from streams.runtime.partition import Shop
+from streams.runtime.redis_link import RedisLink
+from streams.runtime.redis_store import RedisPartitionStore
+from streams.runtime.rules import engine_rules, event_rules
+from streams.runtime.sender import Sender, aiokafka_options
+from streams.runtime.settings import KafkaSettings, Settings
+from streams.runtime.topics import CLOCK, INPUTS
+
+log = structlog.get_logger()
+
+PROBE_S = 1.0
+PROBE_PATIENCE_S = 5.0
+GAUGES_S = 1.0
+MAX_POLL_RECORDS = 10_000
+
+
+class Worker:
+    """One worker process.
+
+    `run` returns when asked to stop, or raises what made going on impossible.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.registry = CollectorRegistry()
+        self.metrics = Metrics(self.registry, clock_states=CLOCK_STATES)
+        backoff = Backoff(on_retry=self._on_retry)
+        link = RedisLink(
+            settings.redis.url.get_secret_value(), cluster=settings.redis.cluster, timeout_s=settings.redis.timeout_s
+        )
+        self._link = link
+        self.store = RedisPartitionStore(
+            link,
+            prefix=settings.redis.prefix,
+            record_version=VERSION,
+            wait_replicas=settings.redis.wait_replicas,
+            wait_ms=settings.redis.wait_ms,
+            backoff=backoff,
+        )
+        self.sender = Sender(settings.kafka, backoff)
+        self.models = ModelFeed(settings, self.metrics)
+        self.owner = PartitionOwner(self._shop(backoff), lambda: self.app, self._committed, self._on_failure)
+        self.health = HealthServer(self.registry, self)
+        self._stop = asyncio.Event()
+        self._failure: BaseException | None = None
+        self._progress: dict[int, tuple[int, float]] = {}
+        self.app: Any = None
+
+    def _shop(self, backoff: Backoff) -> Shop:
+        return Shop(
+            settings=self.settings,
+            rules=engine_rules(self.settings),
+            events=event_rules(self.settings),
+            store=self.store,
+            sender=self.sender,
+            metrics=self.metrics,
+            model=lambda: self.models.current,
+            now_ms=lambda: time.time_ns() // 1_000_000,
+            ends=lambda partition: self.owner.ends(partition),
+            fetched=lambda partition: self.owner.positions(partition),
+            backoff=backoff,
+        )
+
+    async def run(self) -> None:
+        """Work until `stop`, SIGTERM or SIGINT. Raises what made going on impossible."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        http = self.settings.http
+        await self.health.start(http.host, http.port)
+        log.info("serving metrics and health", address=f"http://{http.host}:{self.health.port}")
+        with tempfile.TemporaryDirectory(prefix="churnwatch-") as scratch:
+            try:
+                await self._work(scratch)
+            finally:
+                await self.health.stop()
+                await self._link.close()
+        if self._failure is not None:
+            raise self._failure
+
+    def stop(self) -> None:
+        """Finish what is under way and return from `run`."""
+        self._stop.set()
+
+    async def _work(self, scratch: str) -> None:
+        # a broker that is away at the start is waited for; a signal ends the waiting
+        if not await self._unless_stopped(self.sender.start()):
+            return
+        side: list[asyncio.Task[None]] = []
+        try:
+            await self._unless_stopped(self.models.start())
+            self.app = build_app(
+                self.settings.kafka.group, self._topics(), self.owner, self.owner.receive, _faust_options(self.settings.kafka, scratch)
+            )
+            await self._unless_stopped(self.app.start())
+            side.append(asyncio.create_task(self._gauge()))
+            if self.settings.time.clock == "wall":
+                side.append(asyncio.create_task(self._probe()))
+            await self._stop.wait()
+            log.info("stopping")
+        finally:
+            for task in side:
+                task.cancel()
+            await asyncio.gather(*side, return_exceptions=True)
+            await self.owner.release()
+            if self.app is not None:
+                await self.app.stop()
+            await self.models.stop()
+            await self.sender.stop()
+
+    async def _unless_stopped(self, work: Any) -> bool:
+        """Do `work` unless a stop is asked for first; False when it was. Raises what `work` raises."""
+        doing, stopping = asyncio.ensure_future(work), asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait((doing, stopping), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+        if doing.done():
+            doing.result()
+            return True
+        doing.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await doing
+        return False
+
+    def _topics(self) -> list[str]:
+        return [self.settings.kafka.topic_prefix + name for name in (*INPUTS, CLOCK)]
+
+    async def _committed(self, tp: TP) -> int | None:
+        thread = self.app.consumer._thread
+        return await thread.call_thread(thread._ensure_consumer().committed, tp)  # type: ignore[no-any-return] # untyped in faust
+
+    async def _probe(self) -> None:
+        """Ask the broker for the ends of what is assigned, so that idle and stalled can be told apart."""
+        while True:
+            await asyncio.sleep(PROBE_S)
+            tps = [TP(tp.topic, tp.partition) for tp in self.app.consumer.assignment()]
+            if not tps or not self.owner.tasks:
+                continue
+            asked_ms = time.time_ns() // 1_000_000
+            try:
+                ends = await asyncio.wait_for(self.app.consumer.highwaters(*tps), PROBE_PATIENCE_S)
+            except Exception as problem:  # noqa: BLE001 - no answer is the answer: the clock rule holds when it lasts
+                log.warning("broker does not tell its end offsets", error=f"{type(problem).__name__}: {problem}")
+                for task in self.owner.tasks.values():
+                    task.wake.set()
+                continue
+            self.owner.probed(asked_ms, {TP(tp.topic, tp.partition): end for tp, end in ends.items()})
+
+    async def _gauge(self) -> None:
+        """Keep the gauges that nothing else keeps."""
+        while True:
+            buffered = 0
+            for partition, task in self.owner.tasks.items():
+                buffered += task.merge.buffered_bytes
+                ends = self.owner.ends(partition)
+                for topic in INPUTS:
+                    rank = TOPIC_RANKS[topic]
+                    end = ends.get(rank)
+                    if end is not None:
+                        self.metrics.lag.labels(topic, str(partition)).set(max(0, end - task.done.get(rank, -1) - 1))
+                self.metrics.outbox_depth.labels(str(partition)).set(task.publisher.depth or 0)
+            self.metrics.intake_buffered_bytes.set(buffered)
+            await asyncio.sleep(GAUGES_S)
+
+    # -- what health asks -------------------------------------------------------------------------------------------
+
+    def state(self) -> WorkerState:
+        """The worker now."""
+        return WorkerState(
+            joined=self.owner.joined,
+            assigned=self.owner.assigned,
+            owned=frozenset(self.owner.tasks),
+            dead=dict(self.owner.dead),
+            unpublished_s=self._unpublished_s(),
+        )
+
+    def _unpublished_s(self) -> dict[int, float]:
+        """Since when nothing of a partition's waiting messages has been acknowledged."""
+        now_s, waiting = time.monotonic(), {}
+        for partition, task in self.owner.tasks.items():
+            depth = task.publisher.depth or 0
+            acked = task.outbox_no - depth
+            if depth == 0 or self._progress.get(partition, (None,))[0] != acked:
+                self._progress[partition] = (acked, now_s)
+            if depth:
+                waiting[partition] = now_s - self._progress[partition][1]
+        return waiting
+
+    async def ping_redis(self) -> None:
+        """Return when Redis answered; raise when it will not."""
+        await self._link.send("churnwatch", "EXISTS", "churnwatch")
+
+    async def ping_broker(self) -> None:
+        """Return when the broker answered; raise when it will not."""
+        await self.sender.ping()
+
+    def _on_failure(self, problem: BaseException) -> None:
+        if self._failure is None:
+            self._failure = problem
+        self._stop.set()
+
+    def _on_retry(self, retry: Retrying) -> None:
+        if "commit" in retry.operation:
+            self.metrics.commit_retries.inc()
+        log.warning("trying again", operation=retry.operation, error=retry.error, attempt=retry.attempt, pause_s=retry.pause_s)
+
+
+def _faust_options(kafka: KafkaSettings, scratch: str) -> dict[str, Any]:
+    options: dict[str, Any] = {
+        "broker": ";".join(f"kafka://{server}" for server in kafka.bootstrap.split(",")),
+        "datadir": scratch,
+        "broker_max_poll_records": MAX_POLL_RECORDS,
+        "broker_session_timeout": 10.0,
+        "broker_heartbeat_interval": 3.0,
+        "broker_commit_interval": 1.0,
+    }
+    ours = aiokafka_options(kafka)
+    if kafka.sasl_mechanism is not None:
+        options["broker_credentials"] = faust.SASLCredentials(
+            username=kafka.username,
+            password=ours["sasl_plain_password"],
+            mechanism=kafka.sasl_mechanism,
+            ssl_context=ours.get("ssl_context"),
+        )
+    elif "ssl_context" in ours:
+        options["broker_credentials"] = faust.SSLCredentials(ours["ssl_context"])
+    return options

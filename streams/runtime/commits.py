@@ -1,0 +1,96 @@
+"""From a computed step to what one commit writes: records, looks, risks, offsets, state and messages."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import numpy as np
+
+from alerts.alert import IngestionAlert, encode
+from streams.columns import TOPIC_RANKS
+from streams.customer import NEVER_S, RECORD_BYTES, gather
+from streams.engine import Step
+from streams.runtime.store import CommitRequest, OutboxEntry
+from streams.runtime.topics import ALERTS, JOURNAL
+from streams.table import CustomerTable
+
+TOPIC_OF_RANK = {rank: topic for topic, rank in TOPIC_RANKS.items()}
+
+
+class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """What a commit decided on, enough to repeat it: `churn.journal`, keyed by partition, one a commit.
+
+    seq, epoch     number of the commit, and the owner's epoch
+    offsets        topic -> last folded offset
+    rows           events folded
+    now_ms         watermark the clock gave, ms; 0 = events and ticks only
+    sweep          whether looks of silent customers were allowed
+    watermark_ms   the partition's watermark after it
+    model, config_hash   versions in use
+    """
+
+    partition: int
+    seq: int
+    epoch: int
+    offsets: dict[str, int]
+    rows: int
+    now_ms: int
+    sweep: bool
+    watermark_ms: int
+    model: str
+    config_hash: str
+
+
+class LiveState(msgspec.Struct, frozen=True):
+    """The partition's opaque state as stored: the engine's, and the usual inflow of a live system (empty in history)."""
+
+    engine: bytes
+    inflow: bytes
+
+
+def pack_state(engine: bytes, inflow: bytes) -> bytes:
+    """Bytes that `unpack_state` reads."""
+    return msgspec.msgpack.encode(LiveState(engine, inflow))
+
+
+def unpack_state(blob: bytes) -> LiveState:
+    """Inverse of `pack_state`. Raises ValueError for anything else."""
+    return msgspec.msgpack.decode(blob, type=LiveState)
+
+
+def messages(
+    prefix: str, after_no: int, step: Step, ingestion: Sequence[IngestionAlert], journal: JournalEntry
+) -> list[OutboxEntry]:
+    """What leaves with the commit, numbered on from `after_no`: alerts, ingestion alerts, the journal entry."""
+    found = [(ALERTS, alert.customer_id.encode(), encode(alert)) for alert in step.alerts]
+    found += [(ALERTS, f"partition-{alert.partition}".encode(), encode(alert)) for alert in ingestion]
+    found.append((JOURNAL, str(journal.partition).encode(), msgspec.json.encode(journal)))
+    return [OutboxEntry(after_no + k, prefix + topic, key, value) for k, (topic, key, value) in enumerate(found, 1)]
+
+
+def commit_request(
+    seq: int, step: Step, table: CustomerTable, offsets: Mapping[int, int], state: bytes, outbox: Sequence[OutboxEntry]
+) -> CommitRequest:
+    """One commit's content; risks and looks are written where they changed, records all.
+
+    offsets   topic rank -> last folded offset
+    """
+    blob = step.records.tobytes()
+    records = [(customer, blob[k * RECORD_BYTES : (k + 1) * RECORD_BYTES]) for k, customer in enumerate(step.ids)]
+    known = step.rows >= 0
+    before = gather(table.records, np.maximum(step.rows, 0))
+    new_due = np.flatnonzero(~known | (before["due_s"] != step.records["due_s"]))
+    new_risk = np.flatnonzero(~known | (before["risk_bp"] != step.records["risk_bp"]))
+    due_s, risk = step.records["due_s"].tolist(), (step.records["risk_bp"] / 10_000).tolist()
+    return CommitRequest(
+        seq=seq,
+        commit_id=secrets.token_hex(8),
+        records=records,
+        due=[(step.ids[k], None if due_s[k] == NEVER_S else due_s[k]) for k in new_due.tolist()],
+        risk=[(step.ids[k], risk[k]) for k in new_risk.tolist()],
+        offsets={TOPIC_OF_RANK[rank]: offset for rank, offset in offsets.items() if offset >= 0},
+        state=state,
+        outbox=outbox,
+    )

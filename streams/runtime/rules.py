@@ -1,0 +1,54 @@
+"""From settings to the rules that the pure core works by; the same function for the worker, the backtest and the tests."""
+
+from __future__ import annotations
+
+from alerts.alert import AlertContext
+from alerts.rules import PolicyRules
+from streams.columns import DAY_MS
+from streams.contract import EventRules
+from streams.engine import EngineRules
+from streams.explain import Context
+from streams.runtime.settings import Settings
+from streams.timers import LookRules
+
+
+def engine_rules(settings: Settings) -> EngineRules:
+    """What decides, apart from the data and the model."""
+    looks, policy = settings.looks, settings.policy
+    return EngineRules(
+        lateness_ms=settings.time.lateness_s * 1000,
+        horizon_days=settings.risk.horizon_days,
+        looks=LookRules(
+            min_ms=looks.min_s * 1000,
+            max_ms=looks.max_s * 1000,
+            gap_permille=max(1, round(looks.gap_share * 1000)),
+            until_ms=looks.until_days * DAY_MS,
+            default_gap_ms=round(looks.default_gap_days * DAY_MS),
+        ),
+        policy=PolicyRules.from_settings(
+            watch=policy.watch,
+            high=policy.high,
+            critical=policy.critical,
+            release_margin=policy.release_margin,
+            breaches=policy.breaches,
+            breach_spacing_s=policy.breach_spacing_s,
+            cool_down_s=policy.cool_down_s,
+            min_purchases=policy.min_purchases,
+        ),
+        context=Context(
+            alert=AlertContext(
+                horizon_days=settings.risk.horizon_days,
+                currency=settings.money.base_currency,
+                config_hash=settings.config_hash,
+                holdout_share=policy.holdout_share,
+                holdout_salt=policy.holdout_salt,
+            ),
+            silence_patience=settings.risk.silence_patience,
+        ),
+    )
+
+
+def event_rules(settings: Settings) -> EventRules:
+    """What is accepted as an event; history is not judged by the host's or the broker's clock."""
+    skew_ms = None if settings.time.clock == "history" else settings.time.skew_s * 1000
+    return EventRules(settings.money.base_currency, settings.money.rates, skew_ms)
