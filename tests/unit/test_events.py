@@ -225,6 +225,12 @@ def test_history_checks_no_skew() -> None:
     assert decode_chunk("logins", [valid("logins", occurred_at="2099-12-31T23:59:59Z")], rules, NOW_MS).dead == []
 
 
+@pytest.mark.parametrize("time", ["2100-01-01T00:00:00Z", "1979-12-31T23:59:59.999Z", 4_102_444_800_000, "9999-12-31T23:59:59Z"])
+def test_history_still_refuses_times_out_of_range(time: str | int) -> None:
+    decoded = decode_chunk("logins", [valid("logins", occurred_at=time)], EventRules("USD", {}, skew_ms=None), NOW_MS)
+    assert [letter.reason for letter in decoded.dead] == [DeadReason.TIME_OUT_OF_RANGE]
+
+
 def test_unknown_fields_are_counted_in_every_64th_event() -> None:
     records = [valid("logins", offset=i, colour="red", size=3) for i in range(129)]
     assert decode_chunk("logins", records, RULES, NOW_MS).unknown_fields == 6  # the 1st, 65th and 129th, two each
