@@ -80,9 +80,10 @@ def breach(state: TwinState, proposed: int, as_of_ms: int, rules: TwinRules) -> 
     else:
         state = replace(state, candidate=min(state.candidate, proposed))
         if now_s - state.breach_s >= rules.breach_spacing_s:
-            # More than enough need not be counted: only "enough" is ever asked.
-            state = replace(state, breaches=min(state.breaches + 1, rules.breaches), breach_s=now_s)
+            state = replace(state, breaches=state.breaches + 1, breach_s=now_s)
             counts = True
+        # More than enough need not be counted: only "enough" is ever asked.
+        state = replace(state, breaches=min(state.breaches, rules.breaches))
 
     if state.breaches < rules.breaches:
         if counts:

@@ -77,6 +77,13 @@ def test_times_a_record_cannot_hold_are_held_at_its_ends():
     assert decisions.state["episode_s"].tolist() == [1, 1, 2**32 - 1]
 
 
+def test_a_time_before_the_records_first_second_is_never_taken_for_never():
+    alerted = np.zeros(1, POLICY_STATE)
+    alerted["tier"] = 1
+    assert one(alerted, Look(-T0 / H - 1, 0.1, "", 0)).state["cool_from_s"].tolist() == [1]
+    assert one(np.zeros(1, POLICY_STATE), Look(-T0 / H - 1, 0.9, "", 0)).state["breach_s"].tolist() == [1]
+
+
 def test_message_numbers_stop_at_the_largest_the_record_holds():
     state = np.zeros(1, POLICY_STATE)
     state["tier"], state["transition"] = 3, 65_535
