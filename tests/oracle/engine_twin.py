@@ -50,7 +50,6 @@ class Evaluation:
     after: TwinState
     risk_bp: int
     bins: Scores | None
-    sums: dict[str, int]
     rfm: Scores | None = None
 
 
@@ -132,13 +131,11 @@ class EngineTwin:
         decided = decide_one(before, one.risk_bp, as_of_ms, life.purchases, by_purchase, self.policy)
         one.policy, one.seen_ms = decided.state, as_of_ms
         one.due_s = next_look_s(life, as_of_ms, decided.wants_look_ms, self.looks)
-        sums = life.sums(as_of_ms // 1000)
         one.bins = None
         if life.purchases:
-            one.bins = (life.last_day, frequency_bin(sums["purchases_365d"]), monetary_bin(sums["spent_365d"]))
-        return Evaluation(
-            one.customer, as_of_ms, place_ms, event, decided.reason, before, decided.state, one.risk_bp, one.bins, sums
-        )
+            bought, spent = (life.rings[name].sum_at(as_of_ms // 1000) for name in ("purchases_365d", "spent_365d"))
+            one.bins = (life.last_day, frequency_bin(bought), monetary_bin(spent))
+        return Evaluation(one.customer, as_of_ms, place_ms, event, decided.reason, before, decided.state, one.risk_bp, one.bins)
 
     def risk_bp(self, life: CustomerTwin, as_of_ms: int) -> int:
         if not life.purchases:

@@ -56,25 +56,32 @@ def _time_ms(move: Move, times: Sequence[int]) -> int:
 
 
 _AMOUNTS = st.one_of(st.sampled_from([0, 1, 99, 2**31, 2**32 - 1, 10**12]), st.integers(0, 200_000))
-_KINDS = st.sampled_from(["purchase"] * 5 + ["login", "complaint", "refund", "login", "tick", "repeat"])
+_KINDS = st.sampled_from(["purchase"] * 5 + ["login", "complaint", "refund", "login", "tick", "repeat", "habit"])
+_CONTRACT_KINDS = ("purchase", "login", "complaint", "refund")
 
 
 @st.composite
 def rows(draw: st.DrawFn, max_rows: int = 60, customers: int = 5, ticks: bool = True) -> list[EventTwin]:
-    """Up to `max_rows` rows; the first customer has about half of them. "repeat" sends an earlier row again."""
+    """About `max_rows` rows at most; the first customer has about half of them.
+
+    A "repeat" sends an earlier row again; a "habit" is a dozen purchases some days apart, after which risk is low.
+    """
     who = st.one_of(st.just(0), st.integers(0, customers - 1))
     step = st.tuples(_KINDS, who, _moves(), _AMOUNTS, st.integers(1, 5))
+    least = draw(st.sampled_from([1, max_rows // 3, max_rows // 2]))
     out: list[EventTwin] = []
-    for n, (kind, customer, move, amount, severity) in enumerate(draw(st.lists(step, min_size=1, max_size=max_rows))):
+    for kind, customer, move, amount, severity in draw(st.lists(step, min_size=least, max_size=max_rows)):
         time_ms = _time_ms(move, [event.time_ms for event in out])
         earlier = [event for event in out if event.kind != "tick"]
         if kind == "repeat" and earlier:
             out.append(_repeat(earlier[-1 - (amount + severity) % min(len(earlier), 12)], time_ms, severity))
         elif kind == "tick" and ticks:
             out.append(EventTwin("tick", time_ms))
-        else:
-            kind = kind if kind in ("purchase", "login", "complaint", "refund") else "purchase"
-            out.append(_event(kind, time_ms, f"c{customer}", amount, severity, n))
+        elif kind == "habit" and len(out) + 12 < max_rows:
+            times = [min(time_ms + k * severity * DAY_MS, LAST_MS) for k in range(12)]
+            out += [_event("purchase", at, f"c{customer}", amount, severity, len(out) + k) for k, at in enumerate(times)]
+        elif len(out) < max_rows:
+            out.append(_event(kind if kind in _CONTRACT_KINDS else "purchase", time_ms, f"c{customer}", amount, severity, len(out)))
     return out
 
 

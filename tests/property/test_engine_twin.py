@@ -1,0 +1,142 @@
+"""The engine against its twin, which takes one event at a time and knows no batches: every field, decision and score."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from alerts.alert import Alert
+from alerts.ids import rfc3339
+from alerts.policy import ReasonCode
+from alerts.rules import TIER_NAMES
+from detectors.parameters import SHIPPED, BtydParameters
+from streams.engine import EngineRules, Step, advance
+from streams.table import CustomerTable
+from tests.oracle.engine_twin import SENDING, EngineTwin, Evaluation
+from tests.oracle.quintiles_twin import segment
+from tests.oracle.rfm_twin import EventTwin
+from tests.support.engine_rules import EAGER_POLICY, LIVELY, any_rules, engine_rules, twin_of
+from tests.support.examples import examples
+from tests.support.same_as_twin import assert_same_records, assert_same_state
+from tests.support.streams_of_rows import DAY_MS, START_MS, as_columns, cuts, rows
+
+History = list[tuple[list[EventTwin], int, BtydParameters]]
+KIND_ORDER = ("purchase", "complaint", "login", "refund")
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> History:
+    """Rows in batches; how far the clock runs ahead of the watermark at the end of each, ms; the model it is scored with."""
+    events = draw(rows(max_rows=40))
+    end = st.tuples(st.sampled_from([0, 0, 0, 1, 3 * DAY_MS, 200 * DAY_MS]), st.sampled_from([SHIPPED, SHIPPED, LIVELY]))
+    return [(events[batch], *draw(end)) for batch in draw(cuts(len(events)))]
+
+
+def two_firing_customers() -> History:
+    """Two who buy, fall silent and return: alerts rise, escalate and resolve, whatever hypothesis draws."""
+    buys = [EventTwin("purchase", START_MS + d * DAY_MS, c, 100, 0, 2 * d + (c == "b")) for d in (0, 9, 20, 400) for c in ("a", "b")]
+    return [(buys[:6], 300 * DAY_MS, SHIPPED), (buys[6:], 0, SHIPPED)]
+
+
+def tell(twin: EngineTwin, events: list[EventTwin], ahead_ms: int, model: BtydParameters) -> int:
+    """One batch for the twin; returns the clock it was given at the end."""
+    twin.model = model
+    for event in events:
+        twin.row(event)
+    now_ms = twin.watermark_ms + ahead_ms if ahead_ms else 0
+    twin.clock(now_ms)
+    return now_ms
+
+
+@given(histories(), any_rules())
+@example(two_firing_customers(), engine_rules())
+@example(two_firing_customers(), engine_rules(policy=EAGER_POLICY))
+@examples(80)
+def test_the_engine_is_its_twin(history, rules):
+    table, twin = CustomerTable(), twin_of(rules)
+    for events, ahead_ms, model in history:
+        already, repeats, late = len(twin.evaluations), twin.repeats, twin.late
+        now_ms = tell(twin, events, ahead_ms, model)
+        step = advance(table, as_columns(events), now_ms, rules, model)
+        table.apply(step)
+        made = twin.evaluations[already:]
+        assert_same_records(step.ids, step.records, twin)
+        assert_same_state(step.state, twin)
+        assert_same_alerts(step.alerts, made, rules)
+        assert_same_stats(step, made, events, twin.repeats - repeats, twin.late - late)
+    assert_table_holds(table, twin)
+
+
+def assert_table_holds(table: CustomerTable, twin: EngineTwin) -> None:
+    assert set(table.row_of) == set(twin.customers)
+    ids = list(table.row_of)
+    assert_same_records(ids, table.records[table.rows(ids)], twin)
+
+
+def assert_same_alerts(alerts: list[Alert], made: list[Evaluation], rules: EngineRules) -> None:
+    want = sorted((one for one in made if one.reason in SENDING), key=alert_order)
+    assert [alert.message_id.split("-")[1] for alert in alerts] == [str(one.after.transition) for one in want]
+    for alert, one in zip(alerts, want, strict=True):
+        fields = told(one)
+        assert {name: getattr(alert, name) for name in fields} == fields
+        assert alert.horizon_days == rules.horizon_days
+        event = alert.event and (alert.event.kind, alert.event.occurred_at, int(alert.event.event_id, 16))
+        assert event == (one.event and (one.event.kind, rfc3339(one.event.time_ms), one.event.id_hash))
+
+
+def alert_order(one: Evaluation) -> tuple[int, str, int]:
+    return one.as_of_ms, one.customer, one.after.transition
+
+
+def told(one: Evaluation) -> dict[str, object]:
+    """What an alert of this evaluation has to say."""
+    return {
+        "customer_id": one.customer,
+        "as_of": rfc3339(one.as_of_ms),
+        "decision": one.reason.lower(),
+        "status": "resolved" if one.reason.startswith("RESOLVED") else "firing",
+        "tier": TIER_NAMES[one.after.tier],
+        "previous_tier": TIER_NAMES[one.before.tier],
+        "transition": one.after.transition,
+        "episode_started_at": rfc3339(one.after.episode_s * 1000),
+        "risk": one.risk_bp / 10_000,
+        "rfm": one.rfm,
+        "segment": segment(one.rfm),
+    }
+
+
+def assert_same_stats(step: Step, made: list[Evaluation], events: list[EventTwin], repeats: int, late: int) -> None:
+    stats = step.stats
+    assert (sum(stats.duplicates), stats.late, stats.looks) == (repeats, late, sum(one.event is None for one in made))
+    folded = Counter(one.event.kind for one in made if one.event)
+    sent = Counter(event.kind for event in events)
+    assert stats.events == tuple(folded[kind] for kind in KIND_ORDER)
+    assert stats.duplicates == tuple(sent[kind] - folded[kind] for kind in KIND_ORDER)
+    reasons = Counter(one.reason for one in made)
+    assert stats.decisions.tolist() == [reasons[code.name] for code in ReasonCode]
+    assert sorted(stats.risk_bp.tolist()) == sorted(one.risk_bp for one in made)
+
+
+def test_the_drawn_histories_reach_every_decision_and_segment():
+    """A property proves nothing about what is never drawn."""
+    reasons: set[str] = set()
+    segments: set[str] = set()
+    counted: Counter[str] = Counter()
+
+    @given(histories(), any_rules())
+    @examples(80)
+    def collect(history, rules):
+        twin = twin_of(rules)
+        for events, ahead_ms, model in history:
+            tell(twin, events, ahead_ms, model)
+        reasons.update(one.reason for one in twin.evaluations)
+        segments.update(segment(one.rfm) for one in twin.evaluations)
+        counted.update(late=twin.late, repeats=twin.repeats)
+
+    collect()
+    assert reasons == {code.name for code in ReasonCode}
+    assert len(segments) >= 8
+    assert counted["late"] > 100
+    assert counted["repeats"] > 50
