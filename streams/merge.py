@@ -20,14 +20,13 @@ its last row; in key order that is every row with (m, rank) <= (that topic's las
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streams.columns import TOPIC_RANKS, Columns
 from streams.merge_buffer import TopicBuffer
-from streams.ticks import Tick, announced_offsets, tick_columns
 
 CLOCK_RANK = TOPIC_RANKS["clock"]
 _NO_BOUND = (np.iinfo(np.int64).max, np.iinfo(np.int64).max)
@@ -64,19 +63,17 @@ class PartitionMerge:
                       `done` steps over them
         position      the consumer's next offset after this chunk
         nbytes        what the chunk counts for in `buffered_bytes`
-        Raises KeyError for a topic that is not merged, ValueError for the clock (see push_ticks).
+        Raises KeyError for a topic that is not merged. Of the clock, push ticks.tick_columns (no heartbeats) after `announce`.
         """
-        if rank == CLOCK_RANK:
-            raise ValueError("rank: the clock is pushed by push_ticks, which also takes the offsets that ticks name")
         self._buffers[rank].push(columns, last_offset, position, nbytes)
 
-    def push_ticks(self, ticks: Sequence[Tick], last_offset: int, position: int, nbytes: int) -> None:
-        """Add a chunk of the clock topic (history mode; KeyError otherwise); the arguments are those of `push`.
+    def announce(self, offsets: Mapping[int, int]) -> None:
+        """What a tick says (history mode): per rank the offset below which everything up to the tick stands.
 
-        Each tick becomes a row, and what it says of the other topics' offsets holds from now on. Heartbeats are skipped.
+        Call it before the tick's own row is pushed: a row that may be taken must find what it has to wait for. Offsets of
+        topics that are not merged are passed over; a smaller offset than was announced before changes nothing.
         """
-        self._buffers[CLOCK_RANK].push(tick_columns(ticks), last_offset, position, nbytes)
-        for rank, offset in announced_offsets(ticks).items():
+        for rank, offset in offsets.items():
             self._announced[rank] = max(offset, self._announced.get(rank, 0))
 
     def set_end(self, rank: int, end_offset: int | None) -> None:

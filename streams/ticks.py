@@ -95,14 +95,3 @@ def tick_columns(ticks: Sequence[Tick]) -> Columns:
     columns.time_ms[:] = np.array([tick.at_ms for tick in rows], np.int64)
     columns.offset[:] = np.array([tick.offset for tick in rows], np.int64)
     return columns
-
-
-def announced_offsets(ticks: Sequence[Tick]) -> dict[int, int]:
-    """Per topic rank the largest offset that the ticks name; topics this system does not merge are left out."""
-    largest: dict[int, int] = {}
-    for tick in ticks:
-        for topic, offset in tick.offsets.items():
-            rank = TOPIC_RANKS.get(topic)
-            if rank is not None:
-                largest[rank] = max(offset, largest.get(rank, 0))
-    return largest

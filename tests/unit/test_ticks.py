@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from streams.columns import TICK
-from streams.ticks import Tick, announced_offsets, decode_ticks, tick_columns
+from streams.ticks import Tick, decode_ticks, tick_columns
 from tests.support.records import APPENDED_MS, FakeRecord, record
 
 AT_MS = 900_000_000_000
@@ -56,8 +56,3 @@ def test_only_ticks_become_rows() -> None:
     assert columns.kind.tolist() == [TICK, TICK]
     assert columns.rank.tolist() == [9, 9]
     assert len(tick_columns([])) == 0
-
-
-def test_the_largest_offset_named_counts_and_strange_topics_are_passed_over() -> None:
-    ticks = [Tick(5, {"purchases": 4, "logins": 2}, False, 1, 0), Tick(6, {"purchases": 3, "weather": 8}, False, 2, 0)]
-    assert announced_offsets(ticks) == {0: 4, 2: 2}
