@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from alerts.policy import SENDS, ReasonCode
 from alerts.rules import TIER_NAMES
+from streams.clock_rule import ClockAction, ClockReason
 from streams.dead_letters import DeadReason
 from streams.runtime.collectors import CrossTable, RiskHistogram
 from streams.runtime.topics import ALERTS, INPUTS, JOURNAL
@@ -27,8 +28,10 @@ REASONS = tuple(code.name.lower() for code in ReasonCode)
 DECISIONS = tuple(code.name.lower() for code in ReasonCode if SENDS[code])
 """The reasons that send a message."""
 
-CLOCK_STATES = ("advance", "wait", "broker_unreachable", "lag_not_shrinking", "heartbeat_missing", "low_inflow")
-"""Why a partition's watermark moves with the wall clock, or does not."""
+_NO_HOLD = {ClockReason.CAUGHT_UP, ClockReason.LOW_INFLOW_RELEASED, ClockReason.CATCHING_UP}
+HOLD_REASONS = tuple(reason.value for reason in ClockReason if reason not in _NO_HOLD)
+CLOCK_STATES = (ClockAction.ADVANCE.value, ClockAction.WAIT.value, *HOLD_REASONS)
+"""Does the wall clock move a partition's watermark: yes, not yet, or no and for this reason."""
 
 
 class Metrics:
@@ -89,7 +92,9 @@ class Metrics:
         self.outbox_depth = _gauge(registry, "outbox_depth", "Messages Kafka has not acknowledged", "partition")
         self.epoch = _gauge(registry, "epoch", "Epoch under which the partition is written", "partition")
         self.cache_rows = _gauge(registry, "cache_rows", "Customers kept in memory", "partition")
-        self.clock_state = _gauge(registry, "clock_state", "1 for the clock's state: advance, wait or hold", "partition", "state")
+        self.clock_state = _gauge(
+            registry, "clock_state", "1 for the clock's state: advance, wait, or why it is held", "partition", "state"
+        )
 
     def _declare_process(self, registry: CollectorRegistry) -> None:
         self.partitions_owned = _gauge(registry, "partitions_owned", "Partitions assigned and taken")

@@ -34,6 +34,8 @@ from streams.runtime.settings_sections import (
 )
 
 __all__ = ["Settings", "SettingsError", "load_settings", "load_settings_file", "variable_names"]
+__all__ += ["EngineSettings", "HttpSettings", "KafkaSettings", "LogSettings", "LooksSettings", "MoneySettings"]
+__all__ += ["PolicySettings", "RedisSettings", "RiskSettings", "TimeSettings"]
 
 PREFIX = "CHURNWATCH_"
 NOT_SETTINGS = frozenset({"CHURNWATCH_CONFIG", "CHURNWATCH_REQUIRE_REAL", "CHURNWATCH_KAFKA_LIB"})

@@ -86,11 +86,15 @@ def test_a_partition_that_is_lost_leaves_no_series_and_the_others_stay(shown: Sh
     assert shown.get("customers", tier="high", segment="new") == 1
 
 
+def test_the_clocks_states_are_those_that_its_rule_can_give() -> None:
+    assert set(CLOCK_STATES) == {"advance", "wait", "broker_unreachable", "lag_not_shrinking", "heartbeat_missing", "low_inflow"}
+
+
 def test_the_clock_is_in_one_state_at_a_time(shown: Shown) -> None:
-    for state in ("advance", "hold_stalled"):
+    for state in ("advance", "low_inflow"):
         shown.metrics.clock(2, state)
     states = {state: shown.get("clock_state", partition="2", state=state) for state in CLOCK_STATES}
-    assert states == {state: float(state == "hold_stalled") for state in CLOCK_STATES}
+    assert states == {state: float(state == "low_inflow") for state in CLOCK_STATES}
     with pytest.raises(ValueError, match="frozen"):
         shown.metrics.clock(2, "frozen")
 
