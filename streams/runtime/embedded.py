@@ -27,7 +27,9 @@ from typing import IO, NoReturn
 from kafka import KafkaAdminClient  # type: ignore[import-untyped]  # kafka-python ships no types
 from kafka.errors import KafkaError  # type: ignore[import-untyped]  # kafka-python ships no types
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
 from streams.runtime import child
 from streams.runtime.wheels import EmbeddedError, broker_program, valkey_program
@@ -117,7 +119,8 @@ def start_valkey(data: Path, *, port: int | None = None, hold: Sequence[int] = (
                 "--appendonly", "yes", "--appendfsync", "everysec", "--maxmemory-policy", "noeviction"]  # fmt: skip
 
     def answers(at: int, pid: int) -> bool:
-        with Redis(port=at, socket_timeout=2.0) as client, suppress(RedisError):
+        # No retries: a stranger on the port may accept and never answer.
+        with Redis(port=at, socket_timeout=1.0, retry=Retry(NoBackoff(), 0)) as client, suppress(RedisError):
             return bool(client.info("server")["process_id"] == pid)  # raises BusyLoadingError until its file is read
         return False
 

@@ -67,6 +67,13 @@ def read(broker: RunningBroker, topic: str, count: int) -> list:
     return found
 
 
+async def until(holds: Callable[[], bool], deadline_s: float) -> None:
+    """Let the clients' tasks run until `holds()`. Raises TimeoutError."""
+    async with asyncio.timeout(deadline_s):
+        while not holds():
+            await asyncio.sleep(0.02)
+
+
 def test_a_topic_has_the_partitions_it_was_made_with(broker: RunningBroker, topic: str) -> None:
     with admin_of(broker) as admin:
         (found,) = (each for each in admin.describe_topics() if each["name"] == topic)
@@ -121,27 +128,13 @@ def test_a_groups_commit_is_kept_and_read_by_the_next_member(broker: RunningBrok
         assert {tp: at.offset for tp, at in admin.list_group_offsets({group: None})[group].items()} == {tp: 4}
 
 
-def test_two_members_share_the_partitions_and_who_stays_gets_all(broker: RunningBroker, topic: str, prefix: str) -> None:
-    def member() -> KafkaConsumer:
-        return KafkaConsumer(topic, bootstrap_servers=broker.bootstrap, group_id=f"{prefix}group", session_timeout_ms=6_000,
-                             heartbeat_interval_ms=500, enable_auto_commit=False)  # fmt: skip
-
-    def shares(*members: KafkaConsumer) -> Callable[[], list[int]]:
-        def look() -> list[int]:
-            for each in members:
-                each.poll(timeout_ms=100)
-            return sorted(len(each.assignment()) for each in members)
-
-        return look
-
-    first, second = member(), member()
-    try:
-        eventually(shares(first, second), lambda found: found == [2, 2], 40.0)
-        assert not first.assignment() & second.assignment()
-        second.close(autocommit=False)
-        eventually(shares(first), lambda found: found == [PARTITIONS], 40.0)
-    finally:
-        first.close(autocommit=False)
+async def test_two_members_share_the_partitions_and_who_stays_gets_all(broker: RunningBroker, topic: str, prefix: str) -> None:
+    options = {"group_id": f"{prefix}group", "session_timeout_ms": 6_000, "heartbeat_interval_ms": 500}
+    async with AIOKafkaConsumer(topic, bootstrap_servers=broker.bootstrap, **options) as first:
+        async with AIOKafkaConsumer(topic, bootstrap_servers=broker.bootstrap, **options) as second:
+            await until(lambda: len(first.assignment()) == len(second.assignment()) == 2, 60.0)
+            assert not first.assignment() & second.assignment()
+        await until(lambda: len(first.assignment()) == PARTITIONS, 60.0)
 
 
 async def test_after_a_fetch_the_worker_knows_how_much_more_is_coming(broker: RunningBroker, topic: str) -> None:
