@@ -80,7 +80,14 @@ class EngineTwin:
     """A partition. `evaluations` are all that were ever made, in the order in which they were settled."""
 
     def __init__(
-        self, model: BtydParameters, policy: PolicyRules, looks: LookRules, *, lateness_ms: int, horizon_days: float, watermark_ms: int = 0
+        self,
+        model: BtydParameters,
+        policy: PolicyRules,
+        looks: LookRules,
+        *,
+        lateness_ms: int,
+        horizon_days: float,
+        watermark_ms: int = 0,
     ) -> None:
         self.model, self.looks, self.lateness_ms, self.horizon_days = model, looks, lateness_ms, horizon_days
         self.policy = TwinRules(
@@ -142,7 +149,9 @@ class EngineTwin:
             return 0
         observed_days = as_of_ms // DAY_MS - life.first_day
         repeats = min(len(life.days), 65_535) - 1
-        return round(10_000 * p_no_purchase(self.model, repeats, life.last_day - life.first_day, observed_days, self.horizon_days))
+        return round(
+            10_000 * p_no_purchase(self.model, repeats, life.last_day - life.first_day, observed_days, self.horizon_days)
+        )
 
     def settle(self, made: list[Evaluation]) -> None:
         for one in sorted(made, key=lambda evaluation: evaluation.place_ms):

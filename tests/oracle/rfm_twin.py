@@ -71,7 +71,9 @@ class CustomerTwin:
     days: list[int] = field(default_factory=list)  # as counted: a forgotten day is counted again
     gaps: list[int] = field(default_factory=list)
     longest_gap: int = 0
-    rings: dict[str, RingTwin] = field(default_factory=lambda: {f"{name}_{days}d": RingTwin(days, top) for name, days, top in RINGS})
+    rings: dict[str, RingTwin] = field(
+        default_factory=lambda: {f"{name}_{days}d": RingTwin(days, top) for name, days, top in RINGS}
+    )
     remembered: ComplaintsTwin = field(default_factory=ComplaintsTwin)
 
     def is_repeat(self, event: EventTwin) -> bool:

@@ -1,4 +1,4 @@
-"""Rolling windows in plain words: totals by bucket, none ever forgotten, the last eight counted. Oracle for streams/windows.py."""
+"""Rolling windows in plain words: totals by bucket, none ever forgotten, the last eight counted. Oracle for windows.py."""
 
 from __future__ import annotations
 

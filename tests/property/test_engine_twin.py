@@ -36,7 +36,9 @@ def histories(draw: st.DrawFn) -> History:
 
 def two_firing_customers() -> History:
     """Two who buy, fall silent and return: alerts rise, escalate and resolve, whatever hypothesis draws."""
-    buys = [EventTwin("purchase", START_MS + d * DAY_MS, c, 100, 0, 2 * d + (c == "b")) for d in (0, 9, 20, 400) for c in ("a", "b")]
+    buys = [
+        EventTwin("purchase", START_MS + d * DAY_MS, c, 100, 0, 2 * d + (c == "b")) for d in (0, 9, 20, 400) for c in ("a", "b")
+    ]
     return [(buys[:6], 300 * DAY_MS, SHIPPED), (buys[6:], 0, SHIPPED)]
 
 
@@ -53,7 +55,7 @@ def tell(twin: EngineTwin, events: list[EventTwin], ahead_ms: int, model: BtydPa
 @given(histories(), any_rules())
 @example(two_firing_customers(), engine_rules())
 @example(two_firing_customers(), engine_rules(policy=EAGER_POLICY))
-@examples(80)
+@examples(60)
 def test_the_engine_is_its_twin(history, rules):
     table, twin = CustomerTable(), twin_of(rules)
     for events, ahead_ms, model in history:
@@ -126,7 +128,7 @@ def test_the_drawn_histories_reach_every_decision_and_segment():
     counted: Counter[str] = Counter()
 
     @given(histories(), any_rules())
-    @examples(80)
+    @examples(60)
     def collect(history, rules):
         twin = twin_of(rules)
         for events, ahead_ms, model in history:

@@ -92,7 +92,12 @@ def test_bins_change_at_the_first_value_past_a_quarter_octave(k):
     assert monetary_bin(np.array([edge]))[0] == 2 + k
 
 
-@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 600), st.integers(-700, 8), st.integers(1, 63), st.integers(1, 255)), max_size=60))
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 9), st.integers(0, 600), st.integers(-700, 8), st.integers(1, 63), st.integers(1, 255)),
+        max_size=60,
+    )
+)
 @examples(150)
 def test_a_sketch_scores_as_a_recount_from_scratch(steps):
     """Each step: customer, days since the last step, last purchase day against today, bins of F and M."""

@@ -18,10 +18,20 @@ HOUR_MS = 3_600_000
 DEFAULT_LOOKS = LookRules(min_ms=DAY_MS, max_ms=30 * DAY_MS, gap_permille=250, until_ms=730 * DAY_MS, default_gap_ms=30 * DAY_MS)
 ODD_LOOKS = LookRules(min_ms=7_200_001, max_ms=20 * DAY_MS + 1, gap_permille=500, until_ms=100 * DAY_MS, default_gap_ms=10_007)
 DEFAULT_POLICY = PolicyRules(
-    fire_bp=(5000, 7000, 8500), release_bp=(4200, 6200, 7700), breaches=2, breach_spacing_s=21_600, cool_down_s=604_800, min_purchases=2
+    fire_bp=(5000, 7000, 8500),
+    release_bp=(4200, 6200, 7700),
+    breaches=2,
+    breach_spacing_s=21_600,
+    cool_down_s=604_800,
+    min_purchases=2,
 )
 EAGER_POLICY = PolicyRules(
-    fire_bp=(3000, 6000, 8000), release_bp=(2900, 5900, 7900), breaches=1, breach_spacing_s=0, cool_down_s=3_456_000, min_purchases=1
+    fire_bp=(3000, 6000, 8000),
+    release_bp=(2900, 5900, 7900),
+    breaches=1,
+    breach_spacing_s=0,
+    cool_down_s=3_456_000,
+    min_purchases=1,
 )
 PATIENT_POLICY = PolicyRules(
     fire_bp=(4000, 6000, 7500), release_bp=(2000, 4000, 5500), breaches=3, breach_spacing_s=90_001, cool_down_s=0, min_purchases=0
@@ -35,7 +45,9 @@ LIVELY = msgspec.structs.replace(SHIPPED, version="lively", r=2.0, alpha_days=20
 def engine_rules(
     lateness_ms: int = DAY_MS, horizon_days: float = 90.0, looks: LookRules = DEFAULT_LOOKS, policy: PolicyRules = DEFAULT_POLICY
 ) -> EngineRules:
-    alert = AlertContext(horizon_days=horizon_days, currency="USD", config_hash="0" * 12, holdout_share=0.1, holdout_salt="churnwatch")
+    alert = AlertContext(
+        horizon_days=horizon_days, currency="USD", config_hash="0" * 12, holdout_share=0.1, holdout_salt="churnwatch"
+    )
     return EngineRules(lateness_ms, horizon_days, looks, policy, Context(alert, silence_patience=1.0))
 
 

@@ -1,10 +1,10 @@
-"""Merged rows as a partition may meet them, drawn to be awkward: equal instants, edges of days and buckets, late events, repeats."""
+"""Merged rows, drawn to be awkward: equal instants, edges of days and buckets, late events, repeats, habits."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,20 @@ _RANK_OF_KIND = {"purchase": 0, "refund": 0, "complaint": 1, "login": 2, "tick":
 # edges of the half day, the day, and of the buckets of the four windows
 _GRIDS_MS = [DAY_MS // 2, DAY_MS, *(days * DAY_MS // 8 for days in (7, 30, 90, 365))]
 _FORWARD_MS = [0, 0, 1, 999, 1_000, HOUR_MS, 6 * HOUR_MS, DAY_MS, 3 * DAY_MS, 30 * DAY_MS, 91 * DAY_MS, 366 * DAY_MS]
-_BACK_MS = [1, 1_000, HOUR_MS, DAY_MS - 1, DAY_MS, 2 * DAY_MS, 7 * DAY_MS, 8 * DAY_MS, 40 * DAY_MS, 191 * DAY_MS, 193 * DAY_MS, 800 * DAY_MS]
+_BACK_MS = [
+    1,
+    1_000,
+    HOUR_MS,
+    DAY_MS - 1,
+    DAY_MS,
+    2 * DAY_MS,
+    7 * DAY_MS,
+    8 * DAY_MS,
+    40 * DAY_MS,
+    191 * DAY_MS,
+    193 * DAY_MS,
+    800 * DAY_MS,
+]
 _FAR_MS = [800 * DAY_MS, 3_000 * DAY_MS, 4_096 * DAY_MS]
 
 Move = tuple[str, int, int]
@@ -81,7 +94,9 @@ def rows(draw: st.DrawFn, max_rows: int = 60, customers: int = 5, ticks: bool = 
             times = [min(time_ms + k * severity * DAY_MS, LAST_MS) for k in range(12)]
             out += [_event("purchase", at, f"c{customer}", amount, severity, len(out) + k) for k, at in enumerate(times)]
         elif len(out) < max_rows:
-            out.append(_event(kind if kind in _CONTRACT_KINDS else "purchase", time_ms, f"c{customer}", amount, severity, len(out)))
+            out.append(
+                _event(kind if kind in _CONTRACT_KINDS else "purchase", time_ms, f"c{customer}", amount, severity, len(out))
+            )
     return out
 
 
@@ -128,8 +143,8 @@ def cuts(n: int) -> st.SearchStrategy[list[slice]]:
 
 
 def _slices(edges: list[int], n: int) -> list[slice]:
-    edges = sorted({min(edge, n) for edge in edges})
-    return [slice(a, b) for a, b in zip(edges, edges[1:], strict=False)] or [slice(0, n)]
+    edges = sorted(min(edge, n) for edge in edges)
+    return [slice(a, b) for a, b in pairwise(edges)]
 
 
 assert set(_RANK_OF_KIND.values()) == set(TOPIC_RANKS.values())

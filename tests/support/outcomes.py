@@ -1,0 +1,52 @@
+"""What a run of the engine stores and sends, so that two runs can be compared byte by byte."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from alerts.alert import encode
+from detectors.parameters import SHIPPED
+from streams.columns import Columns
+from streams.engine import EngineRules, Step, advance
+from streams.table import CustomerTable
+from tests.oracle.rfm_twin import EventTwin
+from tests.support.streams_of_rows import as_columns
+
+
+@dataclass
+class Outcome:
+    """What is stored and sent: rows by customer, the partition's state, and messages in the order in which they left."""
+
+    records: dict[str, bytes] = field(default_factory=dict)
+    state: bytes = b""
+    alerts: list[bytes] = field(default_factory=list)
+    evaluations: int = 0
+
+    def add(self, step: Step) -> None:
+        self.records |= {customer: row.tobytes() for customer, row in zip(step.ids, step.records, strict=True)}
+        self.state = step.state.to_bytes()
+        self.alerts += [encode(alert) for alert in step.alerts]
+        self.evaluations += int(step.stats.decisions.sum())
+
+    def __eq__(self, other: object) -> bool:
+        """Messages are a multiset: their order within a partition is by commit."""
+        return isinstance(other, Outcome) and self.told() == other.told()
+
+    def told(self) -> tuple[dict[str, bytes], bytes, list[bytes], int]:
+        return self.records, self.state, sorted(self.alerts), self.evaluations
+
+
+def run(batches: Iterable[Columns], rules: EngineRules, last_now_ms: int = 0, table: CustomerTable | None = None) -> Outcome:
+    """Every batch advanced and taken over; the last one with the clock at `last_now_ms`."""
+    table, outcome, parts = table or CustomerTable(), Outcome(), list(batches)
+    for k, batch in enumerate(parts):
+        step = advance(table, batch, last_now_ms if k == len(parts) - 1 else 0, rules, SHIPPED)
+        table.apply(step)
+        outcome.add(step)
+    return outcome
+
+
+def sliced(events: Sequence[EventTwin], batches: Sequence[slice]) -> list[Columns]:
+    whole = as_columns(events)
+    return [whole.take(batch) for batch in batches]
