@@ -124,7 +124,7 @@ class PartitionTask:
             self.shop.metrics.unknown_fields[topic].inc(decoded.unknown_fields)
         if self.clock:
             self.clock.arrived(len(chunk.records), now_ms)
-        self._push(rank, decoded.columns, chunk)
+        self.merge.push(rank, decoded.columns, chunk.last_offset, chunk.last_offset + 1, _memory_bytes(chunk))
         return decoded.dead
 
     def _receive_clock(self, chunk: Chunk) -> list[DeadLetter]:
@@ -135,14 +135,11 @@ class PartitionTask:
                     self.clock.last_heartbeat_ms = max(self.clock.last_heartbeat_ms or 0, tick.record_time_ms)
             self.done[CLOCK_RANK] = chunk.last_offset
             return dead
+        ticks = [tick for tick in ticks if not tick.heartbeat]
         for tick in ticks:
             self.merge.announce({TOPIC_RANKS[topic]: offset for topic, offset in tick.offsets.items() if topic in INPUTS})
-        self._push(CLOCK_RANK, tick_columns([tick for tick in ticks if not tick.heartbeat]), chunk)
+        self.merge.push(CLOCK_RANK, tick_columns(ticks), chunk.last_offset, chunk.last_offset + 1, _memory_bytes(chunk))
         return dead
-
-    def _push(self, rank: int, columns: Columns, chunk: Chunk) -> None:
-        nbytes = chunk.nbytes + EVENT_OVERHEAD_BYTES * len(chunk.records)
-        self.merge.push(rank, columns, chunk.last_offset, chunk.last_offset + 1, nbytes)
 
     async def _bury(self, letter: DeadLetter) -> None:
         await self.shop.sender.send(self.shop.settings.kafka.topic_prefix + DEAD_LETTERS, letter.kafka_key(), encode(letter))
@@ -252,7 +249,7 @@ class PartitionTask:
             _, after = running(self.table.state.watermark_ms, batch.kind, batch.time_ms, self.shop.rules.lateness_ms)
             until_ms = max(int(after[-1]) if len(after) else 0, self.table.state.watermark_ms, now_ms)
             due = await self.shop.store.due(self.partition, until_ms // 1000, ALL_DUE)
-            needed.update(customer for customer, _ in due if customer not in self.table.row_of)
+            needed.update(customer for customer in due if customer not in self.table.row_of)
         if needed:
             ids = sorted(needed)
             blobs = await self.shop.store.load(self.partition, ids)
@@ -331,3 +328,7 @@ class PartitionTask:
 
 def _clock_state(action: ClockAction, reason: str) -> str:
     return reason if action is ClockAction.HOLD else action.value
+
+
+def _memory_bytes(chunk: Chunk) -> int:
+    return chunk.nbytes + EVENT_OVERHEAD_BYTES * len(chunk.records)

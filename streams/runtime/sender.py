@@ -1,4 +1,4 @@
-"""Messages to Kafka that must arrive: idempotent, acknowledged by all replicas, tried again for as long as it takes."""
+"""Messages to Kafka that must arrive: acknowledged by all replicas, tried again for as long as it takes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ def aiokafka_options(kafka: KafkaSettings) -> dict[str, Any]:
 
 
 class Sender:
-    """One idempotent producer: within a topic and partition, messages arrive once and in the order of the calls.
+    """One producer. A message may arrive twice after an unclear answer: consumers know it by its id. aiokafka keeps one request a partition
+    under way, so the order of the calls holds.
 
     on_trouble   told what went wrong before each new attempt
     """
@@ -45,7 +46,7 @@ class Sender:
 
     async def _connect(self) -> None:
         producer = AIOKafkaProducer(
-            **aiokafka_options(self._kafka), acks="all", enable_idempotence=True, linger_ms=5, max_request_size=MAX_MESSAGE_BYTES
+            **aiokafka_options(self._kafka), acks="all", linger_ms=5, max_request_size=MAX_MESSAGE_BYTES
         )
         try:
             await producer.start()
