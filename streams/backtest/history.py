@@ -148,7 +148,9 @@ def _check_columns(path: Path, parser: RowParser, row: dict[str, Any]) -> None:
 
 
 def _refusal(path: Path, bad: Sequence[BadRow]) -> str:
-    lines = [f"file {path.name}: {len(bad)} bad rows; mend them, or go on without them (--skip-bad)"]
+    lines = [
+        f"file {path.name}: {len(bad)} bad row{'s' if len(bad) > 1 else ''}; mend the file, or leave bad rows out (--skip-bad)"
+    ]
     lines += [f"  {problem}" for problem in bad[:PROBLEMS_SHOWN]]
     if len(bad) > PROBLEMS_SHOWN:
         lines.append(f"  and {len(bad) - PROBLEMS_SHOWN} more")

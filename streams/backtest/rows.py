@@ -112,11 +112,10 @@ class RowParser:
         return value is not None and value != ""
 
     def _kind(self, row: Row[str, Any]) -> int:
-        value = row.get(self._names["type"])
-        if value is None or value == "":
-            value = self._mapping.default_type
+        given = row.get(self._names["type"])
+        value = self._mapping.default_type if given is None or given == "" else given
         if not isinstance(value, str):
-            raise RowError(self._names["type"], value, f"write one of {', '.join(TYPES)}, or give default_type in a mapping")
+            raise RowError(self._names["type"], given, f"write one of {', '.join(TYPES)}, or give default_type in a mapping")
         kind = KINDS.get(self._mapping.types.get(value, value) if self._mapping.types else value)
         if kind is not None:
             return kind
@@ -180,10 +179,9 @@ class RowParser:
 
     def _currency(self, row: Row[str, Any]) -> str:
         value = row.get(self._names["currency"])
-        if value is None or value == "":
-            value = self._mapping.currency
-        if isinstance(value, str) and is_currency(value):
-            return value
+        code = self._mapping.currency if value is None or value == "" else value
+        if isinstance(code, str) and is_currency(code):
+            return code
         raise RowError(self._names["currency"], value, "write an ISO 4217 code such as EUR, or give currency in a mapping")
 
     def _severity(self, row: Row[str, Any]) -> int:

@@ -18,10 +18,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from streams.backtest.history import History, HistoryError, read_histories
 from streams.backtest.mapping import SHORTHANDS, Source, find_source, shipped_mappings
 from streams.backtest.replaying import Progress as OnProgress
-from streams.backtest.replaying import ReplayError, ReplayOptions, ReplaySummary, replay_history
+from streams.backtest.replaying import ReplayOptions, ReplaySummary, replay_history
 from streams.columns import DAY_MS
-from streams.runtime.kafka_client import AdminError
-from streams.runtime.settings import SettingsError, load_settings_file
+from streams.runtime.settings import load_settings_file
 
 NO_MAPPING = "none"
 
@@ -42,20 +41,17 @@ def replay(
     run_on_days: Annotated[int, typer.Option(min=0, help="Days of ticks beyond the last event")] = 0,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave bad rows out instead of refusing the file")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object")] = False,
-    config: Annotated[Path | None, typer.Option(help="Settings file", envvar="CHURNWATCH_CONFIG")] = None,
+    config: Annotated[Path | None, typer.Option(help="Settings file; none: the one CHURNWATCH_CONFIG names")] = None,
 ) -> None:
     """Write history files into the topics, with the clock's ticks. Start it again after a stop: it goes on where it was."""
     logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what it would say, we say in one line
+    settings = load_settings_file(config)
+    history = read_histories(find_sources(files, maps or [], prefix_ids or []), skip_bad=skip_bad)
+    if history.skipped:
+        typer.echo(f"replay: bad rows left out: {len(history.skipped)}, the first: {history.skipped[0]}", err=True)
     try:
-        settings = load_settings_file(config)
-        history = read_histories(find_sources(files, maps or [], prefix_ids or []), skip_bad=skip_bad)
-        if history.skipped:
-            typer.echo(f"replay: {len(history.skipped)} bad rows left out, the first: {history.skipped[0]}", err=True)
         with _progress_bar(history) as on_progress:
             summary = replay_history(history, settings, ReplayOptions(speed, tick_days, run_on_days), on_progress)
-    except (SettingsError, HistoryError, ReplayError, AdminError) as problem:
-        typer.echo(f"replay: {problem}", err=True)
-        raise typer.Exit(1) from None
     except KeyboardInterrupt:
         typer.echo("replay: stopped; start the same replay again to go on", err=True)
         raise typer.Exit(130) from None

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from streams.backtest.mapping import HistoryError, is_currency
+from streams.backtest.history import HistoryError
+from streams.backtest.mapping import is_currency
 from streams.backtest.simulation import simulate_customers
 from streams.backtest.simulation_files import write_history, write_truth
 from streams.columns import DAY_MS
@@ -28,17 +29,13 @@ def simulate(
 ) -> None:
     """Simulate customers who buy, log in, complain and leave; logins thin out before they do, complaints drive them away."""
     start_ms = int(start.replace(tzinfo=UTC).timestamp()) * 1000
-    try:
-        if not is_currency(currency):
-            raise HistoryError(f"--currency: {currency!r} is not an ISO 4217 code; write for example EUR")
-        if not MIN_TIME_MS <= start_ms < END_TIME_MS - days * DAY_MS:
-            raise HistoryError(f"--start: {start:%Y-%m-%d} and {days} days reach beyond 1980 to 2099, which events may carry")
-        events, truths = simulate_customers(customers, days, start_ms, seed)
-        write_history(out, events, currency, f"s{seed}-")
-        if truth is not None:
-            write_truth(truth, truths)
-    except HistoryError as problem:
-        typer.echo(f"simulate: {problem}", err=True)
-        raise typer.Exit(1) from None
+    if not is_currency(currency):
+        raise HistoryError(f"--currency: {currency!r} is not an ISO 4217 code; write for example EUR")
+    if not MIN_TIME_MS <= start_ms < END_TIME_MS - days * DAY_MS:
+        raise HistoryError(f"--start: {start:%Y-%m-%d} and {days} days reach beyond 1980 to 2099, which events may carry")
+    events, truths = simulate_customers(customers, days, start_ms, seed)
+    write_history(out, events, currency, f"s{seed}-")
+    if truth is not None:
+        write_truth(truth, truths)
     left = sum(one.left for one in truths)
     typer.echo(f"{len(events)} events of {customers} customers over {days} days in {out}; {left} of them left", err=True)

@@ -17,7 +17,7 @@ import pytest
 from aiokafka.partitioner import DefaultPartitioner  # not the code that replay uses
 from kafka import KafkaProducer, TopicPartition
 
-from streams.backtest.history import History, find_source, read_history
+from streams.backtest.history import History, read_history
 from streams.backtest.payloads import payloads
 from streams.backtest.replaying import ReplayError, ReplayOptions, replay_history
 from streams.backtest.resume import read_range
@@ -30,7 +30,7 @@ from tests.support.brokers import RunningBroker
 TOPICS = ("purchases", "complaints", "logins")
 PARTITIONS = 4
 FAST = ReplayOptions()
-COMMAND = [sys.executable, "-c", "import typer; from streams.cli.replay import replay; typer.run(replay)"]
+COMMAND = [sys.executable, "-m", "streams.cli.main", "replay"]
 
 
 @pytest.fixture
@@ -100,17 +100,32 @@ def assert_ticks_keep_their_promise(contents: dict[str, list[Any]], history: His
                 assert all((at_ms <= tick["at_ms"]) == (offset < below) for offset, at_ms in events)
 
 
-def clock_length(settings: Settings) -> int:
-    """Records on the clock's partitions together."""
-    clock = [TopicPartition(settings.kafka.topic_prefix + "churn.clock", p) for p in range(PARTITIONS)]
-    with admin_client(settings) as admin, reader(settings) as client:
-        return sum(bound.end for bound in ends(admin, client, clock).values())
+class ClockWatch:
+    """Follows the clock from its beginning."""
 
+    def __init__(self, settings: Settings, client: Any) -> None:
+        self._prefix, self._client = settings.kafka.topic_prefix, client
+        self._clock = [TopicPartition(self._prefix + "churn.clock", p) for p in range(PARTITIONS)]
+        client.assign(self._clock)
+        client.seek_to_beginning()
+        self.ticks = 0
+        self._last: dict[int, Any] = {}
 
-def events_beyond_the_clock(contents: dict[str, list[Any]]) -> int:
-    """Events later than the last tick of their partition."""
-    last = {r.partition: json.loads(r.value)["at_ms"] for r in contents["churn.clock"]}
-    return sum(json.loads(r.value)["occurred_at"] > last[r.partition] for topic in TOPICS for r in contents[topic])
+    def reached(self, ticks: int) -> bool:
+        for records in self._client.poll(timeout_ms=20).values():
+            self.ticks += len(records)
+            self._last[records[-1].partition] = json.loads(records[-1].value)
+        return self.ticks >= ticks
+
+    def events_beyond(self, settings: Settings) -> int:
+        """Events that stand at or after the offsets of their partition's last tick."""
+        tps = [TopicPartition(self._prefix + topic, p) for topic in TOPICS for p in range(PARTITIONS)]
+        with admin_client(settings) as admin, reader(settings) as client:
+            found = ends(admin, client, [*tps, *self._clock])
+        while not self.reached(sum(found[tp].end for tp in self._clock)):
+            pass
+        ticked = {tp: self._last.get(tp.partition, {"offsets": {}})["offsets"] for tp in tps}
+        return sum(found[tp].end - ticked[tp].get(tp.topic.removeprefix(self._prefix), 0) for tp in tps)
 
 
 def replay_process(*args: str, env: dict[str, str]) -> subprocess.Popen[str]:
@@ -124,7 +139,6 @@ def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str], de
     while not condition():
         assert process.poll() is None, f"ended too early: {process.communicate()}"
         assert time.monotonic() < end_s, "the condition did not come true in time"
-        time.sleep(0.02)
 
 
 def test_every_event_and_tick_stands_in_its_partition_once(settings: Settings, tmp_path: Path) -> None:
@@ -163,20 +177,24 @@ def test_events_written_by_a_run_that_died_before_its_first_tick_are_not_repeate
     assert_ticks_keep_their_promise(contents, history, last_day=10_007)
 
 
-def test_a_replay_killed_again_and_again_yields_every_event_once(broker: RunningBroker, settings: Settings, prefix: str) -> None:
-    """CDNOW at full speed, SIGKILLed whenever new ticks have shown up, so with events in flight."""
-    source = find_source("cdnow:")
-    history = read_history(source.path, source.mapping)
+def test_a_replay_killed_again_and_again_yields_every_event_once(
+    broker: RunningBroker, settings: Settings, prefix: str, tmp_path: Path
+) -> None:
+    """At full speed, SIGKILLed whenever new ticks have shown up, so with events in flight."""
+    path = tmp_path / "h.csv"
+    history = write_history(path, days=300, a_day=200)
     env = environment(broker, prefix)
     beyond_ticks = 0
-    for ticks_wanted in (1, 60, 120):
-        process = replay_process("cdnow:", "--json", env=env)
-        wait_until(lambda wanted=ticks_wanted: clock_length(settings) >= wanted * PARTITIONS, process)  # type: ignore[misc]
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        beyond_ticks += events_beyond_the_clock(topic_contents(settings))
+    with reader(settings) as client:
+        watch = ClockWatch(settings, client)
+        for _ in range(3):
+            process = replay_process(str(path), "--json", env=env)
+            wait_until(lambda wanted=watch.ticks + 1: watch.reached(wanted), process)  # type: ignore[misc]
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            beyond_ticks += watch.events_beyond(settings)
     assert beyond_ticks > 0, "no kill hit between events and their tick, so nothing was tried"
-    process = replay_process("cdnow:", "--json", env=env)
+    process = replay_process(str(path), "--json", env=env)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     summary = json.loads(out)
@@ -184,7 +202,7 @@ def test_a_replay_killed_again_and_again_yields_every_event_once(broker: Running
     assert summary["resumed_from_ms"] > history.time_ms[0]
     contents = topic_contents(settings)
     assert_each_event_once(contents, history)
-    assert_ticks_keep_their_promise(contents, history, last_day=int(-(-history.time_ms[-1] // DAY_MS)))
+    assert_ticks_keep_their_promise(contents, history, last_day=10_300)
 
 
 def test_another_history_may_follow_but_not_go_back(settings: Settings, tmp_path: Path) -> None:
@@ -216,8 +234,8 @@ def test_missing_topics_are_named_with_the_remedy(broker: RunningBroker, prefix:
 @pytest.mark.parametrize(
     ("args", "bootstrap", "said"),
     [
-        (["absent.csv"], None, "replay: file absent.csv: No such file or directory"),
-        (["cdnow:"], "127.0.0.1:1", "replay: kafka.bootstrap 127.0.0.1:1: no broker answered"),
+        (["absent.csv"], None, "churnwatch: file absent.csv: No such file or directory"),
+        (["cdnow:"], "127.0.0.1:1", "churnwatch: kafka.bootstrap 127.0.0.1:1: no broker answered"),
         (["a.csv", "--map", "cdnow", "--map", "none", "--map", "none"], None, "--map: 3 given for 1 files"),
     ],
 )
