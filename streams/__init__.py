@@ -1,0 +1,17 @@
+"""From events to decisions. Modules here are pure; `runtime/`, `backtest/` and `cli/` bring them into the world.
+
+The way through, in the order to read:
+
+    contract, events       what events are; a chunk of JSON to columns (refusals, field_checks, money, ticks)
+    dead_letters           what becomes of the rest
+    columns                events as parallel arrays, the only shape in which they travel
+    merge, merge_buffer    a partition's topics as one stream in time order
+    watermark, clock_rule  how far event time has come, and whether the wall clock may move it (inflow)
+    customer               the record: one fixed-width row a customer, its bytes what Redis stores
+    windows, rfm           rolling sums; the fold of events into rows
+    quintiles, segments    R, F and M scores against the base; the segment they make
+    features, timers       what risk is computed from; when the silent are looked at
+    table, state           a partition's customers; what the partition itself remembers
+    evaluations, explain   scores in their order; alerts with their reasons
+    engine                 all of it: advance(table, batch, now) -> Step
+"""

@@ -1,0 +1,18 @@
+"""The world: settings, Kafka, Redis, HTTP. Everything that waits, fails or asks what time it is.
+
+In the order to read:
+
+    settings, settings_sections     what an operator decides (settings_problems, settings_docs)
+    app                             the composition root: one worker, put together; rules and kafka_client from its settings
+    topics, intake                  the topics; whole fetched batches out of Faust
+    owner, partition                which partitions are ours; one of them at work
+    live_clock                      may the wall clock move the watermark?
+    store, redis_store, scripts/    the port to state, its Redis adapter, the scripts that commit; redis_link and redis_wire below
+    commits                         what one commit writes; backoff between attempts
+    outbox, sender                  what leaves, in order, until Kafka has acknowledged
+    models                          which parameters are in use
+    metrics, collectors             everything that /metrics shows
+    health, health_server, logs     is it alive, is it ready; lines without secrets
+    admin, lag, dead_letter_reader  for the commands; diagnosis, redis_diagnosis and findings for `doctor`
+    embedded, child, wheels         the broker and the Valkey that the demo starts
+"""
