@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
 
+from streams.cli.main import COMMANDS
 from tests.architecture.tree import PACKAGES, REPO, package_files
 
 FILE_LINES = 300  # the aim is 250
@@ -19,7 +21,10 @@ def test_every_package_has_an_index_that_says_what_is_in_it(folder: Path) -> Non
     assert index.is_file(), "a package needs its __init__.py"
     text = ast.get_docstring(ast.parse(index.read_text("utf-8")))
     assert text
-    assert len(text.split()) >= 5
+    modules = {path.stem for path in package_files(".py") if path.parent == folder} - {"__init__"}
+    if folder == Path("streams/cli"):  # its index says that a command's module is named after it
+        modules -= {name.replace("-", "_") for name in COMMANDS}
+    assert not {name for name in modules if not re.search(rf"\b{name}\b", text)}, "the index leaves these out"
 
 
 @pytest.mark.parametrize("path", package_files(".py"), ids=str)
