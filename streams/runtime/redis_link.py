@@ -6,14 +6,23 @@ a commit of thousands of keys costs 0.1 us a key instead of 0.8, and its blob is
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, cast
 
 import hiredis
 from redis.asyncio import Redis
 from redis.asyncio.cluster import ClusterNode, RedisCluster
-from redis.asyncio.connection import Connection, ConnectionPool, SSLConnection, UnixDomainSocketConnection, parse_url
+from redis.asyncio.connection import (
+    AbstractConnection,
+    Connection,
+    ConnectionPool,
+    SSLConnection,
+    UnixDomainSocketConnection,
+    parse_url,
+)
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
@@ -105,8 +114,11 @@ class RedisLink:
         self.cluster = cluster
         try:
             options = dict(parse_url(url))
-        except ValueError as error:
-            raise ValueError(f"redis.url: {mask(url)!r}: {mask(str(error))}") from None
+        except ValueError:  # its text may quote a part of the password
+            raise ValueError(
+                "redis.url: cannot be read: write redis://user:password@host:port/0, rediss://... or unix:///path, "
+                "signs like / @ : in the password as %2F %40 %3A"
+            ) from None
         packing = _PACKING[cast("type[Connection]", options.pop("connection_class", Connection))]
         options |= {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s, "protocol": 2}
         self._client = _cluster(options, packing) if cluster else _server(options, packing)
@@ -114,17 +126,21 @@ class RedisLink:
     async def send(self, key: str, *command: Any) -> Any:
         """The answer of whoever owns this key's slot. Raises redis-py's errors."""
         client = self._client
-        if isinstance(client, Redis):
-            return await client.execute_command(*command)  # type: ignore[no-untyped-call] # redis-py leaves it untyped
-        # Naming the node spares hashing thousands of keys; a slot that moved is followed all the same.
-        return await client.execute_command(*command, target_nodes=await self._owner(client, key))
+        with _heeding_cancellation():
+            if isinstance(client, Redis):
+                return await client.execute_command(*command)  # type: ignore[no-untyped-call] # redis-py leaves it untyped
+            # Naming the node spares hashing thousands of keys; a slot that moved is followed all the same.
+            return await client.execute_command(*command, target_nodes=await self._owner(client, key))
 
     async def send_in_row(self, key: str, *commands: Sequence[Any]) -> list[Any]:
         """Several commands to the owner of key over one and the same connection; raw answers, one a command.
 
         Not a transaction. In a cluster, a slot that moved shows as an error worth retrying.
         """
-        client = self._client
+        with _heeding_cancellation():
+            return await self._send_in_row(self._client, key, commands)
+
+    async def _send_in_row(self, client: Redis | RedisCluster, key: str, commands: Sequence[Sequence[Any]]) -> list[Any]:
         if isinstance(client, Redis):
             connection = await client.connection_pool.get_connection()  # type: ignore[no-untyped-call] # as above
             try:
@@ -147,7 +163,7 @@ class RedisLink:
             raise ClusterError(f"no node owns slot {client.keyslot(key)} at present")
         return node
 
-    def connection_classes(self) -> set[type[Connection]]:
+    def connection_classes(self) -> set[type[AbstractConnection]]:
         """What the connections to the nodes known by now are made of."""
         if isinstance(self._client, Redis):
             return {self._client.connection_pool.connection_class}
@@ -168,6 +184,21 @@ class RedisLink:
         if isinstance(error, _PASSING) or (isinstance(error, ResponseError) and str(error).startswith(_PASSING_REPLIES)):
             return mask(f"{type(error).__name__}: {error}")
         return None
+
+
+@contextmanager
+def _heeding_cancellation() -> Iterator[None]:
+    """Raise CancelledError if the task was cancelled within the block and the block went on regardless.
+
+    redis-py sends under asyncio.wait_for, which before Python 3.12 swallows a cancellation that arrives as the sending ends.
+    """
+    task = asyncio.current_task()
+    before = task.cancelling() if task else 0
+    try:
+        yield
+    finally:
+        if task and task.cancelling() > before:
+            raise asyncio.CancelledError
 
 
 async def _ask(connection: Any, command: Sequence[Any]) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from importlib import resources
-from typing import cast
+from typing import Any, cast
 
 import msgpack  # type: ignore[import-untyped] # it ships no types
 
@@ -23,7 +23,7 @@ class Script:
 def pack_commit(epoch: int, nonce: str, request: CommitRequest) -> bytes:
     """The one argument of commit.lua; its layout is told there. Strings and bytes alike travel as raw (cmsgpack has no bin)."""
     kept = [(customer, due_s) for customer, due_s in request.due if due_s is not None]
-    body = [
+    body: list[Any] = [
         str(epoch),
         nonce,
         str(request.seq),
@@ -38,6 +38,7 @@ def pack_commit(epoch: int, nonce: str, request: CommitRequest) -> bytes:
         False if request.state is None else request.state,
         [part for entry in request.outbox for part in entry],
     ]
+    body.append([len(part) for part in body if isinstance(part, list)])
     return cast(bytes, msgpack.packb(body, use_bin_type=False))
 
 

@@ -51,7 +51,7 @@ class RunningRedis:
         self._folder.mkdir(parents=True, exist_ok=True)
         command = [self._program, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder), "--save", "",
                    "--unixsocket", str(self.socket), "--appendonly", "yes", "--appendfsync", "everysec",
-                   "--repl-diskless-sync-delay", "0", *self._options]  # fmt: skip
+                   "--repl-diskless-sync-delay", "0", "--shutdown-timeout", "0", *self._options]  # fmt: skip
         self._process = child.spawn(command, self._folder / "log", cwd=self._folder)
         wait_until(self._answers, f"{self._program} on port {self.port}; its log is {self._folder / 'log'}")
 
@@ -81,7 +81,7 @@ class RunningRedis:
 
     def stop(self) -> None:
         if self._process is not None:
-            child.end(self._process)
+            child.end(self._process, grace_s=0.5)  # a former replica that writes its first append-only file never ends by itself
 
 
 def wait_until(condition: Callable[[], bool], what: str, deadline_s: float = _START_S) -> None:
@@ -161,6 +161,15 @@ class RunningCluster:
             for client in (target, source):
                 client.execute_command("CLUSTER SETSLOT", slot, "NODE", target_id)
         return moved
+
+    def redirections(self) -> int:
+        """How often the nodes have said TRYAGAIN or ASK so far."""
+        found = 0
+        for node in self.nodes:
+            with node.client() as client:
+                errors = client.info("errorstats")
+            found += sum(errors.get(f"errorstat_{name}", {"count": 0})["count"] for name in ("TRYAGAIN", "ASK"))
+        return found
 
     def form(self) -> None:
         """Join the nodes and wait until each of them says that the cluster is up."""

@@ -2,7 +2,7 @@
 --
 -- KEYS     meta, due, risk, outbox, then one key a record
 -- ARGV[1]  MessagePack: {epoch, nonce, seq, commit id, records, due ids, due times, ids to look at no more, risk ids, risks,
---          {topic, offset, ...}, state or false, {number, topic, key, value, ...}}
+--          {topic, offset, ...}, state or false, {number, topic, key, value, ...}, lengths of the eight lists}
 --          epoch, seq and offsets are decimal strings: a Lua number would round them above 2^53 and print them as 1e+15.
 -- Returns  {"ok"}, {"mine"} (this very commit was applied before) or {"refused", stored epoch, nonce, seq, commit id}.
 --
@@ -15,16 +15,17 @@ local function malformed(what)
   return redis.error_reply('MALFORMED commit: ' .. what)
 end
 
-local function all(values, kind)
-  if type(values) ~= 'table' then return false end
+-- The length is told apart, because a nil in a list would shorten it unseen.
+local function all(values, kind, length)
+  if type(values) ~= 'table' or #values ~= length then return false end
   for i = 1, #values do
     if type(values[i]) ~= kind then return false end
   end
   return true
 end
 
-local function finite(values)
-  if not all(values, 'number') then return false end
+local function finite(values, length)
+  if not all(values, 'number', length) then return false end
   for i = 1, #values do
     local v = values[i]
     if v ~= v or v == math.huge or v == -math.huge then return false end
@@ -33,25 +34,26 @@ local function finite(values)
 end
 
 local decoded, body, rest = pcall(cmsgpack.unpack, ARGV[1])
-if not decoded or type(body) ~= 'table' or rest ~= nil or #body ~= 13 then return malformed('not one array of 13') end
+if not decoded or type(body) ~= 'table' or rest ~= nil or #body ~= 14 then return malformed('not one array of 14') end
 local epoch, nonce, seq, commit_id = body[1], body[2], body[3], body[4]
 local records, due_ids, due_s, no_longer_due = body[5], body[6], body[7], body[8]
-local risk_ids, risks, offsets, state, entries = body[9], body[10], body[11], body[12], body[13]
+local risk_ids, risks, offsets, state, entries, lengths = body[9], body[10], body[11], body[12], body[13], body[14]
 
-for _, head in ipairs({ epoch, seq }) do
-  if type(head) ~= 'string' or not head:match('^%d+$') then return malformed('epoch or seq') end
-end
+local function count(text) return type(text) == 'string' and text:match('^%d+$') end
+
+if not count(epoch) or not count(seq) then return malformed('epoch or seq') end
 if type(nonce) ~= 'string' or type(commit_id) ~= 'string' then return malformed('nonce or commit id') end
-if not all(records, 'string') or #records ~= #KEYS - FIXED then return malformed('records do not match the keys') end
-if not all(due_ids, 'string') or not finite(due_s) or #due_ids ~= #due_s then return malformed('due') end
-if not all(no_longer_due, 'string') then return malformed('due to remove') end
-if not all(risk_ids, 'string') or not finite(risks) or #risk_ids ~= #risks then return malformed('risk') end
-if not all(offsets, 'string') or #offsets % 2 ~= 0 then return malformed('offsets') end
+if not all(lengths, 'number', 8) then return malformed('lengths') end
+if not all(records, 'string', #KEYS - FIXED) or #records ~= lengths[1] then return malformed('records do not match the keys') end
+if not all(due_ids, 'string', lengths[2]) or not finite(due_s, lengths[2]) or lengths[2] ~= lengths[3] then return malformed('due') end
+if not all(no_longer_due, 'string', lengths[4]) then return malformed('due to remove') end
+if not all(risk_ids, 'string', lengths[5]) or not finite(risks, lengths[5]) or lengths[5] ~= lengths[6] then return malformed('risk') end
+if not all(offsets, 'string', lengths[7]) or #offsets % 2 ~= 0 then return malformed('offsets') end
 for i = 2, #offsets, 2 do
   if not offsets[i]:match('^%-?%d+$') then return malformed('offset of ' .. offsets[i - 1]) end
 end
 if state ~= false and type(state) ~= 'string' then return malformed('state') end
-if type(entries) ~= 'table' or #entries % 4 ~= 0 then return malformed('outbox') end
+if type(entries) ~= 'table' or #entries ~= lengths[8] or #entries % 4 ~= 0 then return malformed('outbox') end
 
 -- The fence.
 local stored = redis.call('HMGET', META, 'epoch', 'nonce', 'seq', 'commit_id', 'outbox_no')
