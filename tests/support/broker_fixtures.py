@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from kafka import KafkaAdminClient
 
+from streams.runtime.embedded import EmbeddedError
+from streams.runtime.kafka_client import retried
 from tests.support.brokers import KafkaMissing, RunningBroker, kafka_broker, tansu_broker
 
 
@@ -34,7 +36,8 @@ def missing(what: str, why: object) -> NoReturn:
 def real_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
     """One Apache Kafka for the whole run; topics are told apart by `prefix`. Leave it running and thawed."""
     try:
-        with kafka_broker(_folder(tmp_path_factory, "kafka")) as broker:
+        with kafka_broker(tmp_path_factory.mktemp("kafka")) as broker:
+            _make_groups_possible(broker)
             yield broker
     except KafkaMissing as why:
         missing("Apache Kafka", why)
@@ -43,8 +46,11 @@ def real_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBrok
 @pytest.fixture(scope="session")
 def embedded_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
     """One embedded broker for the whole run. Leave it running and thawed."""
-    with tansu_broker(_folder(tmp_path_factory, "tansu")) as broker:
-        yield broker
+    try:
+        with tansu_broker(tmp_path_factory.mktemp("tansu")) as broker:
+            yield broker
+    except EmbeddedError as why:
+        missing("The embedded broker", why)
 
 
 @pytest.fixture(params=["kafka", "tansu"])
@@ -61,5 +67,10 @@ def prefix() -> str:
     return f"t{secrets.token_hex(4)}."
 
 
-def _folder(factory: pytest.TempPathFactory, name: str) -> Path:
-    return factory.mktemp(name)
+def _make_groups_possible(broker: RunningBroker) -> None:
+    """Have the topic of committed offsets made now; until it is there, groups get errors that a test may not expect."""
+    admin = KafkaAdminClient(bootstrap_servers=broker.bootstrap, request_timeout_ms=10_000)
+    try:
+        retried(lambda: admin.list_group_offsets({"nobody": None}), 30.0)
+    finally:
+        admin.close()

@@ -1,0 +1,115 @@
+"""The deployment files are sound as far as they can be judged without a container engine: none runs them here."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prometheus_client import CollectorRegistry
+
+from streams.runtime.metrics import Metrics
+from streams.runtime.settings import load_settings
+
+ROOT = Path(__file__).parents[2]
+PROMETHEUS = ROOT / "deploy" / "prometheus"
+
+
+def load(path: str) -> Any:
+    return yaml.safe_load((ROOT / path).read_text())
+
+
+COMPOSE = load("docker-compose.yml")
+RULES = [rule for group in load("deploy/prometheus/rules.yml")["groups"] for rule in group["rules"]]
+
+
+def test_compose_has_the_parts_that_the_design_names() -> None:
+    assert set(COMPOSE["services"]) == {"kafka", "redis", "topics", "worker", "prometheus", "alertmanager", "grafana"}
+    assert COMPOSE["services"]["kafka"]["image"] == "apache/kafka:4.1.0"
+
+
+def test_redis_keeps_what_it_holds_and_evicts_nothing() -> None:
+    command = COMPOSE["services"]["redis"]["command"]
+    options = dict(zip(command[1::2], command[2::2], strict=True))
+    assert options["--appendonly"] == "yes"
+    assert options["--maxmemory-policy"] == "noeviction"
+
+
+def test_every_service_that_stays_has_a_health_check_and_a_fixed_version() -> None:
+    for name, service in COMPOSE["services"].items():
+        if name != "topics":
+            assert service["healthcheck"]["test"][0] == "CMD", name
+        if service["image"] != "churnwatch":
+            assert re.search(r":v?\d", service["image"]), name
+
+
+def test_services_wait_only_for_services_that_can_say_they_are_there() -> None:
+    for name, service in COMPOSE["services"].items():
+        for other, how in service.get("depends_on", {}).items():
+            target = COMPOSE["services"][other]
+            wanted = "service_healthy" if "healthcheck" in target else "service_completed_successfully"
+            assert how == {"condition": wanted}, f"{name} waits for {other}"
+
+
+def test_ports_are_open_to_this_machine_only_and_volumes_are_declared_or_in_the_repository() -> None:
+    for name, service in COMPOSE["services"].items():
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", [])), name
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            assert (ROOT / source).is_dir() if source.startswith("./") else source in COMPOSE["volumes"], volume
+
+
+def test_the_worker_gets_settings_that_it_accepts_and_that_name_the_other_services() -> None:
+    env = COMPOSE["services"]["worker"]["environment"]
+    settings = load_settings(None, env)
+    assert settings.kafka.bootstrap.split(":")[0] in COMPOSE["services"]
+    assert f"INSIDE://{settings.kafka.bootstrap}" in COMPOSE["services"]["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"]
+    assert settings.redis.url.get_secret_value() == "redis://redis:6379/0"
+    scrape = load("deploy/prometheus/prometheus.yml")["scrape_configs"][0]["dns_sd_configs"][0]
+    assert (scrape["names"], scrape["port"]) == (["worker"], settings.http.port)
+
+
+def test_no_file_carries_a_secret() -> None:
+    for service in COMPOSE["services"].values():
+        assert not [key for key in service.get("environment", {}) if re.search("PASSWORD|SECRET|TOKEN", key)]
+
+
+def test_the_image_runs_as_a_user_and_installs_by_hash_only() -> None:
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    last_stage = lines[max(i for i, line in enumerate(lines) if line.startswith("FROM ")) :]
+    assert "USER 10001" in last_stage
+    assert last_stage.index("USER 10001") < last_stage.index('ENTRYPOINT ["churnwatch"]')
+    installs = [line for line in lines if "pip install" in line]
+    assert len(installs) == 2
+    assert all("--require-hashes" in line or ("--no-deps" in line and "--no-build-isolation" in line) for line in installs)
+    for source in re.findall(r"^COPY (?!--from)(.+) \S+$", "\n".join(lines), re.M):
+        allowed = (ROOT / ".dockerignore").read_text().splitlines()
+        assert all(f"!{name}" in allowed for name in source.split()), source
+
+
+def test_rules_name_only_metrics_that_the_worker_has() -> None:
+    registry = CollectorRegistry()
+    Metrics(registry)
+    known = {f"{family.name}{end}" for family in registry.collect() for end in ("", "_total", "_bucket", "_sum", "_count")}
+    used = {name for rule in RULES for name in re.findall(r"churnwatch_\w+", rule["expr"])}
+    assert used
+    assert used - known == set()
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
+def test_each_alert_says_how_bad_it_is_and_what_to_do(rule: dict[str, Any]) -> None:
+    assert rule["labels"]["severity"] in {"critical", "warning", "info"}
+    assert set(rule["annotations"]) == {"summary", "action"}
+
+
+@pytest.mark.parametrize("command", [["check", "config", "prometheus.yml"], ["test", "rules", "rules_test.yml"]], ids=" ".join)
+def test_promtool_accepts_them(command: list[str]) -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool is not installed (Debian: prometheus)")
+    done = subprocess.run([promtool, *command], cwd=PROMETHEUS, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
