@@ -123,7 +123,9 @@ def read_records(blobs: Sequence[bytes | None]) -> Records:
     rows = np.frombuffer(b"".join(empty if blob is None else blob for blob in blobs), CUSTOMER).copy()
     unknown = rows["version"] != VERSION
     if unknown.any():
-        raise ValueError(f"customer record version {int(rows['version'][unknown][0])}, this release reads {VERSION}: upgrade churnwatch")
+        raise ValueError(
+            f"customer record version {int(rows['version'][unknown][0])}, this release reads {VERSION}: upgrade churnwatch"
+        )
     return rows
 
 

@@ -4,10 +4,13 @@ No clock, no I/O, no chance, no logging; the table is read and not changed (`tab
 committed). The result does not depend on where batches are cut:
 
 - a batch is folded in rounds: round k holds every customer's k-th event, so no row is met twice by one column operation;
-- before an event is folded, that customer's looks fire that are due by the later of the event's time and the watermark just before
+- before an event is folded, that customer's looks fire that are due by the later of the event's time and the watermark
+just before
   it; after the last event, those of every customer that are due by the watermark;
-- an event is evaluated at the latest of its own time, that watermark and the customer's previous evaluation; a look at the time it was due;
-- what depends on other customers (the quintiles) is settled after the rounds, ordered by the watermark at which each evaluation belongs,
+- an event is evaluated at the latest of its own time, that watermark and the customer's previous evaluation; a look at
+the time it was due;
+- what depends on other customers (the quintiles) is settled after the rounds, ordered by the watermark at which each
+evaluation belongs,
   a UTC day at a time (see `evaluations.py`).
 """
 
@@ -95,10 +98,13 @@ class Step:
     stats: StepStats
 
 
-def advance(table: CustomerTable, batch: Columns, now_ms: int, rules: EngineRules, model: BtydParameters, *, sweep: bool = True) -> Step:
+def advance(
+    table: CustomerTable, batch: Columns, now_ms: int, rules: EngineRules, model: BtydParameters, *, sweep: bool = True
+) -> Step:
     """Fold a batch and fire what has come due.
 
-    table    the partition's customers; must hold every row of the batch's customers that was ever stored, and of every customer due
+    table    the partition's customers; must hold every row of the batch's customers that was ever stored, and of every
+    customer due
              by the watermark this batch ends at
     batch    events in merge order, ticks among them
     now_ms   the watermark the clock allows, ms; 0 = only events and ticks move it
@@ -194,7 +200,10 @@ class _Advance:
         self._evaluate(slots, rows, as_of_ms, self.after[events], kind == PURCHASE, old_day, events)
 
     def _fire(self, slots: NDArray[np.intp], until_ms: Ints, place_ms: Ints) -> None:
-        """Fire the looks at `slots` due by `until_ms`, one after another; each belongs to the earlier of its due time and `place_ms`."""
+        """Fire the looks at `slots` due by `until_ms`, one after another.
+
+        Each belongs to the earlier of its due time and `place_ms`.
+        """
         due_ms = self.work["due_s"][slots].astype(np.int64) * 1000
         while (due := np.flatnonzero(due_ms <= until_ms)).size:
             slots, until_ms, place_ms, due_ms = slots[due], until_ms[due], place_ms[due], due_ms[due]
@@ -240,7 +249,9 @@ class _Advance:
             at = self.evaluations.total + sends
             transitions = [decided.transition(int(k)) for k in sends]
             self.moved.append(Moved(at, slots[sends], gather(rows, sends), as_of_ms[sends], events[sends], transitions))
-        self.evaluations.append(slots, place_ms, old_day, *old_bins, last_purchase_day(rows), frequency, monetary, decided.reason, risk_bp)
+        self.evaluations.append(
+            slots, place_ms, old_day, *old_bins, last_purchase_day(rows), frequency, monetary, decided.reason, risk_bp
+        )
 
     def _stats(self) -> StepStats:
         folded = np.bincount(self.batch.kind[self.batch.kind != TICK], minlength=4) - self.duplicates

@@ -1,8 +1,8 @@
 """The evaluations of one step, and what they do to the partition's quintiles.
 
-Each evaluation belongs to a watermark (its place): an event to the watermark after its row, a look to the time it was due, or to its
-customer's next row when that came first. Places do not depend on where batches were cut, and grow along each customer, so the sketch is
-brought forward a UTC day at a time whatever the batches were.
+Each evaluation belongs to a watermark (its place): an event to the watermark after its row, a look to the time it was
+due, or to its customer's next row when that came first. Places do not depend on where batches were cut, and grow along
+each customer, so the sketch is brought forward a UTC day at a time whatever the batches were.
 """
 
 from __future__ import annotations
@@ -58,7 +58,10 @@ class Evaluations:
 
 
 def settle(evaluations: Evaluations, quintiles: Quintiles, work: Records) -> NDArray[np.uint8]:
-    """Bring the sketch forward by all evaluations; returns the packed R, F, M scores of each and writes the last ones to `work`."""
+    """Bring the sketch forward by all evaluations.
+
+    Returns the packed R, F, M scores of each, and writes the last ones of each customer to `work`.
+    """
     scores = np.zeros(evaluations.total, np.uint8)
     if not evaluations.total:
         return scores

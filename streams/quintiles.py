@@ -1,9 +1,10 @@
 """R, F and M scores of 1-5 against a partition's base, streamed: no scan of the customers.
 
 The sketch holds, of every customer in the base, the bins in which the latest evaluation found the last purchase day, the
-purchases and the money of 365 days. A customer who is evaluated anew moves from bin to bin. Scores are read from tables that are made
-when event time (the watermark) enters a new UTC day, from all evaluations of the days before, so they depend neither on
-batches nor on the order within a day. A score is the fifth in which the bin's mid-rank lies: 5 is best (latest, most often, most).
+purchases and the money of 365 days. A customer who is evaluated anew moves from bin to bin. Scores are read from tables
+that are made when event time (the watermark) enters a new UTC day, from all evaluations of the days before, so they
+depend neither on batches nor on the order within a day. A score is the fifth in which the bin's mid-rank lies: 5 is best
+(latest, most often, most).
 
 Resolution: days for R within the last 503 days (older ones share a bin); one for F up to 31, then quarter octaves;
 quarter octaves (19 %) for M. Frequencies and money age between a customer's evaluations, which follow the customer's rhythm.
@@ -22,7 +23,8 @@ RECENCY_BINS = 512
 FREQUENCY_BINS = 64
 MONETARY_BINS = 256
 DAYS_AHEAD = 8
-"""Events run ahead of the watermark by the allowed lateness (7 days at most): last purchase days up to so far ahead have bins of their own."""
+"""Last purchase days up to so far ahead have bins of their own: events run ahead of the watermark by the allowed lateness, 7 days
+at most."""
 NO_DAY = -1
 _QUARTERS = np.exp2(np.array([-0.75, -0.5, -0.25]))
 
@@ -59,7 +61,8 @@ def _scores(counts: Ints) -> NDArray[np.uint8]:
     if total == 0:
         return np.full(len(counts), 3, np.uint8)
     middle = 2 * np.cumsum(counts) - counts  # twice the mid-rank
-    return (1 + np.minimum(5 * middle // (2 * total), 4)).astype(np.uint8)
+    scores: NDArray[np.uint8] = (1 + np.minimum(5 * middle // (2 * total), 4)).astype(np.uint8)
+    return scores
 
 
 @dataclass(slots=True)
@@ -129,7 +132,9 @@ class Quintiles:
         """Inverse of `to_bytes`. Raises ValueError on another length."""
         sizes = (RECENCY_BINS, FREQUENCY_BINS, MONETARY_BINS)
         if len(blob) != 4 + 5 * sum(sizes):
-            raise ValueError(f"quintile sketch of {len(blob)} bytes, expected {4 + 5 * sum(sizes)}: was it written by another release?")
+            raise ValueError(
+                f"quintile sketch of {len(blob)} bytes, expected {4 + 5 * sum(sizes)}: was it written by another release?"
+            )
         arrays: list[NDArray[np.int64] | NDArray[np.uint8]] = []
         at = 4
         for size in sizes:

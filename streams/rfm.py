@@ -1,9 +1,10 @@
 """The fold: one event a row into the customer's record.
 
-`fold` is given each row at most once (the engine's rounds see to that). Late events are right: window buckets take them while they are
-inside the window; a late purchase day is put between its neighbours while it is among the last `RECENT_DAYS` purchase days, and
-its gap is split; one that is older still counts as a day (once, if within 192 days of the last) and leaves the gaps alone, unless it
-becomes the first day. The longest gap and the decayed sums never shrink by a late event.
+`fold` is given each row at most once (the engine's rounds see to that). Late events are right: window buckets take them
+while they are inside the window; a late purchase day is put between its neighbours while it is among the last
+`RECENT_DAYS` purchase days, and its gap is split; one that is older still counts as a day (once, if within 192 days of
+the last) and leaves the gaps alone, unless it becomes the first day. The longest gap and the decayed sums never shrink
+by a late event.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ def is_repeat(rows: Records, id_hash: NDArray[np.uint64]) -> NDArray[np.bool_]:
     48 bits are compared: a false answer has probability 8 * 2^-48, 3e-14, an event.
     """
     low, high = _hash_parts(id_hash)
-    return ((rows["id_low"] == low[:, None]) & (rows["id_high"] == high[:, None])).any(axis=1)
+    repeat: NDArray[np.bool_] = ((rows["id_low"] == low[:, None]) & (rows["id_high"] == high[:, None])).any(axis=1)
+    return repeat
 
 
 def _hash_parts(id_hash: NDArray[np.uint64]) -> tuple[NDArray[np.uint32], NDArray[np.uint16]]:
@@ -39,7 +41,12 @@ def _hash_parts(id_hash: NDArray[np.uint64]) -> tuple[NDArray[np.uint32], NDArra
 
 
 def fold(
-    rows: Records, kind: NDArray[np.uint8], time_ms: Ints, amount_minor: Ints, severity: NDArray[np.uint8], id_hash: NDArray[np.uint64]
+    rows: Records,
+    kind: NDArray[np.uint8],
+    time_ms: Ints,
+    amount_minor: Ints,
+    severity: NDArray[np.uint8],
+    id_hash: NDArray[np.uint64],
 ) -> None:
     """Fold event i into row i, in place. No row is a repeat (see `is_repeat`)."""
     low, high = _hash_parts(id_hash)
@@ -161,7 +168,7 @@ def _late_day(rows: Records, at: Index, day: Ints, last: Ints) -> None:
     known = in_bits & (((rows["day_bits"][at, word] >> bit) & np.uint64(1)) > 0)
     known |= (recent == day[:, None]).any(axis=1) | (rows["first_day"][at] == day)
     new = np.flatnonzero(~known)
-    at, day, back, recent, word, bit, in_bits = (column[new] for column in (at, day, back, recent, word, bit, in_bits))
+    at, day, recent, word, bit, in_bits = at[new], day[new], recent[new], word[new], bit[new], in_bits[new]
     _count(rows, "purchase_days", at)
     inside = np.flatnonzero(in_bits)
     rows["day_bits"][at[inside], word[inside]] |= np.uint64(1) << bit[inside]

@@ -1,7 +1,7 @@
 """A partition's customers in memory: rows, who stands where, and when each is due.
 
-The table is bounded. Its rows equal those in Redis, since only the owner of the partition writes, so the least recently used may be
-dropped at any time after a commit and are read again on a miss.
+The table is bounded. Its rows equal those in Redis, since only the owner of the partition writes, so the least recently
+used may be dropped at any time after a commit and are read again on a miss.
 """
 
 from __future__ import annotations

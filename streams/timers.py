@@ -2,8 +2,8 @@
 
 The next look follows the customer's own rhythm: a share of the longer of the usual gap and the silence so far, within
 bounds. So looks become rarer as silence grows (their number is logarithmic in its length), and end when silence has
-lasted so long that nothing is left to be told. A first breach that waits for its confirmation, or a cool-down that ends, asks for an
-earlier look.
+lasted so long that nothing is left to be told. A first breach that waits for its confirmation, or a cool-down that ends,
+asks for an earlier look.
 """
 
 from __future__ import annotations

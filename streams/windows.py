@@ -1,8 +1,8 @@
 """Rolling windows as rings of eight buckets.
 
 A window of w seconds is eight buckets of w/8, aligned to the epoch. The sum at a time lies between that of the last
-7w/8 and that of the last w seconds: the newest bucket is partial, the oldest whole buckets have left, so the edge is an eighth of the
-window coarse. A late event goes into its own bucket, so additions commute while it is inside the window.
+7w/8 and that of the last w seconds: the newest bucket is partial, the oldest whole buckets have left, so the edge is an
+eighth of the window coarse. A late event goes into its own bucket, so additions commute while it is inside the window.
 """
 
 from __future__ import annotations
@@ -53,10 +53,13 @@ def roll(rows: Records, time_s: NDArray[np.int64]) -> None:
     rows["ring_s"][ahead] = time_s[ahead]
 
 
-def add(rows: Records, name: str, days: int, at: NDArray[np.intp], time_s: NDArray[np.int64], amount: NDArray[np.int64] | int) -> None:
+def add(
+    rows: Records, name: str, days: int, at: NDArray[np.intp], time_s: NDArray[np.int64], amount: NDArray[np.int64] | int
+) -> None:
     """Add `amount` at rows `at` to ring `name` of a window of `days`; what is older than the window is left out.
 
-    `rows` must be rolled to at least `time_s`; `time_s` and `amount` are as long as `at`. A full bucket stays at its largest value.
+    `rows` must be rolled to at least `time_s`; `time_s` and `amount` are as long as `at`. A full bucket stays at its
+    largest value.
     """
     width = WIDTH_S[days]
     bucket = time_s // width
@@ -75,10 +78,11 @@ def window_sum(rows: Records, name: str, days: int, as_of_s: NDArray[np.int64]) 
     newest = rows["ring_s"].astype(np.int64) // width
     passed = as_of_s // width - newest
     ring = rows[name]
-    if not passed.any():
-        return ring.sum(axis=1, dtype=np.int64)
-    age = ((newest[:, None] - _SLOT) & (SLOTS - 1)) + passed[:, None]
-    return np.where(age < SLOTS, ring, 0).sum(axis=1, dtype=np.int64)
+    if passed.any():
+        age = ((newest[:, None] - _SLOT) & (SLOTS - 1)) + passed[:, None]
+        ring = np.where(age < SLOTS, ring, 0)
+    total: NDArray[np.int64] = ring.sum(axis=1, dtype=np.int64)
+    return total
 
 
 def remember_complaint(rows: Records, at: NDArray[np.intp], time_s: NDArray[np.int64], severity: NDArray[np.uint8]) -> None:

@@ -115,7 +115,11 @@ class Worker:
         try:
             await self._unless_stopped(self.models.start())
             self.app = build_app(
-                self.settings.kafka.group, self._topics(), self.owner, self.owner.receive, _faust_options(self.settings.kafka, scratch)
+                self.settings.kafka.group,
+                self._topics(),
+                self.owner,
+                self.owner.receive,
+                _faust_options(self.settings.kafka, scratch),
             )
             await self._unless_stopped(self.app.start())
             side.append(asyncio.create_task(self._gauge()))

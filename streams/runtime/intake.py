@@ -1,8 +1,8 @@
 """Faust, set up to deliver whole fetched batches and to start where Redis says.
 
-One event at a time Faust costs about 80 µs of CPU each; handed over as fetched chunks it is some 20 times faster. Two documented settings
-do it (a scheduling strategy and a schema), and a consumer subclass whose four overridden methods are named below with their reasons.
-Pinned to faust-streaming 0.15.3; tests/contract/test_faust_contract.py holds what is relied on.
+One event at a time Faust costs about 80 µs of CPU each; handed over as fetched chunks it is some 20 times faster. Two
+documented settings do it (a scheduling strategy and a schema), and a consumer subclass whose four overridden methods are
+named below with their reasons. Pinned to faust-streaming 0.15.3; tests/contract/test_faust_contract.py holds what is relied on.
 """
 
 from __future__ import annotations
@@ -66,13 +66,13 @@ class ChunkRecord:
         self.serialized_key_size = self.serialized_value_size = 0
 
 
-class ChunkSchema(faust.Schema):  # type: ignore[misc] # faust ships no usable types for subclassing
+class ChunkSchema(faust.Schema[Any, Any]):
     """Hands the chunk over as it is; decoding is ours, since an error in Faust's would crash the agent."""
 
     def loads_key(self, app: Any, message: Any, **kwargs: Any) -> None:
         """Keys are inside the chunk."""
 
-    def loads_value(self, app: Any, message: Any, **kwargs: Any) -> Any:
+    def loads_value(self, app: Any, message: Any, **kwargs: Any) -> Any:  # noqa: ARG002 - faust's signature
         """The chunk."""
         return message.value
 
@@ -104,10 +104,10 @@ class Owner(Protocol):
 def chunk_scheduling(owner: Owner) -> type[DefaultSchedulingStrategy]:
     """A ConsumerScheduler that replaces each fetch by chunks of at most CHUNK_RECORDS records."""
 
-    class ChunkScheduling(DefaultSchedulingStrategy):  # type: ignore[misc] # untyped in faust
+    class ChunkScheduling(DefaultSchedulingStrategy):
         def iterate(self, records: Mapping[TP, list[Any]]) -> Iterator[tuple[TP, Any]]:
             chunks = {tp: [_record(owner, tp, part) for part in _parts(fetched)] for tp, fetched in records.items() if fetched}
-            return super().iterate(chunks)  # type: ignore[no-any-return] # untyped in faust
+            return super().iterate(chunks)
 
     return ChunkScheduling
 
@@ -126,7 +126,7 @@ def _record(owner: Owner, tp: TP, records: list[Any]) -> ChunkRecord:
 def chunk_transport(owner: Owner) -> type[AiokafkaTransport]:
     """Faust's aiokafka transport with a consumer that seeks to Redis' offsets and leaves held partitions out of fetches."""
 
-    class ChunkConsumer(AiokafkaConsumer):  # type: ignore[misc] # untyped in faust
+    class ChunkConsumer(AiokafkaConsumer):
         async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
             # 0.15.3 counts the message after a gap to the gap, so commits stall at it
             if offset_to - 1 >= offset_from:
@@ -159,14 +159,17 @@ def chunk_transport(owner: Owner) -> type[AiokafkaTransport]:
             # faust keeps the last offset read, and drops records below it; and it takes 0 for "unknown"
             self._read_offset[TP(partition.topic, partition.partition)] = offset - 1 if offset else None
 
-    class ChunkTransport(AiokafkaTransport):  # type: ignore[misc] # untyped in faust
+    class ChunkTransport(AiokafkaTransport):
         Consumer = ChunkConsumer
 
     return ChunkTransport
 
 
 def position(app: Any, tp: TP) -> int | None:
-    """Offset of the next record to be fetched, None when it is not known yet. Ahead of the last record by what carries no data (markers)."""
+    """Offset of the next record to be fetched, None when it is not known yet.
+
+    It is ahead of the last record by what carries no data, such as a transaction's marker.
+    """
     state = _partition_state(app, tp)
     return None if state is None or not state.has_valid_position else int(state.position)
 
@@ -187,7 +190,9 @@ def _partition_state(app: Any, tp: TP) -> Any:
     return next((assignment.state_value(known) for known in assignment.tps if (known.topic, known.partition) == tp), None)
 
 
-def build_app(name: str, topics: Sequence[str], owner: Owner, receive: Callable[[Any, Any], Any], options: Mapping[str, Any]) -> Any:
+def build_app(
+    name: str, topics: Sequence[str], owner: Owner, receive: Callable[[Any, Any], Any], options: Mapping[str, Any]
+) -> Any:
     """The Faust app: one agent over the input topics that hands each event (a chunk) to `receive(stream, event)`.
 
     name     consumer group
@@ -207,7 +212,7 @@ def build_app(name: str, topics: Sequence[str], owner: Owner, receive: Callable[
     # below 256 the consumer sleeps a second whenever all partitions are full
     topic = app.topic(*topics, schema=ChunkSchema(), maxsize=256)
 
-    @app.agent(topic, name=f"{name}-intake", concurrency=1)  # type: ignore[untyped-decorator] # untyped in faust
+    @app.agent(topic, name=f"{name}-intake", concurrency=1)
     async def intake(stream: Any) -> None:
         async for event in stream.noack().events():
             await receive(stream, event)

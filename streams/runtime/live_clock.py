@@ -1,7 +1,7 @@
 """A live partition's clock: what the worker observes, the rule applied to it, and the one ingestion alert while it holds.
 
-The watermark follows the wall clock only up to the moment at which the broker was asked for its end offsets (a probe), and only once
-everything below those ends has been folded: what was appended before that moment cannot be missing.
+The watermark follows the wall clock only up to the moment at which the broker was asked for its end offsets (a probe),
+and only once everything below those ends has been folded: what was appended before that moment cannot be missing.
 """
 
 from __future__ import annotations
@@ -103,7 +103,9 @@ class LiveClock:
             return [self._alert(self._held, now_ms, resolved=False, text=text)]
         if self._held is None and self._episode is not None:
             self._episode = (self._episode[0], 2)
-            alert = self._alert(ClockReason.CAUGHT_UP, now_ms, resolved=True, text=f"partition {self.partition}: the clock runs again")
+            alert = self._alert(
+                ClockReason.CAUGHT_UP, now_ms, resolved=True, text=f"partition {self.partition}: the clock runs again"
+            )
             self._episode = None
             return [alert]
         return []

@@ -7,8 +7,8 @@ import contextlib
 from pathlib import Path
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka import AIOKafkaConsumer, TopicPartition  # type: ignore[import-untyped] # aiokafka ships no types
+from aiokafka.errors import KafkaError  # type: ignore[import-untyped] # as above
 
 from detectors.parameters import SHIPPED, BtydParameters, loads
 from streams.runtime.metrics import Metrics
@@ -52,7 +52,9 @@ class ModelFeed:
 
     async def _follow(self) -> None:
         topic = TopicPartition(self._settings.kafka.topic_prefix + MODELS, 0)
-        consumer = AIOKafkaConsumer(**aiokafka_options(self._settings.kafka), enable_auto_commit=False, auto_offset_reset="earliest")
+        consumer = AIOKafkaConsumer(
+            **aiokafka_options(self._settings.kafka), enable_auto_commit=False, auto_offset_reset="earliest"
+        )
         await consumer.start()
         try:
             consumer.assign([topic])

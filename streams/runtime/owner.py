@@ -1,7 +1,7 @@
 """Who owns which partitions: claims them after a rebalance, hands fetched chunks to their tasks, lets go of what is lost.
 
-A claim takes the partition's epoch in Redis, so a worker that was frozen or cut off finds out at its next commit. Each claim has a
-new lease number: chunks fetched under an older one, still on their way through Faust, are dropped.
+A claim takes the partition's epoch in Redis, so a worker that was frozen or cut off finds out at its next commit. Each
+claim has a new lease number: chunks fetched under an older one, still on their way through Faust, are dropped.
 """
 
 from __future__ import annotations
@@ -92,11 +92,7 @@ class PartitionOwner:
         if not self.tasks:
             return frozenset()
         limit = self.shop.settings.engine.intake_bytes // len(self.tasks)
-        held = {
-            TP(self._name(rank), partition)
-            for partition, task in self.tasks.items()
-            for rank in task.merge.held_back(limit)
-        }
+        held = {TP(self._name(rank), partition) for partition, task in self.tasks.items() for rank in task.merge.held_back(limit)}
         held |= {tp for (tp, lease), n in self._coming_bytes.items() if n > limit // 4 and lease == self._leases[tp.partition]}
         held |= {TP(name, partition) for partition in self.assigned - self.tasks.keys() for name in self._short}
         return frozenset(held)
@@ -187,14 +183,16 @@ class PartitionOwner:
             meta = await self.shop.store.take_epoch(partition, self._generation, count, secrets.token_hex(8))
         except StaleGeneration as problem:
             raise LostState(
-                f"partition {partition}: {problem}; if the consumer group was deleted on purpose, run `churnwatch rebuild --keep-state`"
+                f"partition {partition}: {problem}; if the consumer group was deleted on purpose, "
+                "run `churnwatch rebuild --keep-state`"
             ) from None
         if not meta.exists:
             known = [name for name in self._short if (await self._committed(TP(name, partition)) or 0) > 0]
             if known:
                 raise LostState(
-                    f"partition {partition}: Redis knows nothing, but group {self.shop.settings.kafka.group} has read {known[0]} before: "
-                    "state was lost; restore Redis from its backup, or run `churnwatch rebuild` to read the topics from their beginning"
+                    f"partition {partition}: Redis knows nothing, but group {self.shop.settings.kafka.group} has read "
+                    f"{known[0]} before: state was lost; restore Redis from its backup, or run `churnwatch rebuild` to read "
+                    "the topics from their beginning"
                 )
         return meta
 
@@ -240,6 +238,6 @@ class PartitionOwner:
         if missing:
             name, partition = min(missing)
             raise LostState(
-                f"partition {partition} of {name} is not assigned with the others: give every input topic the same number of partitions "
-                "(`churnwatch topics check`)"
+                f"partition {partition} of {name} is not assigned with the others: give every input topic the same "
+                "number of partitions (`churnwatch topics check`)"
             )

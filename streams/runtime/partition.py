@@ -1,7 +1,7 @@
 """One owned partition at work: receive, merge, fold, commit, publish. Partitions know nothing of each other.
 
-Whatever happens to this process, the state in Redis is that of a whole number of commits, and whoever owns the partition next reads on
-from the offsets of the last one.
+Whatever happens to this process, the state in Redis is that of a whole number of commits, and whoever owns the partition
+next reads on from the offsets of the last one.
 """
 
 from __future__ import annotations
@@ -147,7 +147,10 @@ class PartitionTask:
     # -- the loop ---------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Work until `stop`. Raises what the store raises (Fenced, LostCommits, …): the caller decides what becomes of the partition."""
+        """Work until `stop`.
+
+        Raises what the store raises (Fenced, LostCommits, …): the caller decides what becomes of the partition.
+        """
         publishing = asyncio.create_task(self.publisher.run())
         try:
             while not self._stopping:

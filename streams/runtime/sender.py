@@ -7,8 +7,8 @@ import ssl
 from collections.abc import Callable
 from typing import Any
 
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped] # aiokafka ships no types
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError  # type: ignore[import-untyped] # as above
 
 from streams.runtime.backoff import Backoff
 from streams.runtime.settings import KafkaSettings
@@ -29,8 +29,8 @@ def aiokafka_options(kafka: KafkaSettings) -> dict[str, Any]:
 
 
 class Sender:
-    """One producer. A message may arrive twice after an unclear answer: consumers know it by its id. aiokafka keeps one request a partition
-    under way, so the order of the calls holds.
+    """One producer. A message may arrive twice after an unclear answer: consumers know it by its id. aiokafka keeps one
+    request a partition under way, so the order of the calls holds.
 
     on_trouble   told what went wrong before each new attempt
     """
@@ -45,9 +45,7 @@ class Sender:
         await self._backoff.run("kafka connect", self._connect, _passing)
 
     async def _connect(self) -> None:
-        producer = AIOKafkaProducer(
-            **aiokafka_options(self._kafka), acks="all", linger_ms=5, max_request_size=MAX_MESSAGE_BYTES
-        )
+        producer = AIOKafkaProducer(**aiokafka_options(self._kafka), acks="all", linger_ms=5, max_request_size=MAX_MESSAGE_BYTES)
         try:
             await producer.start()
         except BaseException:
