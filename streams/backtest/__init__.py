@@ -1,8 +1,8 @@
 """History: read from files, made up with a known truth, written into the topics.
 
-    files, mapping, rows       a file's rows, by the mapping that names its columns (mappings/ has the two public sets)
-    history                    all events of some files, in the order in which they happened
-    payloads, windows          events as the messages of their topics, a tick's worth at a time
-    replaying, resume, pace    into Kafka, from where the last replay stopped, at a chosen speed
-    simulation                 customers with latent lifetimes, and the truth about them; simulation_files writes both
+files, mapping, rows       a file's rows, by the mapping that names its columns (mappings/ has the two public sets)
+history                    all events of some files, in the order in which they happened
+payloads, windows          events as the messages of their topics, a tick's worth at a time
+replaying, resume, pace    into Kafka, from where the last replay stopped, at a chosen speed
+simulation                 customers with latent lifetimes, and the truth about them; simulation_files writes both
 """

@@ -18,16 +18,16 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from kafka import KafkaProducer, TopicPartition  # type: ignore[import-untyped]  # kafka-python ships no types
+from kafka import KafkaProducer  # type: ignore[import-untyped]  # kafka-python ships no types
 from kafka.errors import KafkaError  # type: ignore[import-untyped]  # kafka-python ships no types
 
 from streams.backtest.history import History
 from streams.backtest.pace import Pace
 from streams.backtest.payloads import TOPIC_NAMES, partitions_of, payload, tick_times
-from streams.backtest.resume import PartitionState, ReplayError, ReplayTick, read_state
+from streams.backtest.resume import PartitionState, ReplayError, ReplayTick, read_topics
 from streams.backtest.windows import Window, broker_error, check
 from streams.columns import DAY_MS
-from streams.runtime.kafka_client import admin_client, ends, kafka_client_options, reader
+from streams.runtime.kafka_client import kafka_client_options
 from streams.runtime.settings import Settings
 from streams.runtime.topics import CLOCK
 
@@ -89,7 +89,7 @@ def replay_history(
     Raises AdminError where the broker cannot be reached.
     """
     begun_s = time.monotonic()
-    states = _read_topics(settings)
+    states = read_topics(settings)
     source = history.fingerprint()
     resumed = _resumed_from(history, states, source)
     with _producer(settings) as producer:
@@ -107,24 +107,6 @@ def replay_history(
         resumed_from_ms=resumed,
         source=source,
     )
-
-
-def _read_topics(settings: Settings) -> list[PartitionState]:
-    prefix = settings.kafka.topic_prefix
-    names = [prefix + name for name in (*TOPIC_NAMES, CLOCK)]
-    with admin_client(settings) as admin, reader(settings) as client:
-        existing = set(admin.list_topics())  # asked first: describing a missing topic would create it on some brokers
-        if missing := [name for name in names if name not in existing]:
-            raise ReplayError(f"topics {', '.join(missing)} do not exist; create them: churnwatch topics create")
-        counts = {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics(names)}
-        if len(set(counts.values())) > 1:
-            shown = ", ".join(f"{name} {count}" for name, count in counts.items())
-            raise ReplayError(f"topics differ in partitions ({shown}); make them equal: churnwatch topics check says how")
-        partitions = counts[names[0]]
-        bounds = ends(admin, client, [TopicPartition(name, p) for name in names for p in range(partitions)])
-        if vague := [f"{tp.topic}-{tp.partition}" for tp, bound in bounds.items() if not bound.exact]:
-            raise ReplayError(f"the broker does not tell where {', '.join(vague)} end; check that it is well and start again")
-        return read_state(client, bounds, prefix, prefix + CLOCK, partitions)
 
 
 def _resumed_from(history: History, states: list[PartitionState], source: str) -> int | None:

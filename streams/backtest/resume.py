@@ -18,7 +18,9 @@ from kafka import TopicPartition  # type: ignore[import-untyped]  # kafka-python
 
 from streams.backtest.payloads import TOPIC_NAMES
 from streams.contract import Event
-from streams.runtime.kafka_client import Ends
+from streams.runtime.kafka_client import Ends, admin_client, ends, reader
+from streams.runtime.settings import Settings
+from streams.runtime.topics import CLOCK
 from streams.ticks import TickMessage
 
 TAIL_RECORDS = 64
@@ -58,7 +60,29 @@ _tick = msgspec.json.Decoder(ReplayTick).decode
 _event_id = msgspec.json.Decoder(Event).decode
 
 
-def read_state(
+def read_topics(settings: Settings) -> list[PartitionState]:
+    """The state of every partition of the topics that `settings` name, by number.
+
+    Raises ReplayError for topics that are missing or differ in partitions, AdminError where the broker cannot be reached.
+    """
+    prefix = settings.kafka.topic_prefix
+    names = [prefix + name for name in (*TOPIC_NAMES, CLOCK)]
+    with admin_client(settings) as admin, reader(settings) as client:
+        existing = set(admin.list_topics())  # asked first: describing a missing topic would create it on some brokers
+        if missing := [name for name in names if name not in existing]:
+            raise ReplayError(f"topics {', '.join(missing)} do not exist; create them: churnwatch topics create")
+        counts = {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics(names)}
+        if len(set(counts.values())) > 1:
+            shown = ", ".join(f"{name} {count}" for name, count in counts.items())
+            raise ReplayError(f"topics differ in partitions ({shown}); make them equal: churnwatch topics check says how")
+        partitions = counts[names[0]]
+        bounds = ends(admin, client, [TopicPartition(name, p) for name in names for p in range(partitions)])
+        if vague := [f"{tp.topic}-{tp.partition}" for tp, bound in bounds.items() if not bound.exact]:
+            raise ReplayError(f"the broker does not tell where {', '.join(vague)} end; check that it is well and start again")
+        return _read_state(client, bounds, prefix, prefix + CLOCK, partitions)
+
+
+def _read_state(
     client: Any, bounds: Mapping[TopicPartition, Ends], prefix: str, clock: str, partitions: int
 ) -> list[PartitionState]:
     """The state of every partition, by number.

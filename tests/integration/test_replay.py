@@ -231,6 +231,15 @@ def test_missing_topics_are_named_with_the_remedy(broker: RunningBroker, prefix:
         replay_history(history, load_settings(None, environment(broker, prefix)), FAST)
 
 
+def test_topics_that_differ_in_partitions_are_refused(broker: RunningBroker, prefix: str, tmp_path: Path) -> None:
+    settings = load_settings(None, environment(broker, prefix))
+    with admin_client(settings) as admin:
+        admin.create_topics({f"{prefix}logins": {"num_partitions": 2, "replication_factor": 1}}, wait_for_metadata=True)
+    create_topics(settings)
+    with pytest.raises(ReplayError, match=rf"topics differ in partitions .*{prefix}logins 2"):
+        replay_history(write_history(tmp_path / "h.csv", days=2), settings, FAST)
+
+
 @pytest.mark.parametrize(
     ("args", "bootstrap", "said"),
     [
