@@ -5,4 +5,5 @@ history                    all events of some files, in the order in which they 
 payloads, windows          events as the messages of their topics, a tick's worth at a time
 replaying, resume, pace    into Kafka, from where the last replay stopped, at a chosen speed
 simulation                 customers with latent lifetimes, and the truth about them; simulation_files writes both
+run                        a history through the engine without Kafka and Redis
 """
