@@ -131,6 +131,7 @@ class _Advance:
         self.moved: list[Moved] = []
         self.duplicates = np.zeros(4, np.int64)
         self.late = self.looks = 0
+        self.held = False
 
     def _load(self, rows: NDArray[np.intp]) -> Records:
         known = np.flatnonzero(rows >= 0)
@@ -139,6 +140,7 @@ class _Advance:
         return work
 
     def run(self, now_ms: int, *, sweep: bool) -> Step:
+        self.held = not sweep
         watermark_ms = max(int(self.after[-1]) if len(self.after) else self.table.state.watermark_ms, now_ms)
         if sweep:
             self._add_due(watermark_ms)
@@ -183,7 +185,8 @@ class _Advance:
         batch, slots = self.batch, self.slots[events]
         time_ms, before_ms = batch.time_ms[events], self.before[events]
         floor_ms = np.maximum(time_ms, before_ms)
-        self._fire(slots, floor_ms, self.after[events])
+        # in arrears after a hold, a look belongs to the watermark it meets: the sketch has gone past the day on which it was due
+        self._fire(slots, floor_ms, before_ms * self.held, self.after[events])
         rows = gather(self.work, slots)
         repeat = rfm.is_repeat(rows, batch.id_hash[events])
         if repeat.any():
@@ -199,25 +202,26 @@ class _Advance:
         as_of_ms = np.maximum(floor_ms, rows["seen_ms"])
         self._evaluate(slots, rows, as_of_ms, self.after[events], kind == PURCHASE, old_day, events)
 
-    def _fire(self, slots: NDArray[np.intp], until_ms: Ints, place_ms: Ints) -> None:
+    def _fire(self, slots: NDArray[np.intp], until_ms: Ints, first_ms: Ints, last_ms: Ints) -> None:
         """Fire the looks at `slots` due by `until_ms`, one after another.
 
-        Each belongs to the earlier of its due time and `place_ms`.
+        Each belongs where it was due, but not before `first_ms` nor after `last_ms`.
         """
         due_ms = self.work["due_s"][slots].astype(np.int64) * 1000
         while (due := np.flatnonzero(due_ms <= until_ms)).size:
-            slots, until_ms, place_ms, due_ms = slots[due], until_ms[due], place_ms[due], due_ms[due]
+            slots, until_ms, first_ms, last_ms, due_ms = slots[due], until_ms[due], first_ms[due], last_ms[due], due_ms[due]
             rows = gather(self.work, slots)
             no_purchase = np.zeros(len(rows), bool)
             no_event = np.full(len(rows), NO_EVENT, np.intp)
-            self._evaluate(slots, rows, due_ms, np.minimum(due_ms, place_ms), no_purchase, last_purchase_day(rows), no_event)
+            place_ms = np.minimum(np.maximum(due_ms, first_ms), last_ms)
+            self._evaluate(slots, rows, due_ms, place_ms, no_purchase, last_purchase_day(rows), no_event)
             self.looks += len(rows)
             due_ms = self.work["due_s"][slots].astype(np.int64) * 1000
 
     def _sweep(self, watermark_ms: int) -> None:
         everyone = np.arange(len(self.ids))
         limit = np.full(len(self.ids), watermark_ms, np.int64)
-        self._fire(everyone, limit, limit)
+        self._fire(everyone, limit, np.zeros_like(limit), limit)
 
     def _evaluate(
         self,

@@ -1,8 +1,9 @@
 """The evaluations of one step, and what they do to the partition's quintiles.
 
 Each evaluation belongs to a watermark (its place): an event to the watermark after its row, a look to the time it was
-due, or to its customer's next row when that came first. Places do not depend on where batches were cut, and grow along
-each customer, so the sketch is brought forward a UTC day at a time whatever the batches were.
+due, or to its customer's next row when that came first (and while the silent are held, to no earlier watermark than the
+look meets). Places do not depend on where batches were cut, and grow along each customer, so the sketch is brought
+forward a UTC day at a time whatever the batches were.
 """
 
 from __future__ import annotations

@@ -99,36 +99,41 @@ class EngineTwin:
         self.evaluations: list[Evaluation] = []
         self.repeats = self.late = 0
 
-    def row(self, event: EventTwin) -> None:
-        """An event or a tick, and then everyone whom the watermark has made due."""
+    def row(self, event: EventTwin, *, sweep: bool = True) -> None:
+        """An event or a tick, and then everyone whom the watermark has made due.
+
+        sweep   False: only whoever sends an event is looked at, in arrears; what is in arrears belongs to the watermark it meets
+        """
         if event.kind == "tick":
-            self.clock(event.time_ms)
+            self.clock(event.time_ms, sweep=sweep)
             return
         before_ms = self.watermark_ms
         after_ms = self.watermark_ms = max(before_ms, event.time_ms - self.lateness_ms)
         one = self.customers.setdefault(event.customer, Watched(event.customer))
         floor_ms = max(event.time_ms, before_ms)
-        made = self.looks_until(one, floor_ms, after_ms)
+        made = self.looks_until(one, floor_ms, 0 if sweep else before_ms, after_ms)
         if one.life.is_repeat(event):
             self.repeats += 1
         else:
             self.late += event.time_ms < before_ms
             one.life.fold(event)
             made.append(self.evaluate(one, max(floor_ms, one.seen_ms), after_ms, event))
-        self.settle(made + self.everyone_due())
+        self.settle(made + self.everyone_due() if sweep else made)
 
-    def clock(self, now_ms: int) -> None:
+    def clock(self, now_ms: int, *, sweep: bool = True) -> None:
         self.watermark_ms = max(self.watermark_ms, now_ms)
-        self.settle(self.everyone_due())
+        self.settle(self.everyone_due() if sweep else [])
 
     def everyone_due(self) -> list[Evaluation]:
-        return [made for one in self.customers.values() for made in self.looks_until(one, self.watermark_ms, self.watermark_ms)]
+        return [
+            made for one in self.customers.values() for made in self.looks_until(one, self.watermark_ms, 0, self.watermark_ms)
+        ]
 
-    def looks_until(self, one: Watched, until_ms: int, latest_place_ms: int) -> list[Evaluation]:
+    def looks_until(self, one: Watched, until_ms: int, earliest_place_ms: int, latest_place_ms: int) -> list[Evaluation]:
         made = []
         while one.due_s != NEVER_S and one.due_s * 1000 <= until_ms:
             due_ms = one.due_s * 1000
-            made.append(self.evaluate(one, due_ms, min(due_ms, latest_place_ms), None))
+            made.append(self.evaluate(one, due_ms, min(max(due_ms, earliest_place_ms), latest_place_ms), None))
         return made
 
     def evaluate(self, one: Watched, as_of_ms: int, place_ms: int, event: EventTwin | None) -> Evaluation:

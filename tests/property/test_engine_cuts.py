@@ -42,6 +42,14 @@ def test_one_row_at_a_time_gives_the_same_bytes(events, rules):
     assert run(sliced(events, [slice(k, k + 1) for k in range(len(events))]), rules) == run([as_columns(events)], rules)
 
 
+@given(cut_rows(), cut_rows(), any_rules())
+@examples(25)
+def test_any_cutting_gives_the_same_bytes_while_silence_is_held_and_after(held, swept, rules):
+    pieces = run(sliced(*swept[:2]), rules, held=sliced(*held[:2]))
+    whole = run([as_columns(swept[0])], rules, held=[as_columns(held[0])])
+    assert pieces == whole
+
+
 @given(rows(max_rows=30), any_rules(), st.data())
 @examples(20)
 def test_state_and_rows_read_back_from_their_bytes_go_on_alike(events, rules, data):
@@ -70,8 +78,7 @@ def test_partitions_interleaved_in_any_order_are_each_as_if_alone(partitions, ru
     for turn in order:  # partitions in any order, the rows of each in theirs
         partition = turns[turn][0]
         step = advance(tables[partition], next(ready[partition]), 0, rules, SHIPPED)
-        tables[partition].apply(step)
-        outcomes[partition].add(step)
+        outcomes[partition].take_over(tables[partition], step)
     assert outcomes == [run([as_columns(events)], rules) for events in partitions]
 
 

@@ -22,15 +22,22 @@ from tests.support.examples import examples
 from tests.support.same_as_twin import assert_same_records, assert_same_state
 from tests.support.streams_of_rows import DAY_MS, START_MS, as_columns, cuts, rows
 
-History = list[tuple[list[EventTwin], int, BtydParameters]]
+History = list[tuple[list[EventTwin], int, BtydParameters, bool]]
 KIND_ORDER = ("purchase", "complaint", "login", "refund")
 
 
 @st.composite
 def histories(draw: st.DrawFn) -> History:
-    """Rows in batches; how far the clock runs ahead of the watermark at the end of each, ms; the model it is scored with."""
+    """Rows in batches, and each with
+
+    how far the clock runs ahead of the watermark in its end, ms; the model it is scored with; whether silence may be looked at
+    """
     events = draw(rows(max_rows=40))
-    end = st.tuples(st.sampled_from([0, 0, 0, 1, 3 * DAY_MS, 200 * DAY_MS]), st.sampled_from([SHIPPED, SHIPPED, LIVELY]))
+    end = st.tuples(
+        st.sampled_from([0, 0, 0, 1, 3 * DAY_MS, 200 * DAY_MS]),
+        st.sampled_from([SHIPPED, SHIPPED, LIVELY]),
+        st.sampled_from([True, True, False]),
+    )
     return [(events[batch], *draw(end)) for batch in draw(cuts(len(events)))]
 
 
@@ -39,16 +46,16 @@ def two_firing_customers() -> History:
     buys = [
         EventTwin("purchase", START_MS + d * DAY_MS, c, 100, 0, 2 * d + (c == "b")) for d in (0, 9, 20, 400) for c in ("a", "b")
     ]
-    return [(buys[:6], 300 * DAY_MS, SHIPPED), (buys[6:], 0, SHIPPED)]
+    return [(buys[:6], 300 * DAY_MS, SHIPPED, True), (buys[6:], 0, SHIPPED, True)]
 
 
-def tell(twin: EngineTwin, events: list[EventTwin], ahead_ms: int, model: BtydParameters) -> int:
+def tell(twin: EngineTwin, events: list[EventTwin], ahead_ms: int, model: BtydParameters, sweep: bool) -> int:
     """One batch for the twin; returns the clock it was given at the end."""
     twin.model = model
     for event in events:
-        twin.row(event)
+        twin.row(event, sweep=sweep)
     now_ms = twin.watermark_ms + ahead_ms if ahead_ms else 0
-    twin.clock(now_ms)
+    twin.clock(now_ms, sweep=sweep)
     return now_ms
 
 
@@ -58,10 +65,10 @@ def tell(twin: EngineTwin, events: list[EventTwin], ahead_ms: int, model: BtydPa
 @examples(60)
 def test_the_engine_is_its_twin(history, rules):
     table, twin = CustomerTable(), twin_of(rules)
-    for events, ahead_ms, model in history:
+    for events, ahead_ms, model, sweep in history:
         already, repeats, late = len(twin.evaluations), twin.repeats, twin.late
-        now_ms = tell(twin, events, ahead_ms, model)
-        step = advance(table, as_columns(events), now_ms, rules, model)
+        now_ms = tell(twin, events, ahead_ms, model, sweep)
+        step = advance(table, as_columns(events), now_ms, rules, model, sweep=sweep)
         table.apply(step)
         made = twin.evaluations[already:]
         assert_same_records(step.ids, step.records, twin)
@@ -131,8 +138,8 @@ def test_the_drawn_histories_reach_every_decision_and_segment():
     @examples(60)
     def collect(history, rules):
         twin = twin_of(rules)
-        for events, ahead_ms, model in history:
-            tell(twin, events, ahead_ms, model)
+        for events, ahead_ms, model, sweep in history:
+            tell(twin, events, ahead_ms, model, sweep)
         reasons.update(one.reason for one in twin.evaluations)
         segments.update(segment(one.rfm) for one in twin.evaluations)
         counted.update(late=twin.late, repeats=twin.repeats)

@@ -72,9 +72,7 @@ def live(logs: Logs, stored: Outcome, done: dict[int, int], life: Life, rules: E
         batch = merge.take(life.rows)
         if batch is None:
             break
-        step = advance(table, batch, 0, rules, SHIPPED)
-        table.apply(step)
-        stored.add(step)
+        stored.take_over(table, advance(table, batch, 0, rules, SHIPPED))
         done = dict(merge.done)
     return done
 

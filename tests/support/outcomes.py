@@ -29,6 +29,10 @@ class Outcome:
         self.alerts += [encode(alert) for alert in step.alerts]
         self.evaluations += int(step.stats.decisions.sum())
 
+    def take_over(self, table: CustomerTable, step: Step) -> None:
+        table.apply(step)
+        self.add(step)
+
     def __eq__(self, other: object) -> bool:
         """Messages are a multiset: their order within a partition is by commit."""
         return isinstance(other, Outcome) and self.told() == other.told()
@@ -37,13 +41,19 @@ class Outcome:
         return self.records, self.state, sorted(self.alerts), self.evaluations
 
 
-def run(batches: Iterable[Columns], rules: EngineRules, last_now_ms: int = 0, table: CustomerTable | None = None) -> Outcome:
-    """Every batch advanced and taken over; the last one with the clock at `last_now_ms`."""
+def run(
+    batches: Iterable[Columns],
+    rules: EngineRules,
+    last_now_ms: int = 0,
+    table: CustomerTable | None = None,
+    held: Iterable[Columns] = (),
+) -> Outcome:
+    """Every batch advanced and taken over, the last one with the clock at `last_now_ms`; before them `held`, without a sweep."""
     table, outcome, parts = table or CustomerTable(), Outcome(), list(batches)
+    for batch in held:
+        outcome.take_over(table, advance(table, batch, 0, rules, SHIPPED, sweep=False))
     for k, batch in enumerate(parts):
-        step = advance(table, batch, last_now_ms if k == len(parts) - 1 else 0, rules, SHIPPED)
-        table.apply(step)
-        outcome.add(step)
+        outcome.take_over(table, advance(table, batch, last_now_ms if k == len(parts) - 1 else 0, rules, SHIPPED))
     return outcome
 
 
