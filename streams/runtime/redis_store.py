@@ -12,6 +12,7 @@ The hash tag {p} keeps a partition in one slot, so that one script may touch all
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, cast
@@ -73,14 +74,9 @@ class RedisPartitionStore:
 
     def with_patience(self, patience_s: float | None) -> RedisPartitionStore:
         """The same store, giving up (StoreUnavailable) after so many seconds; None: never."""
-        return RedisPartitionStore(
-            self._link,
-            prefix=self._prefix,
-            record_version=self._record_version,
-            wait_replicas=self._wait_replicas,
-            wait_ms=self._wait_ms,
-            backoff=dataclasses.replace(self._backoff, patience_s=patience_s),
-        )
+        other = copy.copy(self)
+        other._backoff = dataclasses.replace(self._backoff, patience_s=patience_s)
+        return other
 
     async def close(self) -> None:
         """Close the connections."""

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -57,6 +59,21 @@ def _or_missing(what: str, server: AbstractContextManager[Any]) -> Iterator[Any]
         yield running
     finally:
         server.__exit__(None, None, None)
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[Callable[..., RunningRedis]]:
+    """Makes servers that the test may do anything to."""
+    with contextlib.ExitStack() as running:
+
+        def start(*options: str, kind: str = "redis") -> RunningRedis:
+            folder = tmp_path / secrets.token_hex(4)
+            return running.enter_context(redis_server(folder, options) if kind == "redis" else valkey_server(folder))
+
+        try:
+            yield start
+        except RedisMissing as why:
+            missing("Redis", why)
 
 
 @pytest_asyncio.fixture(params=IMPLEMENTATIONS)

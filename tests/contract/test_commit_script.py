@@ -1,0 +1,72 @@
+"""commit.lua looks at everything before it writes anything."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import msgpack
+import pytest
+from redis.exceptions import ResponseError
+
+from streams.runtime.redis_link import RedisLink
+from streams.runtime.redis_wire import Script, pack_commit
+from streams.runtime.store import CommitRequest, OutboxEntry, StoreMisconfigured
+from tests.support.redis_servers import RunningRedis
+from tests.support.store_cases import RedisCase
+from tests.support.store_load import CUSTOMERS, numbered, store_on
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(120)]
+
+
+TEXT, LIST = (None, 1, 1.5, True, [], {"a": 1}), (None, 1, True, "x", [None], [[]])
+WRONG: dict[int, tuple[Any, ...]] = {
+    0: (*TEXT, "", "-1", "1.0"), 1: TEXT, 2: (*TEXT, "", "x"), 3: TEXT,
+    4: (*LIST, [], [b"1"], [b"1", 2], [b"1", b"2", b"3"]),
+    5: (*LIST, [], ["x"], [1, 2]), 6: (*LIST, [], [1], ["1", "2"], [1, float("nan")], [1, float("inf")]),
+    7: (None, 1, True, "x", [[]], [1]),
+    8: (*LIST, [], ["x"]), 9: (*LIST, [], [0.5], [0.5, float("-inf")], [0.5, float("nan")]),
+    10: (*LIST, ["t"], ["t", 5], ["t", "x"], ["t", "1.5"]), 11: (None, 1, True, [], {"a": 1}),
+    12: (*LIST, [1], [1, "t", b"k"], [1, "t", b"k", 5], [2, "t", b"k", b"v"], ["1", "t", b"k", b"v"], [1.5, "t", b"k", b"v"]),
+    13: (*LIST, [], [2, 2, 2, 0, 2, 2, 2, 5], [2, 2, 2, 0, 2, 2, 2], [1, 1, 1, 1, 1, 1, 1, 1]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["redis", "valkey"])
+async def test_a_malformed_blob_writes_nothing(kind: str, request: pytest.FixtureRequest) -> None:
+    server = request.getfixturevalue("real_redis" if kind == "redis" else "embedded_valkey")
+    async with store_on(server.url, prefix="bad" + secrets.token_hex(3)) as store:
+        await store.take_epoch(0, 1, 1, "owner")
+        good = msgpack.unpackb(pack_commit(1, "owner", CommitRequest(
+            1, "c1", [("x", b"1"), ("y", b"2")], [("x", 1), ("y", 2)], [("x", 0.1), ("y", 0.2)], {"t": 5}, b"s",
+            [OutboxEntry(1, "t", b"k", b"v")],
+        )))  # fmt: skip
+        link = RedisLink(server.url)
+        case = RedisCase(link, store.key(0, "meta").split(":")[0], store)
+        before = await case.save(0)
+        keys = [store.key(0, name) for name in ("meta", "due", "risk", "outbox", "c:x", "c:y")]
+
+        async def send(blob: bytes) -> Any:
+            return await link.send(keys[0], "EVAL", Script("commit").source, len(keys), *keys, blob)
+
+        bodies = [[*good[:at], wrong, *good[at + 1 :]] for at, wrongs in WRONG.items() for wrong in wrongs]
+        blobs = [msgpack.packb(body, use_bin_type=False) for body in [*bodies, good[:-1], [*good, 1], {}, 5, None]]
+        whole = msgpack.packb(good, use_bin_type=False)
+        for blob in [*blobs, b"", b"\xc1", whole[:-1], whole[: len(whole) // 2], whole + b"\x01"]:
+            with pytest.raises(ResponseError):
+                await send(blob)
+            assert await case.save(0) == before, blob
+        assert await send(whole) == [b"ok"]
+        await link.close()
+
+
+@pytest.mark.parametrize("name", ["due", "risk", "outbox"])
+async def test_a_key_of_another_type_refuses_the_whole_commit(real_redis: RunningRedis, name: str) -> None:
+    async with store_on(real_redis.url, prefix="type" + secrets.token_hex(3)) as store:
+        await store.take_epoch(0, 1, 1, "owner")
+        with real_redis.client() as admin:
+            admin.set(store.key(0, name), "not mine")
+            with pytest.raises(StoreMisconfigured, match="is a string"):
+                await store.commit(0, 1, "owner", numbered(1))
+            assert (await store.read_meta(0)).seq == 0
+            assert await store.load(0, CUSTOMERS[:1]) == [None]

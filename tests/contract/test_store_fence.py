@@ -1,0 +1,134 @@
+"""Who may write a partition, and what becomes of everybody else's commits: on every store."""
+
+from __future__ import annotations
+
+import pytest
+
+from streams.runtime.store import (
+    CommitRequest,
+    Fenced,
+    LostCommits,
+    OutboxEntry,
+    PartitionCountChanged,
+    StaleGeneration,
+    UnknownVersion,
+)
+from tests.support.store_cases import StoreCase
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(60)]
+
+ODD_IDS = ["ann", "{0}:c:x", "客户-7", "with space", "*", "a\r\nb", "\x00", "c" * 128]
+
+
+def entry(number: int) -> OutboxEntry:
+    return OutboxEntry(number, "churn.alerts", b"k%d" % number, b"\x00\xff%d" % number)
+
+
+async def test_epochs_count_up_and_the_same_attempt_again_is_a_retry(store_case: StoreCase) -> None:
+    store = store_case.store
+    first = await store.take_epoch(0, 5, 4, "n1")
+    assert (first.epoch, first.nonce, first.generation, first.seq, first.exists) == (1, "n1", 5, 0, False)
+    assert await store.take_epoch(0, 5, 4, "n1") == first
+    assert (await store.take_epoch(0, 5, 4, "n2")).epoch == 2
+    assert (await store.take_epoch(0, 6, 4, "n3")).epoch == 3
+    assert (await store.take_epoch(1, 6, 4, "n3")).epoch == 1, "partitions count apart"
+    assert (await store.read_meta(0)).nonce == "n3"
+
+
+async def test_state_counts_as_lost_until_there_was_a_commit(store_case: StoreCase) -> None:
+    """A worker that refused an empty Redis and was restarted must refuse again, though its first attempt left an epoch."""
+    store = store_case.store
+    await store.take_epoch(0, 1, 4, "a")
+    meta = await store.take_epoch(0, 2, 4, "b")
+    assert not meta.exists
+    await store.commit(0, meta.epoch, "b", CommitRequest(1, "c1"))
+    assert (await store.read_meta(0)).exists
+
+
+async def test_an_older_generation_is_refused_until_it_is_reset(store_case: StoreCase) -> None:
+    store = store_case.store
+    owner = await store.take_epoch(0, 9, 4, "new")
+    with pytest.raises(StaleGeneration, match="8 is older than 9"):
+        await store.take_epoch(0, 8, 4, "old")
+    assert await store.read_meta(0) == owner, "a refusal changes nothing"
+    assert await store.reset_generation(0) is True
+    with pytest.raises(Fenced):
+        await store.commit(0, owner.epoch, "new", CommitRequest(1, "c1"))
+    assert (await store.take_epoch(0, 1, 4, "fresh")).generation == 1
+
+
+async def test_another_partition_count_is_refused(store_case: StoreCase) -> None:
+    await store_case.store.take_epoch(0, 1, 4, "a")
+    with pytest.raises(PartitionCountChanged, match="4"):
+        await store_case.store.take_epoch(0, 2, 8, "b")
+    assert (await store_case.store.read_meta(0)).nonce == "a"
+
+
+async def test_records_of_a_newer_program_are_refused_and_of_an_older_one_read(store_case: StoreCase) -> None:
+    await store_case.store.take_epoch(0, 1, 4, "v1")
+    await store_case.with_record_version(2).take_epoch(0, 2, 4, "v2")
+    with pytest.raises(UnknownVersion):
+        await store_case.store.take_epoch(0, 3, 4, "v1 again")
+    assert (await store_case.store.read_meta(0)).nonce == "v2"
+
+
+async def test_the_same_commit_again_is_a_success_and_changes_nothing(store_case: StoreCase) -> None:
+    store = store_case.store
+    await store.take_epoch(0, 1, 4, "a")
+    request = CommitRequest(1, "c1", [("x", b"1")], [("x", 1)], [("x", 0.5)], {"p": 1}, b"s", [entry(1)])
+    await store.commit(0, 1, "a", request)
+    await store.outbox_ack(0, 1)
+    before = await store_case.save(0)
+    await store.commit(0, 1, "a", request)
+    assert await store_case.save(0) == before
+
+
+@pytest.mark.parametrize(
+    ("seq", "commit_id"), [(1, "another"), (3, "ahead"), (4, "far ahead")], ids=["other content", "ahead", "far ahead"]
+)
+async def test_a_gap_under_the_own_epoch_means_lost_commits(store_case: StoreCase, seq: int, commit_id: str) -> None:
+    store = store_case.store
+    await store.take_epoch(0, 1, 4, "a")
+    await store.commit(0, 1, "a", CommitRequest(1, "c1", [("x", b"1")]))
+    before = await store_case.save(0)
+    with pytest.raises(LostCommits, match="commit 1"):
+        await store.commit(0, 1, "a", CommitRequest(seq, commit_id, [("x", b"2"), ("y", b"2")], [("x", 1)]))
+    assert await store_case.save(0) == before
+
+
+async def test_a_zombie_is_fenced_and_writes_nothing(store_case: StoreCase) -> None:
+    store = store_case.store
+    await store.take_epoch(0, 1, 4, "zombie")
+    request = CommitRequest(1, "c1", [("x", b"1")])
+    await store.commit(0, 1, "zombie", request)
+    await store.take_epoch(0, 2, 4, "owner")
+    before = await store_case.save(0)
+    for zombies in (CommitRequest(2, "c2", [("x", b"2")]), request):
+        with pytest.raises(Fenced):
+            await store.commit(0, 1, "zombie", zombies)
+    with pytest.raises(Fenced):
+        await store.commit(0, 2, "same epoch, other nonce", CommitRequest(2, "c2", [("x", b"2")]))
+    assert await store_case.save(0) == before
+    await store.commit(0, 2, "owner", CommitRequest(2, "c2"))
+
+
+async def test_a_server_that_lost_commits_or_the_epoch_itself_is_noticed(store_case: StoreCase) -> None:
+    store = store_case.store
+    empty = await store_case.save(0)
+    await store.take_epoch(0, 1, 4, "before")
+    other_epoch = await store_case.save(0)
+    await store.take_epoch(0, 2, 4, "owner")
+    for seq in (1, 2, 3):
+        await store.commit(0, 2, "owner", CommitRequest(seq, f"c{seq}", [("x", b"%d" % seq)]))
+        if seq == 1:
+            first = await store_case.save(0)
+    for lost in (first, other_epoch, empty):
+        await store_case.restore(0, lost)
+        with pytest.raises(LostCommits):
+            await store.commit(0, 2, "owner", CommitRequest(4, "c4", [("x", b"4")]))
+        assert await store_case.save(0) == lost
+    await store_case.restore(0, first)
+    meta = await store.take_epoch(0, 2, 4, "owner, again")
+    assert (meta.seq, meta.epoch) == (1, 3)
+    await store.commit(0, 3, "owner, again", CommitRequest(2, "d2", [("x", b"2'")]))
+    assert await store.load(0, ["x"]) == [b"2'"]
