@@ -25,6 +25,7 @@ COMMANDS = {
     "customer": "One customer: state, risk, reasons, timeline.",
     "doctor": "Check broker, topics, Redis, versions and clocks, and say what to do.",
     "fit": "Fit the risk's parameters to a history or to the running system's customers.",
+    "rebuild": "Begin anew from the topics when Redis has lost its state.",
     "dead-letters": "Show what was refused, and why.",
     "settings": "Print the settings in force, secrets masked.",
 }
@@ -46,6 +47,7 @@ KNOWN = (
     Known("streams.runtime.owner", "LostState", 1),
     Known("streams.backtest.history", "HistoryError", 1),
     Known("streams.backtest.replaying", "ReplayError", 1),
+    Known("streams.runtime.wheels", "EmbeddedError", 1),
 )
 
 

@@ -74,6 +74,26 @@ def create_topics(settings: Settings) -> list[str]:
         return sorted(created)
 
 
+def active_members(settings: Settings) -> int:
+    """Members of the consumer group that are connected now; 0 when there is no such group.
+
+    The embedded broker does not tell; a group of its own counts as empty.
+    """
+    with admin_client(settings) as admin:
+        try:
+            described = admin.describe_groups([settings.kafka.group])
+        except ValueError:  # what kafka-python makes of the embedded broker's answer
+            return 0
+    return sum(len(group.get("members") or ()) for group in described.values())
+
+
+def delete_group(settings: Settings) -> None:
+    """Forget the group's offsets. Nothing happens when there is no such group."""
+    with admin_client(settings) as admin:
+        if any(group["group_id"] == settings.kafka.group for group in admin.list_groups()):
+            admin.delete_groups([settings.kafka.group])
+
+
 def check_topics(settings: Settings) -> list[Finding]:
     """What is not as correctness needs it; empty when all is well. Settings a broker does not report are "unknown".
 

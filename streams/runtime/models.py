@@ -31,7 +31,7 @@ class ModelFeed:
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self._settings, self._metrics = settings, metrics
         self._pinned = settings.risk.parameters_file is not None
-        self.current: BtydParameters = _from_file(settings.risk.parameters_file) if settings.risk.parameters_file else SHIPPED
+        self.current: BtydParameters = read_parameters(settings.risk.parameters_file) if settings.risk.parameters_file else SHIPPED
         self._following: asyncio.Task[None] | None = None
         self._caught_up = asyncio.Event()
         self._tell()
@@ -92,7 +92,8 @@ class ModelFeed:
         self._metrics.model(self.current.model, self.current.version, fitted_s)
 
 
-def _from_file(path: str) -> BtydParameters:
+def read_parameters(path: str) -> BtydParameters:
+    """The parameters in a file written by `churnwatch fit`. Raises ValueError naming the file and the fix."""
     try:
         return loads(Path(path).read_bytes())
     except OSError as problem:

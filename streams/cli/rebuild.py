@@ -1,0 +1,52 @@
+"""`churnwatch rebuild`: begin anew from what the topics still hold, when Redis has lost its state."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from streams.cli.errors import CommandError
+from streams.cli.report import ConfigOption, one_line_errors, settings_from
+from streams.runtime.admin import active_members, delete_group
+from streams.runtime.connect import connected_store
+from streams.runtime.forgetting import forget_partition
+from streams.runtime.settings import Settings
+
+
+def rebuild(
+    config: ConfigOption = None,
+    keep_state: Annotated[
+        bool,
+        typer.Option("--keep-state", help="Only forget Kafka's generations, after the consumer group was deleted on purpose."),
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it: what Redis holds of these partitions is deleted.")] = False,
+) -> None:
+    """Forget the state in Redis and the group's offsets: workers then read the topics from their beginning. Stop them first."""
+    with one_line_errors():
+        settings = settings_from(config)
+        members = active_members(settings)
+    if members:
+        raise CommandError(f"group {settings.kafka.group} has {members} active members", "stop the workers first")
+    if keep_state:
+        known = asyncio.run(_reset_generations(settings))
+        typer.echo(f"generations forgotten in {known} of {settings.kafka.partitions} partitions; start the workers")
+        return
+    if not yes:
+        raise CommandError(
+            "this deletes the state of every customer in Redis and reads the topics from their beginning", "add --yes to do it"
+        )
+    customers = asyncio.run(_forget(settings))
+    with one_line_errors():
+        delete_group(settings)
+    typer.echo(f"{customers} keys deleted, offsets of group {settings.kafka.group} forgotten; start the workers")
+
+
+async def _reset_generations(settings: Settings) -> int:
+    async with connected_store(settings) as store:
+        return sum([await store.reset_generation(partition) for partition in range(settings.kafka.partitions)])
+
+
+async def _forget(settings: Settings) -> int:
+    return sum([await forget_partition(settings, partition) for partition in range(settings.kafka.partitions)])
