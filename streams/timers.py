@@ -49,7 +49,8 @@ def next_look_s(rows: Records, as_of_ms: NDArray[np.int64], wish_ms: NDArray[np.
     ended = ~bought | (idle_ms > rules.until_ms)
     due_ms = np.where(wished & (ended | (wish_ms < look_ms)), wish_ms, look_ms)
     due_s = np.maximum(-(-due_ms // 1000), as_of_ms // 1000 + 1)
-    return np.where(ended & ~wished, NEVER_S, due_s).astype(np.uint32)
+    # a look after 2106 is no look: it must not wrap around to a time that has passed
+    return np.where(ended & ~wished, NEVER_S, np.minimum(due_s, NEVER_S)).astype(np.uint32)
 
 
 class DueIndex:

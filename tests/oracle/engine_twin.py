@@ -73,7 +73,7 @@ def next_look_s(life: CustomerTwin, as_of_ms: int, wish_ms: int, rules: LookRule
     if not looks:
         return NEVER_S
     due_s = math.ceil(min(looks) / 1000)
-    return due_s if due_s * 1000 > as_of_ms else due_s + 1
+    return min(due_s if due_s * 1000 > as_of_ms else due_s + 1, NEVER_S)
 
 
 class EngineTwin:
