@@ -1,4 +1,4 @@
-"""Writes the JSON Schema files of what churnwatch emits, from the types that it emits them with.
+"""Writes the contracts from the code's own types: JSON Schema of every message, and one AsyncAPI document over all topics.
 
     python docs/contracts/generate.py
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -17,17 +18,75 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1]))  # run from a checkout, installed or not
 
 from alerts.alert import Alert, IngestionAlert  # noqa: E402 - needs the path above
+from detectors.parameters import BtydParameters  # noqa: E402
+from streams.contract import Complaint, Login, Purchase  # noqa: E402
+from streams.dead_letters import DeadLetter  # noqa: E402
+from streams.runtime.commits import JournalEntry  # noqa: E402
+from streams.ticks import HeartbeatMessage, TickMessage  # noqa: E402
 
-MESSAGES = {"alert.schema.json": Alert, "ingestion-alert.schema.json": IngestionAlert}
+MESSAGES: dict[str, type[msgspec.Struct]] = {
+    "purchase": Purchase,
+    "complaint": Complaint,
+    "login": Login,
+    "tick": TickMessage,
+    "heartbeat": HeartbeatMessage,
+    "alert": Alert,
+    "ingestion-alert": IngestionAlert,
+    "dead-letter": DeadLetter,
+    "journal-entry": JournalEntry,
+    "parameters": BtydParameters,
+}
+
+TOPICS: dict[str, tuple[str, str, tuple[str, ...]]] = {  # topic -> (who sends, key, messages)
+    "purchases": ("receive", "customer_id", ("purchase",)),
+    "complaints": ("receive", "customer_id", ("complaint",)),
+    "logins": ("receive", "customer_id", ("login",)),
+    "churn.clock": ("receive", "partition number", ("tick", "heartbeat")),
+    "churn.models": ("receive", "model name", ("parameters",)),
+    "churn.alerts": ("send", "customer_id, or partition-<n>", ("alert", "ingestion-alert")),
+    "churn.dead-letters": ("send", "key of the original", ("dead-letter",)),
+    "churn.journal": ("send", "partition number", ("journal-entry",)),
+}
+"""`receive`: churnwatch reads the topic; `send`: it writes it."""
 
 
 def documents() -> dict[str, str]:
     """File name -> content, for every contract."""
     dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
-    return {
-        name: json.dumps(dialect | msgspec.json.schema(message), indent=2, ensure_ascii=False) + "\n"
-        for name, message in MESSAGES.items()
+    schemas = {f"{name}.schema.json": dialect | msgspec.json.schema(message) for name, message in MESSAGES.items()}
+    return {name: _text(content) for name, content in (schemas | {"asyncapi.json": asyncapi()}).items()}
+
+
+def asyncapi() -> dict[str, Any]:
+    """The topics, what is on them and who writes them, as AsyncAPI 3.0."""
+    channels = {
+        topic: {
+            "address": topic,
+            "description": f"keyed by {key}; kafka.topic_prefix stands before the name",
+            "messages": {name: {"payload": {"$ref": f"./{name}.schema.json"}} for name in messages},
+        }
+        for topic, (_, key, messages) in TOPICS.items()
     }
+    operations = {
+        f"{action}-{topic}": {"action": action, "channel": {"$ref": f"#/channels/{topic}"}}
+        for topic, (action, _, _) in TOPICS.items()
+    }
+    info = {
+        "title": "churnwatch",
+        "version": "1",
+        "description": "Topics of the churn monitor. Keys are partitioned as Kafka's default partitioner does it (murmur2).",
+    }
+    return {
+        "asyncapi": "3.0.0",
+        "info": info,
+        "defaultContentType": "application/json",
+        "channels": channels,
+        "operations": operations,
+    }
+
+
+def _text(content: dict[str, Any]) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":
