@@ -6,7 +6,7 @@ the same ids, and a message that a crash repeats has the id it had before.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Annotated
 
@@ -29,7 +29,7 @@ def alert_id(subject: str, rule: str, episode_s: int) -> str:
     return blake2b(name.encode(), digest_size=12, person=b"churnwatch.alert").hexdigest()
 
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH = datetime(1970, 1, 1)  # UTC; without a zone, which would cost half the time of writing it
 
 
 def rfc3339(time_ms: int) -> str:
@@ -38,4 +38,4 @@ def rfc3339(time_ms: int) -> str:
     >>> rfc3339(1_700_000_000_007)
     '2023-11-14T22:13:20.007Z'
     """
-    return (_EPOCH + timedelta(milliseconds=time_ms)).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    return (_EPOCH + timedelta(milliseconds=time_ms)).isoformat(timespec="milliseconds") + "Z"

@@ -60,6 +60,7 @@ SENDS = np.array([code in TRANSITIONS for code in ReasonCode])
 """SENDS[reason] is True where a message leaves; indexable by a whole column of reasons."""
 
 _U1, _R = np.uint8, ReasonCode
+_CODES = tuple(ReasonCode)
 _AT_REST = np.array(  # [tier * 4 + proposed], for who neither rises nor falls
     [
         _R.BELOW_THRESHOLD if tier == 0 else _R.STEADY if proposed == tier else _R.HELD_BY_HYSTERESIS
@@ -107,8 +108,15 @@ class Decisions(NamedTuple):
 
     def transition(self, row: int) -> Transition:
         """The message of one of `senders()`."""
-        tier, _, _, number, _, episode_s, _ = self.state[row].item()
-        return Transition(ReasonCode(int(self.reason[row])), tier, int(self.previous_tier[row]), number, episode_s)
+        return self.transitions(np.array([row]))[0]
+
+    def transitions(self, rows: NDArray[np.intp]) -> list[Transition]:
+        """The messages of these of `senders()`, in their order."""
+        reasons, previous, after = self.reason[rows].tolist(), self.previous_tier[rows].tolist(), self.state[rows].tolist()
+        return [
+            Transition(_CODES[reason], tier, previous_tier, number, episode_s)
+            for reason, previous_tier, (tier, _, _, number, _, episode_s, _) in zip(reasons, previous, after, strict=True)
+        ]
 
 
 def decide(

@@ -147,6 +147,6 @@ def scatter(records: Records, rows: NDArray[np.intp], values: Records) -> None:
     records.view(_WHOLE)[rows] = values.view(_WHOLE)
 
 
-def join(first: Records, second: Records) -> Records:
-    """`first` and then `second`."""
-    return np.concatenate([first.view(_WHOLE), second.view(_WHOLE)]).view(CUSTOMER)
+def join(*parts: Records) -> Records:
+    """The rows of all parts (at least one), one part after another."""
+    return np.concatenate([part.view(_WHOLE) for part in parts]).view(CUSTOMER)

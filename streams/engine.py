@@ -251,8 +251,8 @@ class _Advance:
         sends = np.flatnonzero(SENDS[decided.reason])
         if len(sends):
             at = self.evaluations.total + sends
-            transitions = [decided.transition(int(k)) for k in sends]
-            self.moved.append(Moved(at, slots[sends], gather(rows, sends), as_of_ms[sends], events[sends], transitions))
+            moved = Moved(at, slots[sends], gather(rows, sends), as_of_ms[sends], events[sends], decided.transitions(sends))
+            self.moved.append(moved)
         self.evaluations.append(
             slots, place_ms, old_day, *old_bins, last_purchase_day(rows), frequency, monetary, decided.reason, risk_bp
         )

@@ -17,7 +17,7 @@ from detectors.actions import suggested_action
 from detectors.causes import probable_cause
 from detectors.parameters import BtydParameters
 from streams.columns import DAY_MS, KIND_NAMES, Columns
-from streams.customer import Records
+from streams.customer import Records, join
 from streams.features import closed_form_inputs, facts
 
 
@@ -64,12 +64,25 @@ def explain(
     moved: Sequence[Moved], rfm: NDArray[np.uint8], ids: Sequence[str], batch: Columns, context: Context, model: BtydParameters
 ) -> list[Alert]:
     """The messages of a step, ordered by event time, customer and number; `rfm` has the packed scores of every evaluation."""
-    alerts: list[Alert] = []
-    for part in moved:
-        customers = [ids[slot] for slot in part.slot.tolist()]
-        explained = why(customers, part.rows, part.as_of_ms, rfm[part.evaluation], context, model)
-        for k, transition in enumerate(part.transitions):
-            alerts.append(_alert(explained, k, transition, part, batch, context, model))
+    if not moved:
+        return []
+    part = _together(moved)  # at once, since each call below costs the same for one customer and for a thousand
+    customers = [ids[slot] for slot in part.slot.tolist()]
+    explained = why(customers, part.rows, part.as_of_ms, rfm[part.evaluation], context, model)
+    events = _events(batch, part.event)
+    named = ModelRef(model.model, model.version)
+    alerts = [
+        _alert(known, told, idle_risk, transition, risk_bp, event, context, named)
+        for known, told, idle_risk, transition, risk_bp, event in zip(
+            explained.facts,
+            explained.reasons,
+            explained.idle_risk.tolist(),
+            part.transitions,
+            part.rows["risk_bp"].tolist(),
+            events,
+            strict=True,
+        )
+    ]
     alerts.sort(key=lambda alert: (alert.as_of, alert.customer_id, alert.transition))
     return alerts
 
@@ -125,33 +138,49 @@ def _reasons(one: CustomerFacts, silence_part: float, rhythm_part: float) -> lis
     )
 
 
+def _together(moved: Sequence[Moved]) -> Moved:
+    if len(moved) == 1:
+        return moved[0]
+    columns = [np.concatenate([getattr(part, name) for part in moved]) for name in ("evaluation", "slot", "as_of_ms", "event")]
+    evaluation, slot, as_of_ms, event = columns
+    transitions = [transition for part in moved for transition in part.transitions]
+    return Moved(evaluation, slot, join(*(part.rows for part in moved)), as_of_ms, event, transitions)
+
+
 def _alert(
-    explained: Explained, k: int, transition: Transition, part: Moved, batch: Columns, context: Context, model: BtydParameters
+    known: CustomerFacts,
+    told: list[reasons.Reason],
+    idle_risk: float,
+    transition: Transition,
+    risk_bp: int,
+    event: EventRef | None,
+    context: Context,
+    model: ModelRef,
 ) -> Alert:
-    known = explained.facts[k]
     cause = probable_cause(
         complaints_90d=known.complaints_90d, refunds_90d_minor=known.refunded_90d_minor, spent_90d_minor=known.spent_90d_minor
     )
     return build_alert(
         known,
         transition,
-        risk_bp=int(part.rows["risk_bp"][k]),
-        idle_risk=float(explained.idle_risk[k]),
-        reasons=explained.reasons[k],
+        risk_bp=risk_bp,
+        idle_risk=idle_risk,
+        reasons=told,
         cause=cause.cause,
         cause_why=cause.why,
         suggested_action=suggested_action(transition.tier, cause.cause),
-        event=_event(batch, int(part.event[k])),
-        model=ModelRef(model.model, model.version),
+        event=event,
+        model=model,
         context=context.alert,
     )
 
 
-def _event(batch: Columns, index: int) -> EventRef | None:
-    if index < 0:
-        return None
-    return EventRef(
-        kind=KIND_NAMES[int(batch.kind[index])],  # type: ignore[arg-type] # a folded event's kind is one of the contract's
-        event_id=str(batch.event_id[index]),
-        occurred_at=rfc3339(int(batch.time_ms[index])),
+def _events(batch: Columns, indices: NDArray[np.intp]) -> list[EventRef | None]:
+    """The events at these positions of the batch; None where the position is below 0 (a look)."""
+    at = indices[indices >= 0]
+    found = zip(batch.kind[at].tolist(), batch.event_id[at].tolist(), batch.time_ms[at].tolist(), strict=True)
+    told = (
+        EventRef(kind=KIND_NAMES[kind], event_id=event_id, occurred_at=rfc3339(time_ms))  # type: ignore[arg-type] # a folded event's kind is one of the contract's
+        for kind, event_id, time_ms in found
     )
+    return [next(told) if index >= 0 else None for index in indices.tolist()]
