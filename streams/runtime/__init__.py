@@ -6,10 +6,10 @@ In the order to read:
     app                             the composition root: one worker, put together; rules and kafka_client from its settings
     topics, intake                  the topics; whole fetched batches out of Faust
     owner, partition                which partitions are ours; one of them at work
-    live_clock                      may the wall clock move the watermark?
+    live_clock, prober              may the wall clock move the watermark? where do the topics end?
     store, redis_store, scripts/    the port to state, its Redis adapter, the scripts that commit; redis_link and redis_wire below
     commits                         what one commit writes; backoff between attempts
-    outbox, sender                  what leaves, in order, until Kafka has acknowledged
+    outbox, sender, graveyard       what leaves, in order, until Kafka has acknowledged; dead letters
     models                          which parameters are in use
     metrics, collectors             everything that /metrics shows
     health, health_server, logs     is it alive, is it ready; lines without secrets

@@ -24,6 +24,7 @@ from streams.runtime.metrics import CLOCK_STATES, Metrics
 from streams.runtime.models import ModelFeed
 from streams.runtime.owner import PartitionOwner
 from streams.runtime.partition import Shop
+from streams.runtime.prober import Prober
 from streams.runtime.redis_link import RedisLink
 from streams.runtime.redis_store import RedisPartitionStore
 from streams.runtime.rules import engine_rules, event_rules
@@ -33,8 +34,6 @@ from streams.runtime.topics import CLOCK, INPUTS
 
 log = structlog.get_logger()
 
-PROBE_S = 1.0
-PROBE_PATIENCE_S = 5.0
 GAUGES_S = 1.0
 MAX_POLL_RECORDS = 10_000
 
@@ -124,7 +123,8 @@ class Worker:
             await self._unless_stopped(self.app.start())
             side.append(asyncio.create_task(self._gauge()))
             if self.settings.time.clock == "wall":
-                side.append(asyncio.create_task(self._probe()))
+                prober = Prober(lambda: self.app, self.owner, self.settings.time.stalled_after_s)
+                side.append(asyncio.create_task(prober.run()))
             await self._stop.wait()
             log.info("stopping")
         finally:
@@ -158,23 +158,6 @@ class Worker:
     async def _committed(self, tp: TP) -> int | None:
         thread = self.app.consumer._thread
         return await thread.call_thread(thread._ensure_consumer().committed, tp)  # type: ignore[no-any-return] # untyped in faust
-
-    async def _probe(self) -> None:
-        """Ask the broker for the ends of what is assigned, so that idle and stalled can be told apart."""
-        while True:
-            await asyncio.sleep(PROBE_S)
-            tps = [TP(tp.topic, tp.partition) for tp in self.app.consumer.assignment()]
-            if not tps or not self.owner.tasks:
-                continue
-            asked_ms = time.time_ns() // 1_000_000
-            try:
-                ends = await asyncio.wait_for(self.app.consumer.highwaters(*tps), PROBE_PATIENCE_S)
-            except Exception as problem:  # noqa: BLE001 - no answer is the answer: the clock rule holds when it lasts
-                log.warning("broker does not tell its end offsets", error=f"{type(problem).__name__}: {problem}")
-                for task in self.owner.tasks.values():
-                    task.wake.set()
-                continue
-            self.owner.probed(asked_ms, {TP(tp.topic, tp.partition): end for tp, end in ends.items()})
 
     async def _gauge(self) -> None:
         """Keep the gauges that nothing else keeps."""

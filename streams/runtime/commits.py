@@ -12,6 +12,7 @@ from alerts.alert import IngestionAlert, encode
 from streams.columns import TOPIC_RANKS
 from streams.customer import NEVER_S, RECORD_BYTES, gather
 from streams.engine import Step
+from streams.runtime.live_clock import ClockMemory
 from streams.runtime.store import CommitRequest, OutboxEntry
 from streams.runtime.topics import ALERTS, JOURNAL
 from streams.table import CustomerTable
@@ -44,15 +45,16 @@ class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LiveState(msgspec.Struct, frozen=True):
-    """The partition's opaque state as stored: the engine's, and the usual inflow of a live system (empty in history)."""
+    """The partition's opaque state as stored: the engine's; of a live system also the usual inflow and the clock's memory."""
 
     engine: bytes
     inflow: bytes
+    clock: ClockMemory = ClockMemory()
 
 
-def pack_state(engine: bytes, inflow: bytes) -> bytes:
+def pack_state(engine: bytes, inflow: bytes, clock: ClockMemory) -> bytes:
     """Bytes that `unpack_state` reads."""
-    return msgspec.msgpack.encode(LiveState(engine, inflow))
+    return msgspec.msgpack.encode(LiveState(engine, inflow, clock))
 
 
 def unpack_state(blob: bytes) -> LiveState:

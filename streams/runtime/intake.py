@@ -1,7 +1,7 @@
 """Faust, set up to deliver whole fetched batches and to start where Redis says.
 
 One event at a time Faust costs about 80 µs of CPU each; handed over as fetched chunks it is some 20 times faster. Two
-documented settings do it (a scheduling strategy and a schema), and a consumer subclass whose four overridden methods are
+documented settings do it (a scheduling strategy and a schema), and subclasses of its consumer whose overridden methods are
 named below with their reasons. Pinned to faust-streaming 0.15.3; tests/contract/test_faust_contract.py holds what is relied on.
 """
 
@@ -13,12 +13,15 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import faust
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from faust.transport.drivers.aiokafka import Consumer as AiokafkaConsumer
 from faust.transport.drivers.aiokafka import Transport as AiokafkaTransport
 from faust.transport.utils import DefaultSchedulingStrategy
 from faust.types import TP
 
 CHUNK_RECORDS = 4_000
+FETCH_WAIT_S = 0.25
+"""A fetch that brings nothing ends after so long: only then is it known how far it came (see `Owner.reached`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +83,8 @@ class ChunkSchema(faust.Schema[Any, Any]):
 class Owner(Protocol):
     """Who takes the partitions that Kafka assigns, and says where to read and what to leave for now."""
 
-    async def claim(self, assigned: frozenset[TP], generation: int) -> Mapping[TP, int]:
-        """Own these; returns the offset to read next for each topic-partition that Redis knows."""
+    async def claim(self, assigned: frozenset[TP], generation: int) -> None:
+        """Own these, and seek to the offsets that Redis knows."""
         ...
 
     def lease(self, tp: TP) -> int:
@@ -90,6 +93,10 @@ class Owner(Protocol):
 
     def fetched(self, tp: TP, nbytes: int) -> None:
         """So many bytes of it are now in memory."""
+        ...
+
+    def reached(self, positions: Mapping[TP, int]) -> None:
+        """A fetch has ended at these positions. What it brought is told by `fetched`, before anything else can happen."""
         ...
 
     def held(self) -> frozenset[TP]:
@@ -126,7 +133,17 @@ def _record(owner: Owner, tp: TP, records: list[Any]) -> ChunkRecord:
 def chunk_transport(owner: Owner) -> type[AiokafkaTransport]:
     """Faust's aiokafka transport with a consumer that seeks to Redis' offsets and leaves held partitions out of fetches."""
 
+    class CommittedOnly(AIOKafkaConsumerThread):
+        def _create_worker_consumer(self, transport: Any) -> Any:
+            # Faust ties this to its own transactions; a sale whose transaction was aborted has not happened
+            consumer = super()._create_worker_consumer(transport)
+            consumer._isolation_level = "read_committed"
+            return consumer
+
     class ChunkConsumer(AiokafkaConsumer):
+        def _new_consumer_thread(self) -> AIOKafkaConsumerThread:
+            return CommittedOnly(self, loop=self.loop, beacon=self.beacon)
+
         async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
             # 0.15.3 counts the message after a gap to the gap, so commits stall at it
             if offset_to - 1 >= offset_from:
@@ -137,14 +154,11 @@ def chunk_transport(owner: Owner) -> type[AiokafkaTransport]:
             await super().perform_seek()
             assigned = frozenset(TP(tp.topic, tp.partition) for tp in self.assignment())
             try:
-                starts = await owner.claim(assigned, int(self.app.consumer_generation_id))
+                await owner.claim(assigned, int(self.app.consumer_generation_id))
             except asyncio.CancelledError:
                 raise
             except Exception as problem:  # noqa: BLE001 - whatever it is: without a claim nothing may be read
                 owner.fail(problem)
-                return
-            for tp, offset in starts.items():
-                await self.seek(tp, offset)
 
         async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
             # `pause_partitions` would drop what is already fetched; an empty set would fetch everything
@@ -152,7 +166,12 @@ def chunk_transport(owner: Owner) -> type[AiokafkaTransport]:
             if active_partitions and not wanted:
                 await asyncio.sleep(0.02)
                 return {}
-            return await super()._getmany(wanted, timeout)
+            found = await super()._getmany(wanted, min(timeout, FETCH_WAIT_S))
+            # the fetcher's thread moves a position before we have its records: only now do the two agree
+            positions = _positions(self.app)
+            owner.reached(positions)
+            # what a seek overtook on its way to us is behind the position and comes again
+            return {tp: got for tp, got in found.items() if positions.get(tp, got[-1].offset + 1) > got[-1].offset}
 
         async def seek(self, partition: TP, offset: int) -> None:
             await super().seek(partition, offset)
@@ -165,29 +184,30 @@ def chunk_transport(owner: Owner) -> type[AiokafkaTransport]:
     return ChunkTransport
 
 
-def position(app: Any, tp: TP) -> int | None:
-    """Offset of the next record to be fetched, None when it is not known yet.
+def _positions(app: Any) -> dict[TP, int]:
+    """Offset of the next record to be fetched, where it is known.
 
     It is ahead of the last record by what carries no data, such as a transaction's marker.
     """
-    state = _partition_state(app, tp)
-    return None if state is None or not state.has_valid_position else int(state.position)
+    found = ((TP(tp.topic, tp.partition), state._position) for tp, state in _partition_states(app))
+    return {tp: int(position) for tp, position in found if position is not None}
 
 
 def end_offset(app: Any, tp: TP) -> int | None:
-    """High watermark of the latest fetch, None before the first."""
-    state = _partition_state(app, tp)
-    return None if state is None or state.highwater is None else int(state.highwater)
+    """Where the latest fetch saw the end of what is committed, None before the first."""
+    state = next((state for known, state in _partition_states(app) if (known.topic, known.partition) == tp), None)
+    if state is None or state.highwater is None:
+        return None
+    # below the first open transaction; brokers that know no transactions give nothing or -1
+    return int(state.highwater) if state.lso is None or state.lso < 0 else int(state.lso)
 
 
-def _partition_state(app: Any, tp: TP) -> Any:
+def _partition_states(app: Any) -> list[tuple[Any, Any]]:
     # read only, of plain attributes: the fetcher's thread sets them, and asking it would cost a round trip
     consumer = app.consumer._thread._consumer
     subscription = None if consumer is None else consumer._subscription.subscription
     assignment = None if subscription is None else subscription.assignment
-    if assignment is None:
-        return None
-    return next((assignment.state_value(known) for known in assignment.tps if (known.topic, known.partition) == tp), None)
+    return [] if assignment is None else [(tp, assignment.state_value(tp)) for tp in assignment.tps]
 
 
 def build_app(

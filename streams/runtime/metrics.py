@@ -30,8 +30,8 @@ DECISIONS = tuple(code.name.lower() for code in ReasonCode if SENDS[code])
 
 _NO_HOLD = {ClockReason.CAUGHT_UP, ClockReason.LOW_INFLOW_RELEASED, ClockReason.CATCHING_UP}
 HOLD_REASONS = tuple(reason.value for reason in ClockReason if reason not in _NO_HOLD)
-CLOCK_STATES = (ClockAction.ADVANCE.value, ClockAction.WAIT.value, *HOLD_REASONS)
-"""Does the wall clock move a partition's watermark: yes, not yet, or no and for this reason."""
+CLOCK_STATES = (ClockAction.ADVANCE.value, ClockReason.LOW_INFLOW_RELEASED.value, ClockAction.WAIT.value, *HOLD_REASONS)
+"""Does the wall clock move a partition's watermark: yes (also though inflow is low), not yet, or no and for this reason."""
 
 
 class Metrics:
@@ -93,7 +93,7 @@ class Metrics:
         self.epoch = _gauge(registry, "epoch", "Epoch under which the partition is written", "partition")
         self.cache_rows = _gauge(registry, "cache_rows", "Customers kept in memory", "partition")
         self.clock_state = _gauge(
-            registry, "clock_state", "1 for the clock's state: advance, wait, or why it is held", "partition", "state"
+            registry, "clock_state", "1 for the clock's state: it advances, waits, or why it is held", "partition", "state"
         )
 
     def _declare_process(self, registry: CollectorRegistry) -> None:

@@ -16,7 +16,7 @@ import structlog
 from faust.types import TP
 
 from streams.columns import TOPIC_RANKS
-from streams.runtime.intake import Chunk, end_offset, position
+from streams.runtime.intake import Chunk, end_offset
 from streams.runtime.live_clock import Probe
 from streams.runtime.partition import PartitionTask, Shop
 from streams.runtime.store import Fenced, LostCommits, Meta, StaleGeneration
@@ -58,24 +58,23 @@ class PartitionOwner:
         self._leases: Counter[int] = Counter()
         self._coming: Counter[tuple[TP, int]] = Counter()
         self._coming_bytes: Counter[tuple[TP, int]] = Counter()
+        self._positions: dict[TP, int] = {}
         self._generation = 0
 
     # -- what intake asks (see intake.Owner) ------------------------------------------------------------------------
 
-    async def claim(self, assigned: frozenset[TP], generation: int) -> Mapping[TP, int]:
-        """Own these; returns the offset to read next for each topic-partition that Redis knows."""
+    async def claim(self, assigned: frozenset[TP], generation: int) -> None:
+        """Own these, and seek to the offsets that Redis knows."""
         await self.release()
         inputs = [tp for tp in assigned if tp.topic in self._short]
         partitions = sorted({tp.partition for tp in inputs})
         self._check_co_partitioned(inputs, partitions)
         self._generation = generation
-        starts: dict[TP, int] = {}
         for partition in partitions:
-            starts |= await self._take(partition)
+            await self._take(partition, await self._own(partition))
         self.assigned, self.joined = frozenset(partitions), True
         self.shop.metrics.partitions_owned.set(len(partitions))
         log.info("partitions assigned", partitions=partitions, generation=generation)
-        return starts
 
     def lease(self, tp: TP) -> int:
         """Number of the present claim on this partition."""
@@ -87,14 +86,17 @@ class PartitionOwner:
         self._coming[key] += 1
         self._coming_bytes[key] += nbytes
 
+    def reached(self, positions: Mapping[TP, int]) -> None:
+        """A fetch has ended at these positions; what it brought is counted by `fetched` before anything else happens."""
+        self._positions = dict(positions)
+
     def held(self) -> frozenset[TP]:
-        """What not to fetch from now: topics that are ahead of the others, and partitions that are lost."""
-        if not self.tasks:
-            return frozenset()
-        limit = self.shop.settings.engine.intake_bytes // len(self.tasks)
+        """What not to fetch from now: what is ahead of the others, sends dead letters faster than they leave, or is lost."""
+        limit = self.shop.settings.engine.intake_bytes // max(1, len(self.tasks))
         held = {TP(self._name(rank), partition) for partition, task in self.tasks.items() for rank in task.merge.held_back(limit)}
         held |= {tp for (tp, lease), n in self._coming_bytes.items() if n > limit // 4 and lease == self._leases[tp.partition]}
-        held |= {TP(name, partition) for partition in self.assigned - self.tasks.keys() for name in self._short}
+        stuck = {partition for partition, task in self.tasks.items() if task.burying_bytes > limit // 4}
+        held |= {TP(name, partition) for partition in stuck | (self.assigned - self.tasks.keys()) for name in self._short}
         return frozenset(held)
 
     def fail(self, problem: BaseException) -> None:
@@ -126,23 +128,26 @@ class PartitionOwner:
     # -- what the tasks ask -----------------------------------------------------------------------------------------
 
     def ends(self, partition: int) -> dict[int, int | None]:
-        """Topic rank -> end offset as the last fetch told."""
+        """Topic rank -> end of what is committed, as the last fetch told."""
         return {TOPIC_RANKS[short]: end_offset(self._app(), TP(name, partition)) for name, short in self._short.items()}
 
     def positions(self, partition: int) -> dict[int, int | None]:
-        """Topic rank -> the consumer's position, None while chunks are on their way to the task."""
+        """Topic rank -> the consumer's position at the end of a fetch, None while chunks are on their way to the task."""
         lease = self._leases[partition]
         return {
-            TOPIC_RANKS[short]: None if self._coming[TP(name, partition), lease] else position(self._app(), TP(name, partition))
+            TOPIC_RANKS[short]: None if self._coming[TP(name, partition), lease] else self._positions.get(TP(name, partition))
             for name, short in self._short.items()
         }
 
-    def probed(self, probe_ms: int, ends: Mapping[TP, int]) -> None:
-        """The broker has told the ends of everything assigned."""
+    def probed(self, asked_ms: int, ends: Mapping[TP, int]) -> None:
+        """The broker has told these ends. A partition of which it was not asked in full learns nothing."""
         for partition, task in self.tasks.items():
-            known = {TOPIC_RANKS[short]: ends.get(TP(name, partition), 0) for name, short in self._short.items()}
-            task.probe = Probe(probe_ms, known)
-            task.wake.set()
+            told = {TOPIC_RANKS[short]: ends.get(TP(name, partition)) for name, short in self._short.items()}
+            seen = self.ends(partition)  # the embedded broker names some ends too low, but not in fetches
+            known = {rank: max(end, seen[rank] or 0) for rank, end in told.items() if end is not None}
+            if len(known) == len(told):
+                task.probe = Probe(asked_ms, known)
+                task.wake.set()
 
     # -- coming and going -------------------------------------------------------------------------------------------
 
@@ -162,11 +167,17 @@ class PartitionOwner:
         self.assigned = frozenset()
         self.shop.metrics.partitions_owned.set(0)
 
-    async def _take(self, partition: int) -> dict[TP, int]:
-        meta = await self._own(partition)
+    async def _take(self, partition: int, meta: Meta) -> None:
         self._leases[partition] += 1
         for key in [key for key in self._coming if key[0].partition == partition]:
             del self._coming[key], self._coming_bytes[key]
+        # a topic that Redis does not know is read from its beginning, whatever the group has committed for it
+        starts = {TP(name, partition): meta.offsets.get(short, -1) + 1 for name, short in self._short.items()}
+        if meta.exists:
+            for tp, offset in starts.items():
+                await self._app().consumer.seek(tp, offset)
+        for tp in starts:  # where the consumer stood before says nothing now; a task must not see it
+            self._positions.pop(tp, None)
         task = PartitionTask(partition, meta, self._leases[partition], self.shop)
         self.tasks[partition] = task
         self.shop.metrics.own(partition)
@@ -174,8 +185,6 @@ class PartitionOwner:
         running = asyncio.create_task(task.run(), name=f"partition-{partition}")
         self._running[partition] = running
         running.add_done_callback(lambda ended: self._ended(partition, task, ended))
-        # a topic that Redis does not know is read from its beginning, whatever the group has committed for it
-        return {TP(name, partition): meta.offsets.get(short, -1) + 1 for name, short in self._short.items() if meta.exists}
 
     async def _own(self, partition: int) -> Meta:
         count = self.shop.settings.kafka.partitions
@@ -218,8 +227,10 @@ class PartitionOwner:
 
     async def _retake(self, partition: int) -> None:
         try:
-            for tp, offset in (await self._take(partition)).items():
-                await self._app().consumer.seek(tp, offset)
+            meta = await self._own(partition)
+            if not meta.exists:
+                raise LostState(f"partition {partition}: Redis lost all it had; restore its backup, or run `churnwatch rebuild`")
+            await self._take(partition, meta)
         except Exception as problem:  # noqa: BLE001 - whatever it is: the partition cannot be read
             self.fail(problem)
 

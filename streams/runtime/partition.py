@@ -18,19 +18,20 @@ import structlog
 
 from alerts.alert import IngestionAlert
 from detectors.parameters import BtydParameters
-from streams.clock_rule import ClockAction
+from streams.clock_rule import ClockAction, ClockDecision, ClockReason
 from streams.columns import TOPIC_RANKS, Columns, empty_columns
 from streams.contract import EventRules
 from streams.customer import read_records
-from streams.dead_letters import DeadLetter, encode
+from streams.dead_letters import DeadLetter
 from streams.engine import EngineRules, Step, advance
 from streams.events import decode_chunk
 from streams.inflow import InflowProfile
 from streams.merge import CLOCK_RANK, PartitionMerge
 from streams.runtime.backoff import Backoff
 from streams.runtime.commits import JournalEntry, commit_request, messages, pack_state, unpack_state
+from streams.runtime.graveyard import Graveyard
 from streams.runtime.intake import Chunk
-from streams.runtime.live_clock import LiveClock, Probe
+from streams.runtime.live_clock import ClockMemory, LiveClock, Probe
 from streams.runtime.metrics import Metrics
 from streams.runtime.outbox import OutboxPublisher
 from streams.runtime.sender import Sender
@@ -92,13 +93,15 @@ class PartitionTask:
         state = PartitionState.from_bytes(stored.engine) if stored else PartitionState()
         self.table = CustomerTable(state, shop.settings.engine.cached_customers)
         profile = InflowProfile.from_bytes(stored.inflow) if stored and stored.inflow else InflowProfile.empty()
-        self.clock = None if history else LiveClock(partition, shop.settings.time, shop.now_ms(), profile)
+        memory = stored.clock if stored else ClockMemory()
+        self.clock = None if history else LiveClock(partition, shop.settings.time, shop.now_ms(), profile, memory)
+        self._clock_done = self.done.get(CLOCK_RANK, -1)
         self.publisher = OutboxPublisher(shop.store, partition, meta.outbox_no, self._publish, backoff=shop.backoff)
         self.probe: Probe | None = None
         self.wake = asyncio.Event()
         self._acks: deque[tuple[int, int, Callable[[], Any]]] = deque()
-        self._burying: list[asyncio.Task[None]] = []
-        self._committed_s = time.monotonic()
+        self._graveyard = Graveyard(shop.sender, shop.settings.kafka.topic_prefix + DEAD_LETTERS)
+        self._committed_s = self._ticked_s = time.monotonic()
         self._stopping = False
         self._log = log.bind(partition=partition, epoch=meta.epoch)
 
@@ -113,7 +116,7 @@ class PartitionTask:
             dead = self._receive_events(cast(Literal["purchases", "complaints", "logins"], topic), rank, chunk)
         for letter in dead:
             self.shop.metrics.dead_letters[letter.reason].inc()
-            self._burying.append(asyncio.create_task(self._bury(letter)))
+        self._graveyard.bury(dead)
         self._acks.append((rank, chunk.last_offset, acknowledge))
         self.wake.set()
 
@@ -132,8 +135,8 @@ class PartitionTask:
         if self.clock is not None:
             for tick in ticks:
                 if tick.heartbeat:
-                    self.clock.last_heartbeat_ms = max(self.clock.last_heartbeat_ms or 0, tick.record_time_ms)
-            self.done[CLOCK_RANK] = chunk.last_offset
+                    self.clock.beat(tick.record_time_ms)
+            self._clock_done = max(self._clock_done, chunk.last_offset)
             return dead
         ticks = [tick for tick in ticks if not tick.heartbeat]
         for tick in ticks:
@@ -141,8 +144,10 @@ class PartitionTask:
         self.merge.push(CLOCK_RANK, tick_columns(ticks), chunk.last_offset, chunk.last_offset + 1, _memory_bytes(chunk))
         return dead
 
-    async def _bury(self, letter: DeadLetter) -> None:
-        await self.shop.sender.send(self.shop.settings.kafka.topic_prefix + DEAD_LETTERS, letter.kafka_key(), encode(letter))
+    @property
+    def burying_bytes(self) -> int:
+        """What dead letters that have not left yet take in memory, about."""
+        return self._graveyard.nbytes
 
     # -- the loop ---------------------------------------------------------------------------------------------------
 
@@ -164,9 +169,8 @@ class PartitionTask:
                 await asyncio.wait_for(self.publisher.drained(), DRAIN_S)
         finally:
             publishing.cancel()
-            for burying in self._burying:
-                burying.cancel()
-            await asyncio.gather(publishing, *self._burying, return_exceptions=True)
+            await self._graveyard.leave()
+            await asyncio.gather(publishing, return_exceptions=True)
 
     def stop(self) -> None:
         """Let the commit under way finish, and then end `run`."""
@@ -206,30 +210,28 @@ class PartitionTask:
         """Let the wall clock move the watermark, where the rule allows it."""
         assert self.clock is not None
         probe, now_ms = self.probe, self.shop.now_ms()
-        lag = self._lag(probe)
-        caught_up = probe is not None and lag == 0 and self.merge.buffered_rows == 0
-        decision = self.clock.observe(probe, lag, caught_up, now_ms)
-        self.shop.metrics.clock(self.partition, _clock_state(decision.action, decision.reason))
+        decision = self.clock.observe(probe, self._lag(probe), now_ms)
+        self.shop.metrics.clock(self.partition, _clock_state(decision))
         alerts = self.clock.ingestion_alerts(now_ms)
         for alert in alerts:
             self._log.warning("ingestion alert", status=alert.status, reason=alert.reason, text=alert.text)
-        due = time.monotonic() - self._committed_s >= self.shop.settings.engine.heartbeat_commit_s
+        due = time.monotonic() - self._ticked_s >= self.shop.settings.engine.heartbeat_commit_s
         if decision.action is ClockAction.ADVANCE and probe is not None and due:
             allowed_ms = by_wall_clock(self.table.state.watermark_ms, probe.asked_ms, self.shop.rules.lateness_ms)
             await self._advance(empty_columns(0), allowed_ms, sweep=True, ingestion=alerts)
+            self._ticked_s = time.monotonic()
         elif alerts:
             await self._advance(empty_columns(0), 0, sweep=False, ingestion=alerts)
 
     def _lag(self, probe: Probe | None) -> int:
-        """Records of the inputs that are known to exist and are not folded."""
-        positions = self.shop.fetched(self.partition)
-        ends = self.shop.ends(self.partition)
-        lag = 0
-        for topic in INPUTS:
-            rank = TOPIC_RANKS[topic]
-            end = max(ends.get(rank) or 0, 0 if probe is None else probe.ends.get(rank, 0))
-            position = positions.get(rank)
-            lag += max(0, end - (position if position is not None else self.merge.done.get(rank, -1) + 1))
+        """Records below the ends that the broker told, and that are not folded."""
+        if probe is None:
+            return 0
+        lag, positions = 0, self.shop.fetched(self.partition)
+        for rank, last in self.merge.done.items():
+            # with nothing buffered or on its way, what lies between the last record and the position is no data
+            position = None if self.merge.buffered_rows else positions.get(rank)
+            lag += max(0, probe.ends[rank] - max(last + 1, position or 0))
         return lag
 
     # -- one commit -------------------------------------------------------------------------------------------------
@@ -240,10 +242,10 @@ class PartitionTask:
         began_s = time.perf_counter()
         step = advance(self.table, batch, now_ms, self.shop.rules, model, sweep=sweep)
         self.shop.metrics.fold_seconds.observe(time.perf_counter() - began_s)
-        # what is passed over must be safe in its topic before the commit that passes it over
-        burying, self._burying = self._burying, []
-        await asyncio.gather(*burying)
-        await self._commit(batch, now_ms, step, model, sweep=sweep, ingestion=ingestion)
+        # what is passed over must be safe in its topic before the commit that passes it over; what comes meanwhile is not passed
+        offsets = self.merge.done | ({CLOCK_RANK: self._clock_done} if self.clock else {})
+        await self._graveyard.safe(self._graveyard.under_way())
+        await self._commit(batch, now_ms, step, model, offsets, sweep=sweep, ingestion=ingestion)
 
     async def _load(self, batch: Columns, now_ms: int, *, sweep: bool) -> None:
         """Bring the rows into the table that the step needs: the batch's customers', and those of who comes due."""
@@ -261,9 +263,16 @@ class PartitionTask:
                 self.table.put([customer for customer, _ in known], read_records([blob for _, blob in known]))
 
     async def _commit(
-        self, batch: Columns, now_ms: int, step: Step, model: BtydParameters, *, sweep: bool, ingestion: Sequence[IngestionAlert]
+        self,
+        batch: Columns,
+        now_ms: int,
+        step: Step,
+        model: BtydParameters,
+        offsets: dict[int, int],
+        *,
+        sweep: bool,
+        ingestion: Sequence[IngestionAlert],
     ) -> None:
-        offsets = self.merge.done | ({CLOCK_RANK: self.done.get(CLOCK_RANK, -1)} if self.clock else {})
         journal = JournalEntry(
             partition=self.partition,
             seq=self.seq + 1,
@@ -277,12 +286,13 @@ class PartitionTask:
             config_hash=self.shop.rules.context.alert.config_hash,
         )
         outbox = messages(self.shop.settings.kafka.topic_prefix, self.outbox_no, step, ingestion, journal)
-        state = pack_state(step.state.to_bytes(), self.clock.profile.to_bytes() if self.clock else b"")
+        inflow, memory = (self.clock.profile.to_bytes(), self.clock.memory) if self.clock else (b"", ClockMemory())
+        state = pack_state(step.state.to_bytes(), inflow, memory)
         request = commit_request(self.seq + 1, step, self.table, offsets, state, outbox)
         began_s = time.perf_counter()
         await self.shop.store.commit(self.partition, self.epoch, self.nonce, request)
         self.shop.metrics.commit_seconds.observe(time.perf_counter() - began_s)
-        self.seq, self.outbox_no, self.done = self.seq + 1, outbox[-1].number, dict(offsets)
+        self.seq, self.outbox_no, self.done = self.seq + 1, outbox[-1].number, offsets
         self._committed_s = time.monotonic()
         self.table.apply(step)
         self.table.forget_unused()
@@ -329,8 +339,9 @@ class PartitionTask:
         self.shop.metrics.outbox_published[short].inc()
 
 
-def _clock_state(action: ClockAction, reason: str) -> str:
-    return reason if action is ClockAction.HOLD else action.value
+def _clock_state(decision: ClockDecision) -> str:
+    told = decision.action is ClockAction.HOLD or decision.reason is ClockReason.LOW_INFLOW_RELEASED
+    return decision.reason.value if told else decision.action.value
 
 
 def _memory_bytes(chunk: Chunk) -> int:
