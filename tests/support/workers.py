@@ -1,0 +1,214 @@
+"""Worker processes for the tests: started as an operator starts them, watched from outside, killed, frozen and ended.
+
+    with Fleet(environment, folder) as fleet:
+        first = fleet.start()
+        fleet.until(lambda: first.applied() > 1000, "a thousand events")
+        first.kill()
+
+Whatever happens in the block, nothing outlives it; when it fails, the end of every worker's log is printed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from urllib.error import HTTPError, URLError
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from streams.runtime import child
+
+REPO = Path(__file__).resolve().parents[2]
+COMMAND = (sys.executable, "-m", "streams.cli.main")
+STOP_S = 15.0
+LOG_TAIL_LINES = 40
+
+
+def environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """Our own environment without anybody's churnwatch settings, and with these."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("CHURNWATCH_")}
+    return own | {"PYTHONPATH": str(REPO), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"} | dict(settings)
+
+
+def run_command(args: Sequence[str], settings: Mapping[str, str], timeout_s: float = 60.0) -> subprocess.CompletedProcess[str]:
+    """`churnwatch ARGS`, to its end."""
+    return subprocess.run(
+        [*COMMAND, *args], env=environment(settings), cwd=REPO, capture_output=True, text=True, timeout=timeout_s, check=False
+    )
+
+
+class WorkerProcess:
+    """One `churnwatch worker`, running since it was made.
+
+    name   of its log file, `<name>.log` in `folder`
+    """
+
+    def __init__(self, name: str, settings: Mapping[str, str], folder: Path) -> None:
+        self.name, self.log = name, folder / f"{name}.log"
+        self.frozen = False
+        self._address: str | None = None
+        env = environment({"CHURNWATCH_HTTP__PORT": "0", "CHURNWATCH_LOG__FORMAT": "json"} | dict(settings))
+        self._process = child.spawn([*COMMAND, "worker"], self.log, cwd=REPO, env=env)
+
+    # -- what it says -----------------------------------------------------------------------------------------------
+
+    def exit_code(self) -> int | None:
+        """None while it runs; negative: the signal that ended it."""
+        return self._process.poll()
+
+    def entries(self) -> Iterator[dict[str, Any]]:
+        """Its log, entry by entry; lines that are none are left out (see `plain_lines`)."""
+        for line in self.log.read_text(errors="replace").splitlines():
+            if line.startswith("{"):
+                yield json.loads(line)
+
+    def plain_lines(self) -> list[str]:
+        """What it wrote beside its log: the line of an error, or a traceback."""
+        return [line for line in self.log.read_text(errors="replace").splitlines() if line and not line.startswith("{")]
+
+    def said(self, event: str) -> bool:
+        """Whether an entry of its log is this event."""
+        return any(entry.get("event") == event for entry in self.entries())
+
+    def tail(self) -> str:
+        """The end of its log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:])
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Status and body of a page of its server; (0, why) where there is none."""
+        address = self._find_address()
+        if address is None or self.frozen or self.exit_code() is not None:
+            return 0, "not listening"
+        try:
+            with urllib.request.urlopen(address + path, timeout=10.0) as answer:
+                return answer.status, answer.read().decode()
+        except HTTPError as refusal:
+            return refusal.code, refusal.read().decode()
+        except (URLError, OSError) as problem:
+            return 0, str(problem)
+
+    def _find_address(self) -> str | None:
+        if self._address is None:
+            said = (entry for entry in self.entries() if entry.get("event") == "serving metrics and health")
+            self._address = next((entry["address"] for entry in said), None)
+        return self._address
+
+    def ready(self) -> bool:
+        """Whether /readyz says yes."""
+        return self.get("/readyz")[0] == 200
+
+    def metric(self, name: str, **labels: str) -> float:
+        """Sum of the series of this name that have these labels; 0.0 where it does not answer."""
+        status, text = self.get("/metrics")
+        if status != 200:
+            return 0.0
+        samples = (sample for family in text_string_to_metric_families(text) for sample in family.samples)
+        return sum(s.value for s in samples if s.name == name and labels.items() <= s.labels.items())
+
+    def applied(self) -> int:
+        """Events that it has applied since its start."""
+        return int(self.metric("churnwatch_events_total"))
+
+    def owned(self) -> int:
+        """Partitions that it owns."""
+        return int(self.metric("churnwatch_partitions_owned"))
+
+    # -- what is done to it -----------------------------------------------------------------------------------------
+
+    def stop(self) -> int:
+        """SIGTERM; the exit code. AssertionError if it takes longer than STOP_S."""
+        self._process.terminate()
+        try:
+            return self._process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"{self.name} did not end within {STOP_S:g} s of SIGTERM") from None
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self._process.kill()
+        self._process.wait()
+
+    def freeze(self) -> None:
+        """SIGSTOP: it lives, and does nothing."""
+        self._process.send_signal(signal.SIGSTOP)
+        self.frozen = True
+
+    def thaw(self) -> None:
+        """SIGCONT: it goes on as if nothing had happened."""
+        self._process.send_signal(signal.SIGCONT)
+        self.frozen = False
+
+    def end(self) -> None:
+        """Whatever it does, it is gone afterwards."""
+        child.end(self._process, grace_s=5.0)
+
+
+class Fleet:
+    """The workers of one test.
+
+    settings   environment of all of them
+    folder     for their logs
+    supervised   start another worker for each that fails, as systemd or Kubernetes would; otherwise a failure ends the wait
+    """
+
+    def __init__(self, settings: Mapping[str, str], folder: Path, *, supervised: bool = False) -> None:
+        self._settings, self._folder, self._supervised = dict(settings), folder, supervised
+        self.workers: list[WorkerProcess] = []
+        self.restarts = 0
+
+    def __enter__(self) -> Fleet:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for worker in self.workers:
+            worker.end()
+        if error is not None:
+            for worker in self.workers:
+                print(f"--- {worker.name}, exit code {worker.exit_code()}\n{worker.tail()}")  # noqa: T201 # pytest shows it
+
+    def start(self, **more: str) -> WorkerProcess:
+        """Another worker; `more` are settings of its own, written as environment variables."""
+        worker = WorkerProcess(f"worker-{len(self.workers)}", self._settings | more, self._folder)
+        self.workers.append(worker)
+        return worker
+
+    def running(self) -> list[WorkerProcess]:
+        """Those that have not ended."""
+        return [worker for worker in self.workers if worker.exit_code() is None]
+
+    def applied(self) -> int:
+        """Events that those who run have applied."""
+        return sum(worker.applied() for worker in self.running())
+
+    def stop(self) -> list[int]:
+        """SIGTERM to all at once; the exit codes."""
+        running = self.running()
+        for worker in running:
+            worker._process.terminate()
+        return [worker.stop() for worker in running]
+
+    def until(self, condition: Callable[[], bool], what: str, deadline_s: float = 60.0) -> None:
+        """Return when condition() holds. AssertionError after the deadline, or when a worker failed that nobody killed."""
+        end_s = time.monotonic() + deadline_s
+        while not condition():
+            for worker in self.workers:
+                if (code := worker.exit_code()) is not None and code >= 0:
+                    self._replace(worker, code)
+            assert time.monotonic() < end_s, f"not within {deadline_s:g} s: {what}"
+            time.sleep(0.02)
+
+    def _replace(self, worker: WorkerProcess, code: int) -> None:
+        assert self._supervised, f"{worker.name} ended by itself with exit code {code}:\n{worker.tail()}"
+        if code > 0 and not worker.name.endswith("replaced"):
+            worker.name += ", replaced"
+            self.restarts += 1
+            self.start()
