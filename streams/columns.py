@@ -37,7 +37,7 @@ class Columns:
     time_ms       int64    when it happened, ms since 1970 UTC
     amount_minor  int64    purchase or refund amount in minor units of the base currency, >= 0; else 0
     severity      uint8    1-5 for complaints, else 0
-    id_hash       uint64   xxh3 of the event id, seeded by the topic rank; 0 for a tick
+    id_hash       uint64   xxh3 of topic rank and event id (see events.id_hash); 0 for a tick
     rank          uint8    topic rank (see TOPIC_RANKS)
     offset        int64    offset in the topic's partition
     """
