@@ -201,10 +201,16 @@ class LiveClock:
         self._hour, self._in_hour, self._hour_usual = hour, 0, True
 
     def _judge_inflow(self, now_ms: int) -> None:
-        """Judge the hour so far once half of it is over; what the hour before showed stands until then."""
+        """Judge the hour so far once half of it is over; until then, and where it shows neither, the former verdict stands.
+
+        Low ends at twice the share at which it begins, so that inflow on the border is told once and not every hour.
+        """
         into_hour_s = (now_ms % HOUR_MS) / 1000
         if into_hour_s < HOUR_MS / 2000 or not self._hour_whole:
             return
         expected = self.profile.expected(now_ms, into_hour_s)
-        low = far_below(self._in_hour, expected, self.rules.low_inflow_share, self.rules.low_inflow_min_expected)
-        self._low_since_ms = (self._low_since_ms or now_ms) if low else None
+        share = self.rules.low_inflow_share
+        if far_below(self._in_hour, expected, share, self.rules.low_inflow_min_expected):
+            self._low_since_ms = self._low_since_ms or now_ms
+        elif self._in_hour >= max(1.0, min(1.0, 2 * share) * expected):
+            self._low_since_ms = None
