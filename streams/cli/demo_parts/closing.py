@@ -124,28 +124,24 @@ def _letters(summary: Summary) -> Table:
 
 def truth_lines(report: TruthReport) -> list[str]:
     """What the comparison with the truth says, in words."""
-    lines = [f"{report.left:,} of {report.customers:,} left within the year; the system was not told which."]
+    lines = [f"{report.left:,} of {report.customers:,} left within the year; churnwatch was not told which."]
     if report.precision is None:
         return [*lines, "No alert about them reached high or critical."]
-    lines.append(
-        f"{report.serious_alerts:,} alerts reached high or critical: in {report.had_left:,} ({report.precision:.0%}) the customer had "
-        f"really left by then; in {report.had_not_left:,} not"
-        + (f", of whom {report.bought_again:,} bought again, which resolved the alert." if report.bought_again else ".")
-    )
-    lines += _lead(report.lead_days, report.late_days, report.horizon_days)
-    if report.recall is not None:
-        lines.append(
-            f"Of {report.due:,} who left {report.horizon_days} days or more before the end, having bought {report.min_purchases} times "
-            f"or more, {report.found:,} ({report.recall:.0%}) were found."
-        )
-    if report.too_few:
-        lines.append(
-            f"{report.too_few:,} more left that early after a single purchase: with no rhythm to judge by, none is judged."
-        )
-    return [
-        *lines,
-        "Risk is the closed form with the shipped parameters, from purchases alone; nothing was fitted to these customers.",
+    back = f", of whom {report.bought_again:,} bought again, which resolved the alert" if report.bought_again else ""
+    lines += [
+        f"{report.serious_alerts:,} alerts reached high or critical.",
+        f"  {report.had_left:,} ({report.precision:.0%}) rightly: the customer had left by then.",
+        f"  {report.had_not_left:,} wrongly{back}.",
+        *_lead(report.lead_days, report.late_days, report.horizon_days),
     ]
+    if report.recall is not None:
+        lines += [
+            f"{report.due:,} left {report.horizon_days} days or more before the end, having bought at least {report.min_purchases} times: "
+            f"{report.found:,} ({report.recall:.0%}) were found."
+        ]
+    if report.too_few:
+        lines.append(f"{report.too_few:,} more left that early after a single purchase; without a rhythm nobody is judged.")
+    return [*lines, "Risk here is the closed form with the shipped parameters, from purchases alone; nothing was fitted to them."]
 
 
 def _lead(lead: Spread | None, late: Spread | None, horizon_days: int) -> list[str]:

@@ -85,10 +85,10 @@ class Tally:
         """The most telling alert since the last call; with `returned`, one that ended because its customer bought again."""
         with self._lock:
             if returned and self._back is not None:
-                chosen, self._back = self._back, None
-            else:
-                chosen, self._worst = self._worst, None
-        return chosen
+                back, self._back = self._back, None
+                return back
+            worst, self._worst = self._worst, None
+            return worst
 
     def next_letter(self) -> DeadLetter | None:
         """A dead letter that was not shown yet."""

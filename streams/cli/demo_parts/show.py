@@ -48,7 +48,7 @@ class Show(Protocol):
         """Something takes a moment."""
 
     @contextmanager
-    def replay(self, events: int) -> Iterator[None]:
+    def replay(self, events: int) -> Iterator[None]:  # noqa: ARG002  # for who implements it
         """The replay of so many events goes on for the length of the block."""
         yield
 

@@ -187,8 +187,11 @@ def _watched(data: Path, worker: subprocess.Popen[bytes], parts: EmbeddedParts) 
 
 @contextmanager
 def _ctrl_c_until_muted() -> Iterator[Callable[[], object]]:
-    """Gives a function after which Ctrl-C is ignored until the block ends."""
-    before = signal.getsignal(signal.SIGINT)
+    """Gives a function after which Ctrl-C is ignored until the block ends.
+
+    A shell starts its background jobs deaf to SIGINT, which is how PartsWatch wakes the main thread: so it is heard here.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)
     finally:
