@@ -49,6 +49,13 @@ def two_firing_customers() -> History:
     return [(buys[:6], 300 * DAY_MS, SHIPPED, True), (buys[6:], 0, SHIPPED, True)]
 
 
+def resolved_by_a_login() -> History:
+    """Under a new model the risk of one who is alerted falls, and it is a login that shows it."""
+    buys = [EventTwin("purchase", START_MS + d * DAY_MS, "a", 100, 0, d) for d in (1, 10, 20)]
+    login = EventTwin("login", START_MS + 68 * DAY_MS + 1, "a", 0, 0, 99)
+    return [(buys, 49 * DAY_MS, SHIPPED, True), ([login], 0, LIVELY, True)]
+
+
 def tell(twin: EngineTwin, events: list[EventTwin], ahead_ms: int, model: BtydParameters, sweep: bool) -> int:
     """One batch for the twin; returns the clock it was given at the end."""
     twin.model = model
@@ -62,6 +69,7 @@ def tell(twin: EngineTwin, events: list[EventTwin], ahead_ms: int, model: BtydPa
 @given(histories(), any_rules())
 @example(two_firing_customers(), engine_rules())
 @example(two_firing_customers(), engine_rules(policy=EAGER_POLICY))
+@example(resolved_by_a_login(), engine_rules())
 @examples(60)
 def test_the_engine_is_its_twin(history, rules):
     table, twin = CustomerTable(), twin_of(rules)
@@ -149,3 +157,12 @@ def test_the_drawn_histories_reach_every_decision_and_segment():
     assert len(segments) >= 8
     assert counted["late"] > 100
     assert counted["repeats"] > 50
+
+
+def test_a_login_can_show_that_risk_fell():
+    twin = twin_of(engine_rules())
+    for batch in resolved_by_a_login():
+        tell(twin, *batch)
+    last = twin.sent()[-1]
+    assert last.event is not None
+    assert (last.event.kind, last.reason) == ("login", "RESOLVED_RISK_FELL")
