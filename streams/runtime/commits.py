@@ -65,9 +65,9 @@ def unpack_state(blob: bytes) -> LiveState:
 def messages(
     prefix: str, after_no: int, step: Step, ingestion: Sequence[IngestionAlert], journal: JournalEntry
 ) -> list[OutboxEntry]:
-    """What leaves with the commit, numbered on from `after_no`: alerts, ingestion alerts, the journal entry."""
-    found = [(ALERTS, alert.customer_id.encode(), encode(alert)) for alert in step.alerts]
-    found += [(ALERTS, f"partition-{alert.partition}".encode(), encode(alert)) for alert in ingestion]
+    """What leaves with the commit, numbered on from `after_no`: ingestion alerts, those that were held, the journal entry."""
+    found = [(ALERTS, f"partition-{alert.partition}".encode(), encode(alert)) for alert in ingestion]
+    found += [(ALERTS, alert.customer_id.encode(), encode(alert)) for alert in step.alerts]
     found.append((JOURNAL, str(journal.partition).encode(), msgspec.json.encode(journal)))
     return [OutboxEntry(after_no + k, prefix + topic, key, value) for k, (topic, key, value) in enumerate(found, 1)]
 
