@@ -48,7 +48,7 @@ def _moves() -> st.SearchStrategy[Move]:
     any_time = st.tuples(st.just("on"), st.integers(0, 40 * DAY_MS), st.just(0))
     grid = st.tuples(st.just("grid"), st.sampled_from(_GRIDS_MS), edge)
     back = st.tuples(st.just("back"), st.one_of(st.sampled_from(_BACK_MS), st.integers(0, 60 * DAY_MS)), edge)
-    again = st.tuples(st.just("again"), st.integers(1, 6), edge)
+    again = st.tuples(st.just("again"), st.one_of(st.integers(1, 6), st.just(0)), edge)
     far = st.tuples(st.just("on"), st.sampled_from(_FAR_MS), edge)
     return st.one_of(on, on, any_time, grid, grid, back, back, again, far)
 
@@ -63,8 +63,8 @@ def _time_ms(move: Move, times: Sequence[int]) -> int:
             time_ms = (newest // by + 1) * by
         case "back":
             time_ms = newest - by
-        case _:  # the instant of an earlier row
-            time_ms = times[-by] if by <= len(times) else newest
+        case _:  # the instant of an earlier row; 0 is the first of all
+            time_ms = times[-by] if 0 < len(times) >= by else newest
     return min(max(time_ms + edge, START_MS - 2_000 * DAY_MS), LAST_MS)
 
 
