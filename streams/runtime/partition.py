@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
+import numpy as np
 import structlog
 
 from alerts.alert import IngestionAlert
@@ -237,30 +238,60 @@ class PartitionTask:
     # -- one commit -------------------------------------------------------------------------------------------------
 
     async def _advance(self, batch: Columns, now_ms: int, *, sweep: bool, ingestion: Sequence[IngestionAlert] = ()) -> None:
-        await self._load(batch, now_ms, sweep=sweep)
+        """Fold, sweep and commit, in several commits where more customers come due at once than one should hold."""
+        while (stop_ms := await self._load(batch, now_ms, sweep=sweep)) is not None:
+            # rows beyond move the watermark beyond: to stop at it before them changes nothing of what they meet
+            _, after = running(self.table.state.watermark_ms, batch.kind, batch.time_ms, self.shop.rules.lateness_ms)
+            cut = int(np.searchsorted(after, stop_ms, side="right"))
+            part, batch = batch.take(slice(0, cut)), batch.take(slice(cut, None))
+            taken = {int(rank): int(part.offset[part.rank == rank].max()) for rank in np.unique(part.rank)}
+            await self._step(part, stop_ms, self.done | taken, sweep=True)
+        offsets = self.merge.done | ({CLOCK_RANK: self._clock_done} if self.clock else {})
+        await self._step(batch, now_ms, offsets, sweep=sweep, ingestion=ingestion)
+
+    async def _step(
+        self, batch: Columns, now_ms: int, offsets: dict[int, int], *, sweep: bool, ingestion: Sequence[IngestionAlert] = ()
+    ) -> None:
+        # what is passed over must be safe in its topic before the commit that passes it over; what comes meanwhile is not passed
+        passed = self._graveyard.under_way()
         model = self.shop.model()
         began_s = time.perf_counter()
         step = advance(self.table, batch, now_ms, self.shop.rules, model, sweep=sweep)
         self.shop.metrics.fold_seconds.observe(time.perf_counter() - began_s)
-        # what is passed over must be safe in its topic before the commit that passes it over; what comes meanwhile is not passed
-        offsets = self.merge.done | ({CLOCK_RANK: self._clock_done} if self.clock else {})
-        await self._graveyard.safe(self._graveyard.under_way())
+        await self._graveyard.safe(passed)
         await self._commit(batch, now_ms, step, model, offsets, sweep=sweep, ingestion=ingestion)
 
-    async def _load(self, batch: Columns, now_ms: int, *, sweep: bool) -> None:
-        """Bring the rows into the table that the step needs: the batch's customers', and those of who comes due."""
-        needed = {customer for customer in batch.customer.tolist() if customer and customer not in self.table.row_of}
-        if sweep:
-            _, after = running(self.table.state.watermark_ms, batch.kind, batch.time_ms, self.shop.rules.lateness_ms)
-            until_ms = max(int(after[-1]) if len(after) else 0, self.table.state.watermark_ms, now_ms)
-            due = await self.shop.store.due(self.partition, until_ms // 1000, ALL_DUE)
-            needed.update(customer for customer in due if customer not in self.table.row_of)
-        if needed:
-            ids = sorted(needed)
-            blobs = await self.shop.store.load(self.partition, ids)
-            known = [(customer, blob) for customer, blob in zip(ids, blobs, strict=True) if blob is not None]
-            if known:
-                self.table.put([customer for customer, _ in known], read_records([blob for _, blob in known]))
+    async def _load(self, batch: Columns, now_ms: int, *, sweep: bool) -> int | None:
+        """Bring the rows into the table that the step needs: the batch's customers', and those of who comes due.
+
+        Returns None, or where more come due than one commit should hold, the watermark at which to stop first, ms.
+        """
+        await self._bring(batch.customer.tolist())
+        if not sweep:
+            return None
+        most = self.shop.settings.engine.max_rows
+        watermark_ms = self.table.state.watermark_ms
+        _, after = running(watermark_ms, batch.kind, batch.time_ms, self.shop.rules.lateness_ms)
+        until_ms = max(int(after[-1]) if len(after) else 0, watermark_ms, now_ms)
+        due = await self.shop.store.due(self.partition, until_ms // 1000, most + 1)
+        await self._bring(due[:most])
+        if len(due) <= most:
+            return None
+        stop_s = int(self.table.records["due_s"][self.table.rows(due[:most])].max())
+        # customers who were due under a hold come at once: their times lie behind the watermark, so there is nowhere to stop
+        stop_ms = stop_s * 1000 if stop_s * 1000 > watermark_ms else None
+        await self._bring(await self.shop.store.due(self.partition, until_ms // 1000 if stop_ms is None else stop_s, ALL_DUE))
+        return stop_ms
+
+    async def _bring(self, customers: Sequence[str]) -> None:
+        """Read the rows of those that the table does not hold."""
+        ids = sorted({customer for customer in customers if customer and customer not in self.table.row_of})
+        if not ids:
+            return
+        blobs = await self.shop.store.load(self.partition, ids)
+        known = [(customer, blob) for customer, blob in zip(ids, blobs, strict=True) if blob is not None]
+        if known:
+            self.table.put([customer for customer, _ in known], read_records([blob for _, blob in known]))
 
     async def _commit(
         self,
