@@ -58,7 +58,7 @@ def p_no_purchase(model: BtydParameters, x: int, t_x_days: int, observed_days: i
     q = ((model.alpha_days + t_x_days) / (model.alpha_days + observed_days)) ** (model.r + x)
     s = ((model.alpha_days + observed_days) / (model.alpha_days + observed_days + horizon_days)) ** (model.r + x)
     c = model.a / (model.b + x)
-    return (c + q * s) / (q + c)
+    return float((c + q * s) / (q + c))
 
 
 def next_look_s(life: CustomerTwin, as_of_ms: int, wish_ms: int, rules: LookRules) -> int:

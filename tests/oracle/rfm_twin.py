@@ -179,7 +179,7 @@ class CustomerTwin:
             sums[f"complaints_{days}d"], sums[f"severity_{days}d"] = self.remembered.sums(days, as_of_s)
         return sums
 
-    def exact_fields(self) -> dict[str, int | list[int]]:
+    def exact_fields(self) -> dict[str, object]:
         """Fields of the record that the fold alone decides, except the floats."""
         low, high = ([part[k] for part in self.ids] for k in (0, 1))
         bitmap = sum(1 << self.last_day - day for day in set(self.days) if self.last_day - day < BITMAP_DAYS)

@@ -15,7 +15,7 @@ from tests.oracle.quintiles_twin import BINS
 from tests.oracle.rfm_twin import CustomerTwin
 from tests.oracle.windows_twin import HALF_DAY_S
 
-FLOAT_TOLERANCE = {"rel": 1e-4, "abs": 1e-4}
+REL = ABS = 1e-4
 """float32 sums; the absolute part is for what cancels or has decayed to nothing."""
 
 FROM_EVALUATION = {"seen_ms", "due_s", "risk_bp", "policy", "rfm", "frequency_bin", "monetary_bin"}
@@ -29,7 +29,7 @@ def assert_same_life(record: np.void, life: CustomerTwin) -> None:
     wrong = {name: (record[name].tolist(), want) for name, want in exact.items() if record[name].tolist() != want}
     assert not wrong, f"(record, twin): {wrong}"
     for name, want in floats.items():
-        assert np.ravel(record[name]).tolist() == pytest.approx(want, **FLOAT_TOLERANCE), name
+        assert np.ravel(record[name]).tolist() == pytest.approx(want, rel=REL, abs=ABS), name
     assert record["complaint_ring"].tolist() == complaint_ring(life)
     assert (record["version"], record["spare"]) == (VERSION, 0)
 
