@@ -22,9 +22,12 @@ from streams.cli.demo_parts.summary import Summary, Times, summarise
 from streams.cli.demo_parts.system import DemoSystem, demo_system, wait_ready
 from streams.cli.demo_parts.worker_page import Figures
 from streams.cli.errors import CommandError
+from streams.columns import DAY_MS
 
 STALLED_S = 60.0
-LOOK_S = 0.5
+LOOK_S = 0.25
+AHEAD_MS = 30 * DAY_MS
+"""How far the replay runs ahead of the worker: so that alerts are seen when they fire, and not in heaps at the end."""
 PIPE_WIDTH = 120
 
 
@@ -75,7 +78,7 @@ class _Demo:
         self._began_s = time.monotonic()
         self._tally = Tally("sim-")
         self._shown_s = self._looked_s = 0.0
-        self._shown = 0
+        self._shown = self._watermark_ms = 0
 
     def run(self, data: Path, *, customers: int, days: int, seed: int) -> Summary:
         """Story, replay, and all the worker makes of it."""
@@ -86,7 +89,7 @@ class _Demo:
         show.step(f"{count - story.cdnow_events:,} events of {customers:,} simulated customers, {story.cdnow_events:,} of CDNOW")
         show.waiting("the worker joins its consumer group")
         wait_ready(system)
-        show.step(f"worker ready, process log in {system.health.worker_log}")
+        show.step(f"worker ready; its log is {system.health.worker_log}")
         ready_s = time.monotonic()
         with Feed(system.settings, self._tally) as feed, bad_producer(system.settings) as bad, show.replay(count):
             self._replay(story, feed, bad)
@@ -105,8 +108,16 @@ class _Demo:
             bad.keep_up(events / count)
             self._show.progress(events, at_ms)
             self._look(feed)
+            while at_ms - self._reached_ms(story) > AHEAD_MS:
+                self._system.health.check()
+                time.sleep(0.05)
+                self._look(feed)
 
         replay_history(story.history, self._system.settings, ReplayOptions(), progress)
+
+    def _reached_ms(self, story: Story) -> int:
+        """Event time that the worker has reached, as it last said."""
+        return max(self._watermark_ms, int(story.history.time_ms[0]))
 
     def _catch_up(self, story: Story, feed: Feed, bad: BadProducer) -> Figures:
         """Wait until the worker has folded everything and all it sent has been read."""
@@ -138,7 +149,7 @@ class _Demo:
             raise CommandError(f"alerts cannot be read: {type(feed.problem).__name__}: {feed.problem}", "see the broker's log")
         now_s = time.monotonic()
         if now_s - self._looked_s >= LOOK_S and (figures := self._system.page.figures()) is not None:
-            self._looked_s = now_s
+            self._looked_s, self._watermark_ms = now_s, figures.watermark_ms
             self._show.figures(figures, self._tally)
         if now_s - self._shown_s < self._show.pause_s:
             return

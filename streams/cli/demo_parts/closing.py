@@ -11,11 +11,12 @@ from rich.table import Table
 from rich.text import Text
 
 from alerts.render import card
-from streams.cli.demo_parts.show import COLUMNS, STYLES, printable
+from streams.cli.demo_parts.show import COLUMNS, STYLES, cut, printable
 from streams.cli.demo_parts.summary import Summary
 from streams.cli.demo_parts.truth import Spread, TruthReport
 
 SEGMENTS_SHOWN = 6
+LETTER_INDENT = 24
 TIERS = ("critical", "high", "watch", "none")
 
 
@@ -27,7 +28,7 @@ def show_summary(console: Console, summary: Summary) -> None:
     _section(console, "Customers at the end of the replay, by tier and RFM segment")
     console.print(_customers(summary))
     _section(console, f"Dead letters: {summary.dead_letters.refused} of {summary.dead_letters.bad_events_sent} bad events sent")
-    console.print(_letters(summary))
+    console.print(_letters(summary, console.width))
     _section(console, "Simulated customers: the alerts against the truth")
     for line in truth_lines(summary.simulated):
         console.print(Text("  " + line))
@@ -93,7 +94,7 @@ def _alerts(summary: Summary) -> Table:
     table = _table("", *COLUMNS.values())
     for tier in TIERS[:3]:
         cells = [summary.alerts.by_decision[decision][tier] for decision in COLUMNS]
-        table.add_row(Text(tier, STYLES[tier]), *(_number(cell) for cell in cells))
+        table.add_row(Text("  " + tier, STYLES[tier]), *(_number(cell) for cell in cells))
     return table
 
 
@@ -109,54 +110,67 @@ def _customers(summary: Summary) -> Table:
         cells = [row.get(segment, 0) for segment in shown]
         others = sum(row.values()) - sum(cells)
         name = "no alert" if tier == "none" else tier
-        table.add_row(Text(name, STYLES.get(tier, "")), *(_number(cell) for cell in (*cells, others, sum(row.values()))))
+        table.add_row(Text("  " + name, STYLES.get(tier, "")), *(_number(cell) for cell in (*cells, others, sum(row.values()))))
     return table
 
 
-def _letters(summary: Summary) -> Table:
+def _letters(summary: Summary, width: int) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True, min_width=22)
-    table.add_column(overflow="ellipsis", no_wrap=True)
+    table.add_column(no_wrap=True, min_width=LETTER_INDENT - 2)
+    table.add_column(no_wrap=True)
     for letter in summary.dead_letters.letters:
-        table.add_row(Text(f"  {letter.reason}", STYLES["refused"]), Text(printable(letter.message)))
+        table.add_row(Text(f"  {letter.reason}", STYLES["refused"]), Text(cut(printable(letter.message), width - LETTER_INDENT)))
     return table
 
 
 def truth_lines(report: TruthReport) -> list[str]:
     """What the comparison with the truth says, in words."""
+    horizon, bought = report.horizon_days, report.min_purchases
     lines = [f"{report.left:,} of {report.customers:,} left within the year; churnwatch was not told which."]
     if report.precision is None:
         return [*lines, "No alert about them reached high or critical."]
-    back = f", of whom {report.bought_again:,} bought again, which resolved the alert" if report.bought_again else ""
+    back = f" ({report.bought_again:,} of these resolved by a purchase)" if report.bought_again else ""
     lines += [
-        f"{report.serious_alerts:,} alerts reached high or critical.",
-        f"  {report.had_left:,} ({report.precision:.0%}) rightly: the customer had left by then.",
-        f"  {report.had_not_left:,} wrongly{back}.",
-        *_lead(report.lead_days, report.late_days, report.horizon_days),
+        f"{report.serious_alerts:,} alerts reached high or critical, {report.had_left:,} ({report.precision:.0%}) of them after the "
+        f"customer had left, {report.had_not_left:,} before{back}.",
+        f"At the end, of those who bought at least {_times(bought)}, had left:",
+        *(
+            f"  {tier.left / tier.customers:>4.0%} of {tier.customers:>5,}  {_standing(name)}"
+            for name, tier in report.at_end.items()
+        ),
+        *_lead(report.lead_days, report.late_days, horizon),
     ]
     if report.recall is not None:
-        lines += [
-            f"{report.due:,} left {report.horizon_days} days or more before the end, having bought at least {report.min_purchases} times: "
-            f"{report.found:,} ({report.recall:.0%}) were found."
-        ]
+        lines.append(
+            f"{report.due:,} of them had left {horizon} days or more before the end: high or critical was raised for {report.found:,} "
+            f"({report.recall:.0%})."
+        )
     if report.too_few:
         lines.append(f"{report.too_few:,} more left that early after a single purchase; without a rhythm nobody is judged.")
-    return [*lines, "Risk here is the closed form with the shipped parameters, from purchases alone; nothing was fitted to them."]
+    return [*lines, "Risk is the closed form with the shipped parameters, from purchases alone; nothing was fitted to them."]
+
+
+def _standing(tier: str) -> str:
+    return "without an alert" if tier == "none" else f"in {tier}"
+
+
+def _times(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
 
 
 def _lead(lead: Spread | None, late: Spread | None, horizon_days: int) -> list[str]:
     if lead is None or late is None:
         return []
     return [
-        f"Lead time: such an alert came {lead.p50:.0f} days (median; 10 % to 90 %: {lead.p10:.0f} to {lead.p90:.0f}) before "
-        f"{horizon_days} days of silence would have shown it,",
-        f"that is {late.p50:.0f} days ({late.p10:.0f} to {late.p90:.0f}) after the customer's last purchase or complaint.",
+        f'Lead over the rule "{horizon_days} days of silence": {lead.p50:.0f} days (median; 10 % to 90 %: {lead.p10:.0f} to '
+        f"{lead.p90:.0f});",
+        f"  that is {late.p50:.0f} days ({late.p10:.0f} to {late.p90:.0f}) after the last purchase or complaint.",
     ]
 
 
 def _table(first: str, *titles: str) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("  " + first, no_wrap=True)
+    table.add_column(first, no_wrap=True)
     for title in titles:
         table.add_column(title, justify="right")
     return table

@@ -100,10 +100,11 @@ def _better(one: Alert | None, other: Alert) -> Alert:
     return other if one is None or _telling(other) >= _telling(one) else one
 
 
-def _telling(alert: Alert) -> tuple[int, int, int]:
-    """Worst tier first, then who has more than one thing to say for it, then most at stake."""
+def _telling(alert: Alert) -> tuple[int, int]:
+    """Worst tier first, then most at stake; it counts for more where something was seen beside the purchases."""
     tier = max(WEIGHT[alert.tier], WEIGHT[alert.previous_tier])
-    return tier, int(len(alert.reasons) > 1), alert.value_at_stake.amount_minor
+    seen = sum(reason.contribution is None for reason in alert.reasons)
+    return tier, alert.value_at_stake.amount_minor * (1 + seen)
 
 
 class Feed:

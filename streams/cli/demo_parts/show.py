@@ -111,23 +111,24 @@ class Lines:
     def figures(self, figures: Figures, tally: Tally) -> None: ...
 
     def alert(self, alert: Alert) -> None:
-        _line(f"  {headline(alert)}  {money(alert.value_at_stake)} at stake")
+        seen = clues(alert)
+        _line(f"  {headline(alert)}{'; ' if seen else ''}{printable(seen)}  {money(alert.value_at_stake)} at stake")
 
     def letter(self, letter: DeadLetter) -> None:
-        _line(f"  REFUSED  {printable(letter.id)}  {letter.reason.value}: {brief(letter)}")
+        _line(f"  REFUSED  {printable(letter.id)}  {letter.reason.value}: {cut(printable(letter.message), 110)}")
 
 
 class Screen:
     """A terminal: steps, then alerts scrolling by above a panel with progress and counts."""
 
-    pause_s = 0.7
+    pause_s = 0.8
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._live: Live | None = None
         self._status = console.status("")
         self._events, self._sent, self._at_ms = 1, 0, 0
-        self._began_s = self._step_s = time.monotonic()
+        self._step_s = time.monotonic()
         self._figures: Figures | None = None
         self._tally: Tally | None = None
 
@@ -145,7 +146,7 @@ class Screen:
     @contextmanager
     def replay(self, events: int) -> Iterator[None]:
         self._status.stop()
-        self._events, self._began_s = events, time.monotonic()
+        self._events = events
         self._console.print()
         with Live(self, console=self._console, refresh_per_second=5, transient=True) as live:
             self._live = live
@@ -164,37 +165,31 @@ class Screen:
         style = STYLES["resolved" if alert.status == "resolved" else alert.tier]
         text = Text.assemble((f" {label:<9}", style), rest)
         self._console.print(_line_of(text, Text(money(alert.value_at_stake), "dim")))
+        if seen := clues(alert):
+            self._console.print(Text(cut(f"{'':11}{printable(seen)}", self._console.width), "dim"))
 
     def letter(self, letter: DeadLetter) -> None:
-        text = Text.assemble((f" {'REFUSED':<9}", STYLES["refused"]), f"{printable(letter.id)}  {brief(letter)}")
-        text.truncate(self._console.width, overflow="ellipsis")
-        self._console.print(text)
+        told = cut(f"{printable(letter.id)}  {printable(letter.message)}", self._console.width - 11)
+        self._console.print(Text.assemble((f" {'REFUSED':<9}", STYLES["refused"]), told))
 
     def __rich__(self) -> RenderableType:
         """The panel below the alerts; drawn anew by rich several times a second."""
-        parts: list[RenderableType] = [Text("─" * self._console.width, "dim"), self._bar()]
+        parts: list[RenderableType] = [Text("─" * self._console.width, "dim"), self._bars()]
         if self._figures is not None and self._tally is not None:
-            parts += [Text(), counts_table(self._tally, tiers_now(self._figures)), Text(), self._worker()]
+            parts += [Text(), counts_table(self._tally, tiers_now(self._figures))]
         return Group(*parts)
 
-    def _bar(self) -> Table:
-        row = Table.grid(padding=(0, 1), expand=True)
-        row.add_column(no_wrap=True)
-        row.add_column(ratio=1)
-        row.add_column(no_wrap=True, justify="right")
-        done = self._sent >= self._events
-        rate = self._sent / max(time.monotonic() - self._began_s, 0.1)
-        told = "all sent; the worker finishes" if done else f"{self._sent:,} of {self._events:,} events  {rate:,.0f}/s"
-        row.add_row(Text(f" {day(self._at_ms)}", "bold"), ProgressBar(self._events, self._sent), Text(told))
-        return row
-
-    def _worker(self) -> Text:
-        assert self._figures is not None
-        refused = self._figures.dead_letters
-        return Text.assemble(
-            (" worker  ", "dim"), f"at {day(self._figures.watermark_ms)}, {self._figures.events:,} events applied, ",
-            (f"{refused} refused", STYLES["refused"] if refused else "dim"),
-        )  # fmt: skip
+    def _bars(self) -> Table:
+        """How far the replay is, and how far the worker."""
+        applied, at_ms = (0, 0) if self._figures is None else (self._figures.events, self._figures.watermark_ms)
+        table = Table.grid(padding=(0, 1), expand=True)
+        for column in ({"no_wrap": True}, {"no_wrap": True}, {"ratio": 1}, {"no_wrap": True, "justify": "right"}):
+            table.add_column(**column)
+        for name, events, time_ms in (("replay", self._sent, self._at_ms), ("worker", applied, at_ms)):
+            told = f"{events:,} of {self._events:,} events"
+            bar = ProgressBar(self._events, events)
+            table.add_row(Text(f" {name}", "dim"), Text(day(time_ms) if time_ms else "", "bold"), bar, Text(told))
+        return table
 
 
 def show_for(console: Console, *, as_json: bool) -> Show:
@@ -237,10 +232,18 @@ def day(time_ms: int) -> str:
     return str(np.datetime64(time_ms // DAY_MS, "D"))
 
 
-def brief(letter: DeadLetter, longest: int = 110) -> str:
-    """Why it was refused, in words, on one line."""
-    text = printable(letter.message)
+def cut(text: str, longest: int) -> str:
+    """At most `longest` characters of a text.
+
+    >>> cut("abcdef", 4)
+    'abc…'
+    """
     return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def clues(alert: Alert) -> str:
+    """What else was seen of the customer, beyond the purchases that the risk is computed from; "" where nothing was."""
+    return "; ".join(reason.text for reason in alert.reasons if reason.contribution is None)
 
 
 def printable(text: str) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 
 from alerts.alert import Alert
 from streams.backtest.simulation import Truth
+from streams.cli.demo_parts.feed import TIERS
 from streams.columns import DAY_MS
 
 SERIOUS = ("high", "critical")
@@ -26,6 +27,13 @@ class Spread(msgspec.Struct, frozen=True):
     p10: float
     p50: float
     p90: float
+
+
+class TierTruth(msgspec.Struct, frozen=True):
+    """Customers whose alert stands in one tier at the end, and how many of them had left."""
+
+    customers: int
+    left: int
 
 
 class TruthReport(msgspec.Struct, frozen=True):
@@ -41,6 +49,7 @@ class TruthReport(msgspec.Struct, frozen=True):
     due               customers who left at least `horizon_days` before the end of the replay, with enough purchases to be judged
     found             of these, alerted at high or critical after they had left
     too_few           customers who left that long before the end, but bought fewer than `min_purchases` times: never judged
+    at_end            tier at the end ("none": no alert, or resolved) -> its customers with `min_purchases`, and how many had left
     """
 
     customers: int
@@ -54,6 +63,7 @@ class TruthReport(msgspec.Struct, frozen=True):
     due: int
     found: int
     too_few: int
+    at_end: dict[str, TierTruth]
     horizon_days: int
     min_purchases: int
 
@@ -96,9 +106,18 @@ def compare(
         due=len(due),
         found=sum(truth.customer in found for truth in due),
         too_few=len(long_gone) - len(due),
+        at_end=_at_end([truth for truth in truths.values() if truth.purchases >= min_purchases], alerts),
         horizon_days=horizon_days,
         min_purchases=min_purchases,
     )
+
+
+def _at_end(truths: Sequence[Truth], alerts: Mapping[str, Sequence[Alert]]) -> dict[str, TierTruth]:
+    left: dict[str, list[bool]] = {}
+    for truth in truths:
+        sent = alerts.get(truth.customer)
+        left.setdefault(sent[-1].tier if sent else "none", []).append(truth.left)
+    return {tier: TierTruth(len(left[tier]), sum(left[tier])) for tier in (*TIERS, "none") if tier in left}
 
 
 def _had_left(truth: Truth, at_ms: int) -> bool:
