@@ -30,7 +30,7 @@ from streams.runtime.redis_store import RedisPartitionStore
 from streams.runtime.rules import engine_rules, event_rules
 from streams.runtime.sender import Sender, aiokafka_options
 from streams.runtime.settings import KafkaSettings, Settings
-from streams.runtime.topics import CLOCK, INPUTS
+from streams.runtime.topics import CLOCK, INPUTS, check_partitions, topic_specs
 
 log = structlog.get_logger()
 
@@ -107,12 +107,12 @@ class Worker:
         self._stop.set()
 
     async def _work(self, scratch: str) -> None:
-        # a broker that is away at the start is waited for; a signal ends the waiting
-        if not await self._unless_stopped(self.sender.start()):
-            return
         side: list[asyncio.Task[None]] = []
         try:
-            await self._unless_stopped(self.models.start())
+            # a broker that is away at the start is waited for; a signal ends the waiting
+            for beginning in (self.sender.start, self._check_topics, self.models.start):
+                if not await self._unless_stopped(beginning()):
+                    return
             self.app = build_app(
                 self.settings.kafka.group,
                 self._topics(),
@@ -122,6 +122,7 @@ class Worker:
             )
             await self._unless_stopped(self.app.start())
             side.append(asyncio.create_task(self._gauge()))
+            side.append(asyncio.create_task(self._watch_faust()))
             if self.settings.time.clock == "wall":
                 prober = Prober(lambda: self.app, self.owner, self.settings.time.stalled_after_s)
                 side.append(asyncio.create_task(prober.run()))
@@ -136,6 +137,16 @@ class Worker:
                 await self.app.stop()
             await self.models.stop()
             await self.sender.stop()
+
+    async def _check_topics(self) -> None:
+        kafka = self.settings.kafka
+        specs = topic_specs(kafka.topic_prefix, kafka.partitions, append_time=self.settings.time.clock == "wall")
+        check_partitions(specs, await self.sender.partition_counts())
+
+    async def _watch_faust(self) -> None:
+        """Faust lives on as a shell when a part of it has crashed; without its fetcher nothing would ever be read again."""
+        await self.app._crashed.wait()
+        self._on_failure(self.app.crash_reason or RuntimeError("faust crashed"))
 
     async def _unless_stopped(self, work: Any) -> bool:
         """Do `work` unless a stop is asked for first; False when it was. Raises what `work` raises."""

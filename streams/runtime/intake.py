@@ -84,7 +84,7 @@ class Owner(Protocol):
     """Who takes the partitions that Kafka assigns, and says where to read and what to leave for now."""
 
     async def claim(self, assigned: frozenset[TP], generation: int) -> None:
-        """Own these, and seek to the offsets that Redis knows."""
+        """Own these, and seek to the offsets that Redis knows. What goes wrong ends the worker and is not raised."""
         ...
 
     def lease(self, tp: TP) -> int:
@@ -101,10 +101,6 @@ class Owner(Protocol):
 
     def held(self) -> frozenset[TP]:
         """What not to fetch from now: it is ahead, or lost."""
-        ...
-
-    def fail(self, problem: BaseException) -> None:
-        """The worker cannot go on."""
         ...
 
 
@@ -153,12 +149,7 @@ def chunk_transport(owner: Owner) -> type[AiokafkaTransport]:
             # runs last of all in a rebalance, and would overwrite any seek made earlier
             await super().perform_seek()
             assigned = frozenset(TP(tp.topic, tp.partition) for tp in self.assignment())
-            try:
-                await owner.claim(assigned, int(self.app.consumer_generation_id))
-            except asyncio.CancelledError:
-                raise
-            except Exception as problem:  # noqa: BLE001 - whatever it is: without a claim nothing may be read
-                owner.fail(problem)
+            await owner.claim(assigned, int(self.app.consumer_generation_id))
 
         async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
             # `pause_partitions` would drop what is already fetched; an empty set would fetch everything
@@ -231,6 +222,13 @@ def build_app(
     app.transport = chunk_transport(owner)(app.conf.broker_consumer, app)
     # below 256 the consumer sleeps a second whenever all partitions are full
     topic = app.topic(*topics, schema=ChunkSchema(), maxsize=256)
+
+    async def stand_by(app: Any, /, *_: Any, **__: Any) -> None:
+        # with more workers than partitions some get none; faust then never comes to perform_seek
+        if not app.consumer.assignment():
+            await owner.claim(frozenset(), int(app.consumer_generation_id))
+
+    app.on_rebalance_complete.connect(stand_by)
 
     @app.agent(topic, name=f"{name}-intake", concurrency=1)
     async def intake(stream: Any) -> None:

@@ -60,19 +60,40 @@ class PartitionOwner:
         self._coming_bytes: Counter[tuple[TP, int]] = Counter()
         self._positions: dict[TP, int] = {}
         self._generation = 0
+        self._claiming: asyncio.Task[None] | None = None
+        self._changing = asyncio.Lock()
 
     # -- what intake asks (see intake.Owner) ------------------------------------------------------------------------
 
     async def claim(self, assigned: frozenset[TP], generation: int) -> None:
-        """Own these, and seek to the offsets that Redis knows."""
-        await self.release()
+        """Own these, and seek to the offsets that Redis knows; waits for Redis as long as it takes.
+
+        Faust gives up waiting after a while and then reads on. The claim goes on all the same, until it succeeds or the next
+        one or `release` takes its place; what is not taken yet is held back meanwhile (see `held`).
+        """
+        async with self._changing:
+            await self._release()
+            self._claiming = claiming = asyncio.create_task(self._claim(assigned, generation), name="claim")
+        try:
+            await asyncio.shield(claiming)
+        except asyncio.CancelledError:
+            if not claiming.cancelled():
+                raise  # it is the caller who was cancelled
+
+    async def _claim(self, assigned: frozenset[TP], generation: int) -> None:
+        try:
+            await self._take_all(assigned, generation)
+        except Exception as problem:  # noqa: BLE001 - whatever it is: without a claim nothing may be read
+            self.fail(problem)
+
+    async def _take_all(self, assigned: frozenset[TP], generation: int) -> None:
         inputs = [tp for tp in assigned if tp.topic in self._short]
         partitions = sorted({tp.partition for tp in inputs})
         self._check_co_partitioned(inputs, partitions)
-        self._generation = generation
+        self._generation, self.assigned = generation, frozenset(partitions)
         for partition in partitions:
             await self._take(partition, await self._own(partition))
-        self.assigned, self.joined = frozenset(partitions), True
+        self.joined = True
         self.shop.metrics.partitions_owned.set(len(partitions))
         log.info("partitions assigned", partitions=partitions, generation=generation)
 
@@ -152,8 +173,15 @@ class PartitionOwner:
     # -- coming and going -------------------------------------------------------------------------------------------
 
     async def release(self) -> None:
-        """Let every task finish its commit and end; forget them."""
+        """Let every task finish its commit and end; forget them, and the claim under way."""
+        async with self._changing:
+            await self._release()
+
+    async def _release(self) -> None:
         self.joined = False
+        if self._claiming is not None:
+            self._claiming.cancel()
+            await asyncio.gather(self._claiming, return_exceptions=True)
         for task in self.tasks.values():
             task.stop()
         if self._running:
@@ -207,10 +235,8 @@ class PartitionOwner:
 
     def _ended(self, partition: int, task: PartitionTask, ended: asyncio.Task[None]) -> None:
         """A task has ended, asked to or not."""
-        if self.tasks.get(partition) is not task or ended.cancelled():
-            return
-        problem = ended.exception()
-        if problem is None:
+        problem = None if ended.cancelled() else ended.exception()
+        if problem is None or self.tasks.get(partition) is not task:
             return
         if isinstance(problem, Fenced):
             log.warning("partition lost to a newer owner", partition=partition, error=str(problem))

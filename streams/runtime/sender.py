@@ -73,10 +73,22 @@ class Sender:
 
         await self._backoff.run(f"send to {topic}", once, _passing)
 
+    async def partition_counts(self) -> dict[str, int]:
+        """Topic -> number of partitions, of every topic that the broker lets us see; asked again until it answers."""
+        producer = self._producer
+        if producer is None:
+            raise RuntimeError("Sender.start() comes first")
+
+        async def ask() -> dict[str, int]:
+            cluster = await producer.client.fetch_all_metadata()
+            return {topic: len(cluster.partitions_for_topic(topic) or ()) for topic in cluster.topics()}
+
+        return await self._backoff.run("list topics", ask, _passing)
+
     async def ping(self) -> None:
         """Ask the broker for its metadata. Raises KafkaError or TimeoutError when it does not answer."""
         if self._producer is None:
-            raise RuntimeError("Sender.start() comes first")
+            raise KafkaError("not connected yet")
         if not await self._producer.client.force_metadata_update():
             raise KafkaError("no broker answered a metadata request")
 

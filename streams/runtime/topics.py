@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 INPUTS = ("purchases", "complaints", "logins")
@@ -42,3 +43,23 @@ def topic_specs(prefix: str, partitions: int, *, append_time: bool) -> tuple[Top
     outputs = tuple(TopicSpec(prefix + name, partitions, keep) for name in (ALERTS, DEAD_LETTERS, JOURNAL))
     models = TopicSpec(prefix + MODELS, 1, {"cleanup.policy": "compact"})
     return (*inputs, *outputs, models)
+
+
+class WrongTopics(Exception):
+    """The topics are not those that the settings describe: customers' events would not meet. Says what to do."""
+
+
+def check_partitions(specs: Sequence[TopicSpec], counts: Mapping[str, int]) -> None:
+    """Raise WrongTopics for the first topic that is missing or has another number of partitions than its spec.
+
+    counts   topic -> partitions, as the broker has them
+    """
+    for spec in specs:
+        found = counts.get(spec.name)
+        if found is None:
+            raise WrongTopics(f"topic {spec.name} does not exist: run `churnwatch topics create`")
+        if found != spec.partitions:
+            raise WrongTopics(
+                f"topic {spec.name} has {found} partitions, settings say {spec.partitions}: all topics keyed by customer must "
+                "have the same number, and kafka.partitions must be it (`churnwatch topics check`)"
+            )

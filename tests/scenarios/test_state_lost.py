@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 
 import pytest
-from kafka import KafkaAdminClient
 
 from streams.backtest.simulation import simulate_customers
 from streams.backtest.simulation_files import write_history
@@ -14,8 +14,8 @@ from streams.runtime.kafka_client import admin_client
 from tests.oracle.recount import read_plain
 from tests.support.brokers import RunningBroker
 from tests.support.redis_servers import RunningRedis
-from tests.support.replays import Replayed, Site, assert_as_from_the_file
-from tests.support.workers import Fleet, WorkerProcess
+from tests.support.replays import PARTITIONS, Replayed, Site, assert_as_from_the_file
+from tests.support.workers import Fleet, WorkerProcess, run_command
 
 
 @pytest.fixture(scope="module")
@@ -50,25 +50,38 @@ def group_has_committed(site: Site) -> bool:
 
 def assert_refused(site: Site, tmp_path: Path, *said: str, **settings: str) -> None:
     """A worker ends by itself with code 1; what it writes beside its log is one line that holds each of `said`."""
-    (tmp_path / "refused").mkdir()
-    with Fleet(site.environment, tmp_path / "refused") as fleet:
-        worker = fleet.start(**settings)
-        fleet.until(lambda: ended(worker), "the worker refuses", 30.0)
-        assert worker.exit_code() == 1
-        (line,) = worker.plain_lines()
-        assert line.startswith("churnwatch: ")
-        assert [words for words in said if words not in line] == [], line
+    folder = tmp_path / secrets.token_hex(4)
+    folder.mkdir()
+    with Fleet(site.environment, folder) as fleet:
+        assert_gives_up(fleet, fleet.start(**settings), *said)
 
 
-def ended(worker: WorkerProcess) -> bool:
-    return worker.exit_code() is not None
+def assert_gives_up(fleet: Fleet, worker: WorkerProcess, *said: str) -> None:
+    worker.may_end = True
+    fleet.until(lambda: worker.exit_code() is not None, "the worker gives up", 30.0)
+    assert worker.exit_code() == 1
+    (line,) = worker.plain_lines()
+    assert line.startswith("churnwatch: ")
+    assert [words for words in said if words not in line] == [], line
 
 
-def test_redis_emptied_behind_offsets_in_kafka_is_refused(site: Site, own_redis: RunningRedis, tmp_path: Path) -> None:
+def test_state_that_does_not_fit_is_refused_and_left_as_it_is(site: Site, own_redis: RunningRedis, tmp_path: Path) -> None:
+    """Another number of partitions; a consumer group that began anew; nothing at all where Kafka remembers progress."""
     work_to_the_end(site, tmp_path)
+    records = site.records()
+    more = {"CHURNWATCH_KAFKA__PARTITIONS": "8", "CHURNWATCH_KAFKA__TOPIC_PREFIX": f"{site.prefix}8."}
+    assert run_command(["topics", "create"], site.environment | more).returncode == 0
+    assert_refused(site, tmp_path, "kafka.partitions: 8", "Redis was written for 4", **more)
+
+    with own_redis.client() as client:
+        for partition in range(PARTITIONS):  # as after many rebalances of a group that was then deleted
+            client.hset(f"{site.prefix}state:{{{partition}}}:meta", "generation", 1000)
+    assert_refused(site, tmp_path, "older than 1000", "group was deleted on purpose", "`churnwatch rebuild --keep-state`")
+    assert site.records() == records
+
     with own_redis.client() as client:
         client.flushall()
-    assert_refused(site, tmp_path, "Redis knows nothing", "has read", "churnwatch rebuild")
+    assert_refused(site, tmp_path, "Redis knows nothing", "has read", "state was lost", "`churnwatch rebuild`")
     assert site.records() == {}
 
 
@@ -79,43 +92,21 @@ def test_redis_emptied_under_a_working_worker_is_refused(site: Site, own_redis: 
         fleet.until(site.caught_up, "every row committed")
         with own_redis.client() as client:
             client.flushall()
-        fleet.until(lambda: ended(worker), "the worker refuses", 30.0)
-        assert worker.exit_code() == 1
-        (line,) = worker.plain_lines()
-        assert "churnwatch rebuild" in line
+        assert_gives_up(fleet, worker, "churnwatch rebuild")
+    assert site.records() == {}
 
 
-def test_a_group_deleted_on_purpose_is_refused_with_its_remedy(site: Site, tmp_path: Path) -> None:
-    work_to_the_end(site, tmp_path)
+def test_topics_that_do_not_fit_are_refused_before_anything_is_written(site: Site, tmp_path: Path) -> None:
+    """Another number of partitions than in the settings, one input with more than the others, one missing."""
+    prefix = site.prefix
+    assert_refused(site, tmp_path, f"{prefix}purchases has 4 partitions, settings say 8", CHURNWATCH_KAFKA__PARTITIONS="8")
     with admin_client(site.settings) as admin:
-        assert isinstance(admin, KafkaAdminClient)
-        admin.delete_groups([site.settings.kafka.group])
-    for partition in range(4):  # as after many rebalances of the deleted group
-        with site.redis.client() as client:
-            client.hset(f"{site.prefix}state:{{{partition}}}:meta", "generation", 100)
-    assert_refused(site, tmp_path, "generation", "churnwatch rebuild --keep-state")
-
-
-def test_another_number_of_partitions_than_redis_was_written_for_is_refused(site: Site, tmp_path: Path) -> None:
-    work_to_the_end(site, tmp_path)
-    assert_refused(site, tmp_path, "kafka.partitions", "set 4", CHURNWATCH_KAFKA__PARTITIONS="8")
-
-
-def test_another_number_of_partitions_than_the_topics_have_is_refused(site: Site, tmp_path: Path) -> None:
-    assert_refused(site, tmp_path, "has 4 partitions, settings say 8", CHURNWATCH_KAFKA__PARTITIONS="8")
-    assert site.meta(0).epoch == 0, "nothing may have been written for a number that is wrong"
-
-
-def test_inputs_with_unequal_partitions_are_refused(site: Site, tmp_path: Path) -> None:
+        admin.create_partitions({f"{prefix}logins": 6})
+    assert_refused(site, tmp_path, f"{prefix}logins has 6 partitions, settings say 4", "churnwatch topics check")
     with admin_client(site.settings) as admin:
-        admin.create_partitions({f"{site.prefix}logins": 6})
-    assert_refused(site, tmp_path, "logins", "6 partitions")
-
-
-def test_missing_topics_are_refused(site: Site, tmp_path: Path) -> None:
-    with admin_client(site.settings) as admin:
-        admin.delete_topics([f"{site.prefix}complaints"])
-    assert_refused(site, tmp_path, f"{site.prefix}complaints", "churnwatch topics create")
+        admin.delete_topics([f"{prefix}complaints"])
+    assert_refused(site, tmp_path, f"{prefix}complaints does not exist", "`churnwatch topics create`")
+    assert [site.meta(partition).epoch for partition in range(PARTITIONS)] == [0] * PARTITIONS
 
 
 def test_a_worker_waits_for_a_broker_and_a_redis_that_are_away_and_ends_at_once_when_told(

@@ -49,12 +49,13 @@ def run_command(args: Sequence[str], settings: Mapping[str, str], timeout_s: flo
 class WorkerProcess:
     """One `churnwatch worker`, running since it was made.
 
-    name   of its log file, `<name>.log` in `folder`
+    name      of its log file, `<name>.log` in `folder`
+    may_end   the test expects it to end; without this, `Fleet.until` fails when it does
     """
 
     def __init__(self, name: str, settings: Mapping[str, str], folder: Path) -> None:
         self.name, self.log = name, folder / f"{name}.log"
-        self.frozen = False
+        self.frozen = self.may_end = False
         self._address: str | None = None
         env = environment({"CHURNWATCH_HTTP__PORT": "0", "CHURNWATCH_LOG__FORMAT": "json"} | dict(settings))
         self._process = child.spawn([*COMMAND, "worker"], self.log, cwd=REPO, env=env)
@@ -126,14 +127,20 @@ class WorkerProcess:
 
     def stop(self) -> int:
         """SIGTERM; the exit code. AssertionError if it takes longer than STOP_S."""
-        self._process.terminate()
+        self.ask_to_stop()
         try:
             return self._process.wait(STOP_S)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"{self.name} did not end within {STOP_S:g} s of SIGTERM") from None
 
+    def ask_to_stop(self) -> None:
+        """SIGTERM, and no waiting."""
+        self.may_end = True
+        self._process.terminate()
+
     def kill(self) -> None:
         """SIGKILL."""
+        self.may_end = True
         self._process.kill()
         self._process.wait()
 
@@ -193,7 +200,7 @@ class Fleet:
         """SIGTERM to all at once; the exit codes."""
         running = self.running()
         for worker in running:
-            worker._process.terminate()
+            worker.ask_to_stop()
         return [worker.stop() for worker in running]
 
     def until(self, condition: Callable[[], bool], what: str, deadline_s: float = 60.0) -> None:
@@ -201,14 +208,14 @@ class Fleet:
         end_s = time.monotonic() + deadline_s
         while not condition():
             for worker in self.workers:
-                if (code := worker.exit_code()) is not None and code >= 0:
+                if (code := worker.exit_code()) is not None and not worker.may_end:
                     self._replace(worker, code)
             assert time.monotonic() < end_s, f"not within {deadline_s:g} s: {what}"
             time.sleep(0.02)
 
     def _replace(self, worker: WorkerProcess, code: int) -> None:
-        assert self._supervised, f"{worker.name} ended by itself with exit code {code}:\n{worker.tail()}"
-        if code > 0 and not worker.name.endswith("replaced"):
-            worker.name += ", replaced"
-            self.restarts += 1
-            self.start()
+        expected = self._supervised and code > 0
+        assert expected, f"{worker.name} ended by itself with exit code {code}:\n{worker.tail()}"
+        worker.may_end = True
+        self.restarts += 1
+        self.start()
