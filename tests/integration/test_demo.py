@@ -64,10 +64,17 @@ def all_three(process: subprocess.Popen[str]) -> dict[str, int]:
 
 
 def assert_gone(pids: dict[str, int]) -> None:
-    for name, pid in pids.items():
-        with pytest.raises(ProcessLookupError):
-            os.kill(pid, 0)
-            raise AssertionError(f"{name} is still there")
+    """A child of a killed demo is reaped by another process, so it may linger for a moment."""
+    for pid in pids.values():
+        eventually(lambda pid=pid: not alive(pid))  # type: ignore[misc]  # the default binds the loop's value
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def line_of(process: subprocess.Popen[str], beginning: str) -> str:
@@ -100,11 +107,13 @@ def test_every_event_is_applied_once_and_the_alerts_are_those_of_the_files(finis
     data, summary = finished
     history = read_histories([find_source(str(data / "simulated-customers.csv")), find_source("cdnow:", id_prefix="cdnow-")])
     result = run_history(to_columns(history, event_rules(rules()), 4), engine_rules(rules()), SHIPPED)
-    expected: Counter[str] = Counter(decode(message).decision for message in result.alerts)
+    expected = Counter(decode(message).decision for message in result.alerts)
     assert summary["events"]["sent"] == summary["events"]["applied"] == len(history) == result.events
     assert summary["events"]["cdnow"] == 69_659
     assert summary["alerts"]["messages"] == len(result.alerts) > 10_000
-    assert {decision: sum(tiers.values()) for decision, tiers in summary["alerts"]["by_decision"].items()} == expected
+    found = {decision: sum(tiers.values()) for decision, tiers in summary["alerts"]["by_decision"].items()}
+    assert found == {decision: expected[decision] for decision in found}
+    assert set(expected) <= set(found)
     assert summary["example"] in [json.loads(message) for message in result.alerts]
 
 

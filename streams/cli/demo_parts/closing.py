@@ -78,14 +78,14 @@ def _headline(console: Console, summary: Summary) -> None:
     console.print(
         Text.assemble(
             (" Done ", "bold green"),
-            f"{events.applied:,} of {events.sent:,} events applied ({events.cdnow:,} of them CDNOW's)",
-            f", {events.duplicates:,} repeats, {summary.alerts.messages:,} alert messages",
+            f"{events.applied:,} of {events.sent:,} events applied ({events.cdnow:,} of them CDNOW's), {events.evaluations:,} "
+            f"evaluations, {summary.alerts.messages:,} alert messages",
         )
     )
     console.print(
         Text(
             f"      {times.total_s:.0f} s in all: start {times.ready_s:.0f} s, replay {times.replay_s:.0f} s, "
-            f"worker through {times.caught_up_s:.1f} s later; {events.per_s:,.0f} events/s through Kafka"
+            f"worker through {times.caught_up_s:.1f} s later; {events.per_s:,.0f} events/s"
         )
     )
 
@@ -129,21 +129,20 @@ def truth_lines(report: TruthReport) -> list[str]:
     lines = [f"{report.left:,} of {report.customers:,} left within the year; churnwatch was not told which."]
     if report.precision is None:
         return [*lines, "No alert about them reached high or critical."]
-    back = f" ({report.bought_again:,} of these resolved by a purchase)" if report.bought_again else ""
+    back = f" ({report.bought_again:,} of these bought again)" if report.bought_again else ""
+    rightly = f"{report.had_left:,} ({report.precision:.0%})"
     lines += [
-        f"{report.serious_alerts:,} alerts reached high or critical, {report.had_left:,} ({report.precision:.0%}) of them after the "
-        f"customer had left, {report.had_not_left:,} before{back}.",
-        f"At the end, of those who bought at least {_times(bought)}, had left:",
-        *(
-            f"  {tier.left / tier.customers:>4.0%} of {tier.customers:>5,}  {_standing(name)}"
-            for name, tier in report.at_end.items()
-        ),
+        f"{report.serious_alerts:,} alerts reached high or critical: {rightly} after the customer had left, {report.had_not_left:,} "
+        f"before{back}.",
         *_lead(report.lead_days, report.late_days, horizon),
+        f"At the end, of those who bought at least {_times(bought)}, had left:",
     ]
+    for name, tier in report.at_end.items():
+        lines.append(f"  {tier.left / tier.customers:>4.0%} of {tier.customers:>5,}  {_standing(name)}")
     if report.recall is not None:
+        found = f"{report.found:,} ({report.recall:.0%})"
         lines.append(
-            f"{report.due:,} of them had left {horizon} days or more before the end: high or critical was raised for {report.found:,} "
-            f"({report.recall:.0%})."
+            f"{report.due:,} of them left {horizon} days or more before the end; {found} reached high or critical after it."
         )
     if report.too_few:
         lines.append(f"{report.too_few:,} more left that early after a single purchase; without a rhythm nobody is judged.")
@@ -162,9 +161,9 @@ def _lead(lead: Spread | None, late: Spread | None, horizon_days: int) -> list[s
     if lead is None or late is None:
         return []
     return [
-        f'Lead over the rule "{horizon_days} days of silence": {lead.p50:.0f} days (median; 10 % to 90 %: {lead.p10:.0f} to '
-        f"{lead.p90:.0f});",
-        f"  that is {late.p50:.0f} days ({late.p10:.0f} to {late.p90:.0f}) after the last purchase or complaint.",
+        f"  The right ones came {late.p50:.0f} days after the last purchase or complaint (median; 10 % to 90 %: {late.p10:.0f} to "
+        f"{late.p90:.0f}),",
+        f"  {lead.p50:.0f} days ({lead.p10:.0f} to {lead.p90:.0f}) sooner than a rule of {horizon_days} days of silence.",
     ]
 
 

@@ -24,12 +24,16 @@ class Times(msgspec.Struct, frozen=True):
 
 
 class Events(msgspec.Struct, frozen=True):
-    """Events of the history: sent, of these CDNOW's, applied by the worker, dropped as repeats; applied a second of replay."""
+    """Events of the history: sent, of these CDNOW's, applied by the worker, dropped as repeats; applied a second.
+
+    evaluations   times that a customer's risk was computed: after each event, and when a silent customer was looked at
+    """
 
     sent: int
     cdnow: int
     applied: int
     duplicates: int
+    evaluations: int
     per_s: float
 
 
@@ -96,6 +100,7 @@ def summarise(system: DemoSystem, story: Story, tally: Tally, figures: Figures, 
             cdnow=story.cdnow_events,
             applied=figures.events,
             duplicates=figures.total("churnwatch_duplicates_total"),
+            evaluations=figures.total("churnwatch_decisions_total"),
             per_s=round(figures.events / max(times.replay_s + times.caught_up_s, 0.001), 1),
         ),
         alerts=Alerts(tally.alerts, tally.repeated, _by_decision(tally.counts)),
