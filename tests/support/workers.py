@@ -62,6 +62,10 @@ class WorkerProcess:
 
     # -- what it says -----------------------------------------------------------------------------------------------
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def exit_code(self) -> int | None:
         """None while it runs; negative: the signal that ended it."""
         return self._process.poll()
@@ -128,6 +132,10 @@ class WorkerProcess:
     def stop(self) -> int:
         """SIGTERM; the exit code. AssertionError if it takes longer than STOP_S."""
         self.ask_to_stop()
+        return self.wait()
+
+    def wait(self) -> int:
+        """The exit code of one that was asked to stop. AssertionError if it takes longer than STOP_S."""
         try:
             return self._process.wait(STOP_S)
         except subprocess.TimeoutExpired:
@@ -201,7 +209,7 @@ class Fleet:
         running = self.running()
         for worker in running:
             worker.ask_to_stop()
-        return [worker.stop() for worker in running]
+        return [worker.wait() for worker in running]
 
     def until(self, condition: Callable[[], bool], what: str, deadline_s: float = 60.0) -> None:
         """Return when condition() holds. AssertionError after the deadline, or when a worker failed that nobody killed."""
