@@ -23,13 +23,13 @@ from streams.runtime.intake import build_app
 from streams.runtime.metrics import CLOCK_STATES, Metrics
 from streams.runtime.models import ModelFeed
 from streams.runtime.owner import PartitionOwner
-from streams.runtime.partition import Shop
 from streams.runtime.prober import Prober
 from streams.runtime.redis_link import RedisLink
 from streams.runtime.redis_store import RedisPartitionStore
 from streams.runtime.rules import engine_rules, event_rules
 from streams.runtime.sender import Sender, aiokafka_options
 from streams.runtime.settings import KafkaSettings, Settings
+from streams.runtime.shop import Shop
 from streams.runtime.topics import CLOCK, INPUTS, check_partitions, topic_specs
 
 log = structlog.get_logger()
@@ -181,8 +181,8 @@ class Worker:
                     rank = TOPIC_RANKS[topic]
                     end = ends.get(rank)
                     if end is not None:
-                        self.metrics.lag.labels(topic, str(partition)).set(max(0, end - task.done.get(rank, -1) - 1))
-                self.metrics.outbox_depth.labels(str(partition)).set(task.publisher.depth or 0)
+                        self.metrics.lag.labels(topic, str(partition)).set(max(0, end - task.committer.done.get(rank, -1) - 1))
+                self.metrics.outbox_depth.labels(str(partition)).set(task.committer.publisher.depth or 0)
             self.metrics.intake_buffered_bytes.set(buffered)
             await asyncio.sleep(GAUGES_S)
 
@@ -202,8 +202,8 @@ class Worker:
         """Since when nothing of a partition's waiting messages has been acknowledged."""
         now_s, waiting = time.monotonic(), {}
         for partition, task in self.owner.tasks.items():
-            depth = task.publisher.depth or 0
-            acked = task.outbox_no - depth
+            depth = task.committer.publisher.depth or 0
+            acked = task.committer.outbox_no - depth
             if depth == 0 or self._progress.get(partition, (None,))[0] != acked:
                 self._progress[partition] = (acked, now_s)
             if depth:

@@ -18,7 +18,8 @@ from faust.types import TP
 from streams.columns import TOPIC_RANKS
 from streams.runtime.intake import Chunk, end_offset
 from streams.runtime.live_clock import Probe
-from streams.runtime.partition import PartitionTask, Shop
+from streams.runtime.partition import PartitionTask
+from streams.runtime.shop import Shop
 from streams.runtime.store import Fenced, LostCommits, Meta, StaleGeneration
 from streams.runtime.topics import CLOCK, INPUTS
 

@@ -1,0 +1,163 @@
+"""From a batch to a commit: bring the rows, fold and sweep, write all of it or nothing, hand the messages on."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alerts.alert import IngestionAlert
+from streams.columns import TOPIC_RANKS, Columns
+from streams.customer import read_records
+from streams.engine import Step, advance
+from streams.runtime.commits import JournalEntry, commit_request, messages, pack_state, unpack_state
+from streams.runtime.graveyard import Graveyard
+from streams.runtime.live_clock import ClockMemory, LiveClock
+from streams.runtime.outbox import OutboxPublisher
+from streams.runtime.shop import Shop
+from streams.runtime.step_metrics import count_step
+from streams.runtime.store import Meta
+from streams.state import PartitionState
+from streams.table import CustomerTable
+from streams.watermark import running
+
+ALL_DUE = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What one commit is about.
+
+    batch       rows to fold, in merge order
+    now_ms      watermark that the clock allows, ms; 0 = events and ticks only
+    offsets     topic rank -> offset up to which everything is in the batch, committed before, or a dead letter
+    sweep       whether looks of silent customers may fire
+    ingestion   alerts about missing data to send with it
+    """
+
+    batch: Columns
+    now_ms: int
+    offsets: dict[int, int]
+    sweep: bool
+    ingestion: Sequence[IngestionAlert] = ()
+
+
+class Committer:
+    """A partition's state as its owner has committed it, and the way to the next commit.
+
+    done        topic rank -> last offset that is committed
+    table       customers in memory; equal to what Redis holds
+    seq, outbox_no   numbers of the last commit and of the last message in it
+    committed_s when that was, s of the monotonic clock
+    """
+
+    def __init__(self, partition: int, meta: Meta, shop: Shop, graveyard: Graveyard, clock: LiveClock | None) -> None:
+        self._partition, self._shop, self._graveyard, self._clock = partition, shop, graveyard, clock
+        self._epoch, self._nonce = meta.epoch, meta.nonce
+        self.seq, self.outbox_no = meta.seq, meta.outbox_no
+        self.done = {TOPIC_RANKS[topic]: offset for topic, offset in meta.offsets.items()}
+        state = PartitionState() if meta.state is None else PartitionState.from_bytes(unpack_state(meta.state).engine)
+        self.table = CustomerTable(state, shop.settings.engine.cached_customers)
+        self.publisher = OutboxPublisher(shop.store, partition, meta.outbox_no, self._publish, backoff=shop.backoff)
+        self.committed_s = time.monotonic()
+
+    async def advance(self, work: Work) -> None:
+        """Fold, sweep and commit, in several commits where more customers come due at once than one should hold.
+
+        Every dead letter that `work.offsets` passes over must be in the graveyard by now.
+        """
+        # what is passed over must be safe in its topic before the commit that passes it over; what comes later is not passed
+        passed = self._graveyard.under_way()
+        while (stop_ms := await self._load(work)) is not None:
+            # rows beyond move the watermark beyond: to stop at it before them changes nothing of what they meet
+            _, after = self._watermarks(work.batch)
+            cut = int(np.searchsorted(after, stop_ms, side="right"))
+            part = work.batch.take(slice(0, cut))
+            taken = {int(rank): int(part.offset[part.rank == rank].max()) for rank in np.unique(part.rank)}
+            await self._step(Work(part, stop_ms, self.done | taken, sweep=True), passed)
+            work = replace(work, batch=work.batch.take(slice(cut, None)))
+        await self._step(work, passed)
+
+    def _watermarks(self, batch: Columns) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        return running(self.table.state.watermark_ms, batch.kind, batch.time_ms, self._shop.rules.lateness_ms)
+
+    async def _step(self, work: Work, passed: frozenset[asyncio.Task[None]]) -> None:
+        model = self._shop.model()
+        began_s = time.perf_counter()
+        step = advance(self.table, work.batch, work.now_ms, self._shop.rules, model, sweep=work.sweep)
+        self._shop.metrics.fold_seconds.observe(time.perf_counter() - began_s)
+        await self._graveyard.safe(passed)
+        await self._commit(work, step, model.version)
+
+    async def _load(self, work: Work) -> int | None:
+        """Bring the rows into the table that the step needs: the batch's customers', and those of who comes due.
+
+        Returns None, or where more come due than one commit should hold, the watermark at which to stop first, ms.
+        """
+        await self._bring(work.batch.customer.tolist())
+        if not work.sweep:
+            return None
+        most = self._shop.settings.engine.max_rows
+        watermark_ms = self.table.state.watermark_ms
+        _, after = self._watermarks(work.batch)
+        until_ms = max(int(after[-1]) if len(after) else 0, watermark_ms, work.now_ms)
+        due = await self._shop.store.due(self._partition, until_ms // 1000, most + 1)
+        await self._bring(due[:most])
+        if len(due) <= most:
+            return None
+        stop_s = int(self.table.records["due_s"][self.table.rows(due[:most])].max())
+        # customers who were due under a hold come at once: their times lie behind the watermark, so there is nowhere to stop
+        stop_ms = stop_s * 1000 if stop_s * 1000 > watermark_ms else None
+        await self._bring(await self._shop.store.due(self._partition, until_ms // 1000 if stop_ms is None else stop_s, ALL_DUE))
+        return stop_ms
+
+    async def _bring(self, customers: Sequence[str]) -> None:
+        """Read the rows of those that the table does not hold."""
+        ids = sorted({customer for customer in customers if customer and customer not in self.table.row_of})
+        if not ids:
+            return
+        blobs = await self._shop.store.load(self._partition, ids)
+        known = [(customer, blob) for customer, blob in zip(ids, blobs, strict=True) if blob is not None]
+        if known:
+            self.table.put([customer for customer, _ in known], read_records([blob for _, blob in known]))
+
+    async def _commit(self, work: Work, step: Step, model_version: str) -> None:
+        prefix = self._shop.settings.kafka.topic_prefix
+        outbox = messages(prefix, self.outbox_no, step, work.ingestion, self._journal(work, step, model_version))
+        inflow, memory = (self._clock.profile.to_bytes(), self._clock.memory) if self._clock else (b"", ClockMemory())
+        state = pack_state(step.state.to_bytes(), inflow, memory)
+        request = commit_request(self.seq + 1, step, self.table, work.offsets, state, outbox)
+        began_s = time.perf_counter()
+        await self._shop.store.commit(self._partition, self._epoch, self._nonce, request)
+        self._shop.metrics.commit_seconds.observe(time.perf_counter() - began_s)
+        self.seq, self.outbox_no, self.done = self.seq + 1, outbox[-1].number, work.offsets
+        self.committed_s = time.monotonic()
+        self.table.apply(step)
+        self.table.forget_unused()
+        self.publisher.committed(outbox)
+        count_step(self._shop.metrics, self._partition, step, len(work.batch))
+        self._shop.metrics.cache_rows.labels(str(self._partition)).set(len(self.table))
+
+    def _journal(self, work: Work, step: Step, model_version: str) -> JournalEntry:
+        return JournalEntry(
+            partition=self._partition,
+            seq=self.seq + 1,
+            epoch=self._epoch,
+            offsets={topic: work.offsets[rank] for topic, rank in TOPIC_RANKS.items() if work.offsets.get(rank, -1) >= 0},
+            rows=len(work.batch),
+            now_ms=work.now_ms,
+            sweep=work.sweep,
+            watermark_ms=step.state.watermark_ms,
+            model=model_version,
+            config_hash=self._shop.rules.context.alert.config_hash,
+        )
+
+    async def _publish(self, topic: str, key: bytes, value: bytes) -> None:
+        # outputs have the inputs' partitions (the worker checks it at the start), so this is where the key belongs anyway
+        await (await self._shop.sender.submit(topic, key, value, self._partition))
+        short = topic.removeprefix(self._shop.settings.kafka.topic_prefix)
+        self._shop.metrics.outbox_published[short].inc()

@@ -1,0 +1,38 @@
+"""What all partitions of a worker share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from detectors.parameters import BtydParameters
+from streams.contract import EventRules
+from streams.engine import EngineRules
+from streams.runtime.backoff import Backoff
+from streams.runtime.metrics import Metrics
+from streams.runtime.sender import Sender
+from streams.runtime.settings import Settings
+from streams.runtime.store import PartitionStore
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """Rules, connections and offsets.
+
+    model      the parameters in use now
+    now_ms     wall clock, ms; not asked in history mode
+    ends       (partition) -> topic rank -> end offset as the last fetch told, None when unknown
+    fetched    (partition) -> topic rank -> position of the consumer where nothing is on its way to the task, else None
+    """
+
+    settings: Settings
+    rules: EngineRules
+    events: EventRules
+    store: PartitionStore
+    sender: Sender
+    metrics: Metrics
+    model: Callable[[], BtydParameters]
+    now_ms: Callable[[], int]
+    ends: Callable[[int], dict[int, int | None]]
+    fetched: Callable[[int], dict[int, int | None]]
+    backoff: Backoff

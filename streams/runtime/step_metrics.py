@@ -1,0 +1,29 @@
+"""What one committed step adds to the metrics."""
+
+from __future__ import annotations
+
+from streams.engine import Step
+from streams.runtime.metrics import Metrics
+from streams.runtime.topics import INPUTS
+
+
+def count_step(metrics: Metrics, partition: int, step: Step, rows: int) -> None:
+    """Count a committed step of `rows` rows."""
+    stats = step.stats
+    for counters, (purchases, complaints, logins, refunds) in (
+        (metrics.events, stats.events),
+        (metrics.duplicates, stats.duplicates),
+    ):
+        for topic, count in zip(INPUTS, (purchases + refunds, complaints, logins), strict=True):
+            counters[topic].inc(count)
+    if rows:
+        metrics.batches.inc()
+        metrics.batch_rows.observe(rows)
+    metrics.risk.observe(stats.risk_bp)
+    for reason, count in zip(metrics.decisions, stats.decisions.tolist(), strict=True):
+        if count:
+            metrics.decisions[reason].inc(count)
+    for alert in step.alerts:
+        metrics.alerts[alert.tier, alert.decision].inc()
+    metrics.customers.put(partition, step.state.customers)
+    metrics.watermark.labels(str(partition)).set(step.state.watermark_ms / 1000)
