@@ -15,7 +15,7 @@ from msgspec import Meta
 
 from alerts.facts import CustomerFacts
 from alerts.ids import AlertId, Instant, MessageId, alert_id, rfc3339
-from alerts.policy import RESOLUTIONS, ReasonCode, Transition
+from alerts.policy import ReasonCode, Transition
 from alerts.stages.holdout import in_holdout
 from detectors.reasons import Reason
 
@@ -30,7 +30,7 @@ Count = Annotated[int, Meta(ge=1)]
 Score = Annotated[int, Meta(ge=1, le=5)]
 
 
-class ValueAtStake(msgspec.Struct, frozen=True):
+class ValueAtStake(msgspec.Struct, frozen=True, gc=False):
     """Money that leaves with the customer: minor units (ISO 4217) of `currency`, and what it was counted from."""
 
     amount_minor: int
@@ -38,14 +38,14 @@ class ValueAtStake(msgspec.Struct, frozen=True):
     basis: str
 
 
-class ModelRef(msgspec.Struct, frozen=True):
+class ModelRef(msgspec.Struct, frozen=True, gc=False):
     """Which model gave the risk."""
 
     name: str
     version: str
 
 
-class EventRef(msgspec.Struct, frozen=True):
+class EventRef(msgspec.Struct, frozen=True, gc=False):
     """The event at which a decision was made."""
 
     kind: Literal["purchase", "complaint", "login", "refund"]
@@ -53,7 +53,7 @@ class EventRef(msgspec.Struct, frozen=True):
     occurred_at: Instant
 
 
-class Alert(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="churnwatch.alert/1"):
+class Alert(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="schema", tag="churnwatch.alert/1"):
     """One transition of one customer's alert. A firing message has a tier above none, a resolved one has none."""
 
     alert_id: AlertId
@@ -139,13 +139,15 @@ def build_alert(
     event       that the customer was evaluated at; None for a look
     Raises ValueError for a holdout share outside 0..1.
     """
+    code = int(transition.decision)
+    resolved_by = _RESOLVED_BY.get(code)
     episode = alert_id(facts.customer_id, RULE, transition.episode_s)
     return Alert(
         alert_id=episode,
         message_id=f"{episode}-{transition.number}",
         transition=transition.number,
-        status="resolved" if transition.decision in RESOLUTIONS else "firing",
-        decision=_DECISIONS[transition.decision],
+        status="resolved" if resolved_by else "firing",
+        decision=_DECISIONS[code],
         rule=RULE,
         customer_id=facts.customer_id,
         tier=_TIERS[transition.tier],
@@ -168,7 +170,7 @@ def build_alert(
         model=model,
         config_hash=context.config_hash,
         event=event,
-        resolved_by=_RESOLVED_BY.get(transition.decision),
+        resolved_by=resolved_by,
     )
 
 
@@ -224,11 +226,12 @@ def _rounded(value: float | None, digits: int) -> float | None:
 _ENCODER = msgspec.json.Encoder()
 _DECODER: msgspec.json.Decoder[Alert | IngestionAlert] = msgspec.json.Decoder(Alert | IngestionAlert)
 _TIERS: tuple[Tier, ...] = ("none", "watch", "high", "critical")
-_DECISIONS: dict[ReasonCode, Decision] = {
-    ReasonCode.FIRED: "fired",
-    ReasonCode.ESCALATED: "escalated",
-    ReasonCode.DEESCALATED: "deescalated",
-    ReasonCode.RESOLVED_RETURNED: "resolved_returned",
-    ReasonCode.RESOLVED_RISK_FELL: "resolved_risk_fell",
+# Keyed by number: an enum's member is hashed by a function in Python.
+_DECISIONS: dict[int, Decision] = {
+    int(ReasonCode.FIRED): "fired",
+    int(ReasonCode.ESCALATED): "escalated",
+    int(ReasonCode.DEESCALATED): "deescalated",
+    int(ReasonCode.RESOLVED_RETURNED): "resolved_returned",
+    int(ReasonCode.RESOLVED_RISK_FELL): "resolved_risk_fell",
 }
-_RESOLVED_BY = {ReasonCode.RESOLVED_RETURNED: "purchase", ReasonCode.RESOLVED_RISK_FELL: "risk_fell"}
+_RESOLVED_BY = {int(ReasonCode.RESOLVED_RETURNED): "purchase", int(ReasonCode.RESOLVED_RISK_FELL): "risk_fell"}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import msgspec
 
 
-class CustomerFacts(msgspec.Struct, frozen=True, kw_only=True):
+class CustomerFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One customer at `as_of_ms`.
 
     purchases, purchase_days    purchase occasions, and different UTC days with one

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from statistics import median
 
-from benchmarks.stream import Stream, columns, make_stream
+from benchmarks.stream import columns, make_stream
 from detectors.parameters import SHIPPED
 from streams.columns import Columns
 from streams.engine import advance
@@ -40,22 +40,22 @@ class EngineResult:
 def measure_engine(events: int, span_days: int, batches: tuple[int, ...], repeats: int) -> list[EngineResult]:
     """Fold a whole stream for each batch size, `repeats` times each from empty tables. Run it in a process of its own."""
     settings = load_settings(None, {"CHURNWATCH_TIME__CLOCK": "history"})
-    stream = make_stream(events, span_days)
-    merged = columns(stream, event_rules(settings))
-    return [_measure(stream, merged, settings, rows, repeats) for rows in batches]
+    merged = columns(make_stream(events, span_days), event_rules(settings))  # the messages themselves are gone then
+    return [_measure(events, span_days, merged, settings, rows, repeats) for rows in batches]
 
 
-def _measure(stream: Stream, merged: dict[int, Columns], settings: Settings, rows: int, repeats: int) -> EngineResult:
+def _measure(
+    events: int, span_days: int, merged: dict[int, Columns], settings: Settings, rows: int, repeats: int
+) -> EngineResult:
     wall_s, cpu_s, looks, alerts = [], [], 0, 0
     for _ in range(repeats):
         began_wall_s, began_cpu_s = time.perf_counter(), time.process_time()
-        looks, alerts = _fold(stream.events, merged, settings, rows)
+        looks, alerts = _fold(events, merged, settings, rows)
         wall_s.append(time.perf_counter() - began_wall_s)
         cpu_s.append(time.process_time() - began_cpu_s)
-    events = stream.events
     return EngineResult(
         batch_rows=rows,
-        span_days=stream.span_days,
+        span_days=span_days,
         events=events,
         events_per_s=events / median(wall_s),
         cpu_us_per_event=median(cpu_s) / events * 1e6,

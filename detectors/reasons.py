@@ -41,7 +41,7 @@ class Contributions(NamedTuple):
     rhythm: Column
 
 
-class Reason(msgspec.Struct, frozen=True):
+class Reason(msgspec.Struct, frozen=True, gc=False):
     """One thing that is known about a customer and bears on the risk.
 
     feature        what it is about, one of `Feature`

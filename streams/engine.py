@@ -22,13 +22,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alerts.alert import Alert
-from alerts.policy import SENDS, ReasonCode, decide
+from alerts.policy import SENDS, ReasonCode, copied, decide
 from alerts.rules import PolicyRules
 from detectors.btyd import p_no_purchase, to_basis_points
 from detectors.parameters import BtydParameters
 from streams import rfm, windows
 from streams.columns import PURCHASE, TICK, Columns
-from streams.customer import Records, gather, join, last_purchase_day, new_records, scatter
+from streams.customer import Records, gather, last_purchase_day, new_records, scatter
 from streams.evaluations import Evaluations, settle
 from streams.explain import Context, Moved, explain
 from streams.features import closed_form_inputs
@@ -118,32 +118,21 @@ class _Advance:
 
     def __init__(self, table: CustomerTable, batch: Columns, rules: EngineRules, model: BtydParameters) -> None:
         self.table, self.rules, self.model, self.batch = table, rules, model, batch
-        ids = list(dict.fromkeys(batch.customer.tolist()))
-        if "" in (order := dict(zip(ids, range(len(ids)), strict=True))):  # ticks belong to no customer
-            ids.remove("")
-            order = dict(zip(ids, range(len(ids)), strict=True)) | {"": NO_EVENT}
-        self.ids = ids
-        self.slots = np.fromiter(map(order.__getitem__, batch.customer.tolist()), np.intp, len(batch))
+        self.ids, self.rows, self.slots = _customers(table, batch)
         self.before, self.after = running(table.state.watermark_ms, batch.kind, batch.time_ms, rules.lateness_ms)
-        self.rows = table.rows(ids)
-        self.work = self._load(self.rows)
+        self.work = new_records(0)
         self.evaluations = Evaluations()
         self.moved: list[Moved] = []
         self.duplicates = np.zeros(4, np.int64)
         self.late = self.looks = 0
         self.held = False
 
-    def _load(self, rows: NDArray[np.intp]) -> Records:
-        known = np.flatnonzero(rows >= 0)
-        work = new_records(len(rows))
-        scatter(work, known, gather(self.table.records, rows[known]))
-        return work
-
     def run(self, now_ms: int, *, sweep: bool) -> Step:
         self.held = not sweep
         watermark_ms = max(int(self.after[-1]) if len(self.after) else self.table.state.watermark_ms, now_ms)
         if sweep:
             self._add_due(watermark_ms)
+        self.work = _loaded(self.table, self.rows)
         old_cell = _cells(self.work)
         for events in self._rounds():
             self._round(events)
@@ -162,8 +151,7 @@ class _Advance:
         rows = rows[~np.isin(rows, self.rows)]
         if len(rows):
             self.rows = np.concatenate([self.rows, rows])
-            self.ids = self.ids + [self.table.ids[row] for row in rows.tolist()]
-            self.work = join(self.work, gather(self.table.records, rows))
+            self.ids += [self.table.ids[row] for row in rows.tolist()]
 
     def _rounds(self) -> list[NDArray[np.intp]]:
         """Positions in the batch by round: round k holds every customer's k-th event."""
@@ -238,7 +226,7 @@ class _Advance:
         bought = rows["purchases"] > 0
         risk_bp = to_basis_points(p_no_purchase(self.model, x, t_x, observed, self.rules.horizon_days)) * bought
         decided = decide(rows["policy"], risk_bp, as_of_ms, rows["purchases"], by_purchase, self.rules.policy)
-        rows["policy"] = decided.state
+        copied(decided.state, into=rows["policy"])
         rows["risk_bp"] = risk_bp
         rows["seen_ms"] = as_of_ms
         rows["due_s"] = next_look_s(rows, as_of_ms, decided.wants_look_ms, self.rules.looks)
@@ -268,6 +256,31 @@ class _Advance:
             decisions=np.bincount(reasons, minlength=len(ReasonCode)),
             risk_bp=self.evaluations.column("risk_bp"),
         )
+
+
+def _customers(table: CustomerTable, batch: Columns) -> tuple[list[str], NDArray[np.intp], NDArray[np.intp]]:
+    """(ids, rows, slots): the batch's customers, each once; where the table holds them, else -1; each event's place among them.
+
+    Those that the table holds come first, as they stand there; a tick's place is NO_EVENT. One look-up an event: the
+    table's own ids are met one after another, and a new customer's text is compared only with that of other new ones.
+    """
+    row_of_event = table.rows(batch.customer.tolist())
+    held = row_of_event >= 0
+    slots = np.full(len(batch), NO_EVENT, np.intp)
+    rows, slots[held] = np.unique(row_of_event[held], return_inverse=True)
+    ids = [table.ids[row] for row in rows.tolist()]
+    fresh = np.flatnonzero(~held & (batch.kind != TICK))
+    place: dict[str, int] = {}
+    slots[fresh] = [len(ids) + place.setdefault(customer, len(place)) for customer in batch.customer[fresh].tolist()]
+    return [*ids, *place], np.concatenate([rows, np.full(len(place), -1, np.intp)]), slots
+
+
+def _loaded(table: CustomerTable, rows: NDArray[np.intp]) -> Records:
+    """Copies of the table's rows; empty ones for -1."""
+    work = gather(table.records, np.maximum(rows, 0))
+    new = np.flatnonzero(rows < 0)
+    scatter(work, new, new_records(len(new)))
+    return work
 
 
 def _cells(work: Records) -> NDArray[np.int64]:
