@@ -166,8 +166,13 @@ def chunk_transport(owner: Owner) -> type[AiokafkaTransport]:
 
         async def seek(self, partition: TP, offset: int) -> None:
             await super().seek(partition, offset)
+            tp = TP(partition.topic, partition.partition)
             # faust keeps the last offset read, and drops records below it; and it takes 0 for "unknown"
-            self._read_offset[TP(partition.topic, partition.partition)] = offset - 1 if offset else None
+            self._read_offset[tp] = offset - 1 if offset else None
+            # and it commits nothing before all from Kafka's offset on is acknowledged; what Redis has passed never will be
+            self._committed_offset[tp] = offset or None
+            for kept in (self._acked, self._acked_index, self._gap):
+                kept[tp].clear()
 
     class ChunkTransport(AiokafkaTransport):
         Consumer = ChunkConsumer

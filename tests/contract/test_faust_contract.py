@@ -1,0 +1,266 @@
+"""What the intake relies on in faust-streaming 0.15.3 and aiokafka 0.14, private parts included; on both brokers
+where the broker has a say.
+
+A new version of either is taken by making this file pass, not before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from faust.types import TP
+from kafka import KafkaAdminClient
+
+from streams.runtime import intake
+from streams.runtime.intake import CHUNK_RECORDS, end_offset
+from tests.support.brokers import RunningBroker
+from tests.support.intake_app import Recorder, committed, running, until
+
+PARTITIONS = 4
+
+
+@pytest.fixture
+def topics(broker: RunningBroker, prefix: str) -> list[str]:
+    return made(broker, prefix)
+
+
+def made(broker: RunningBroker, prefix: str) -> list[str]:
+    """Three fresh topics of four partitions."""
+    names = [f"{prefix}{name}" for name in ("one", "two", "three")]
+    admin = KafkaAdminClient(bootstrap_servers=broker.bootstrap, request_timeout_ms=8_000)
+    try:
+        spec = {"num_partitions": PARTITIONS, "replication_factor": 1}
+        admin.create_topics(dict.fromkeys(names, spec), wait_for_metadata=True)
+    finally:
+        admin.close()
+    return names
+
+
+def partitions_of(topics: Sequence[str]) -> list[TP]:
+    return [TP(topic, partition) for topic in topics for partition in range(PARTITIONS)]
+
+
+async def send(broker: RunningBroker, counts: dict[TP, int], size: int = 20) -> None:
+    """So many records to each, in random turns."""
+    turns = [tp for tp, count in counts.items() for _ in range(count)]
+    random.Random(3).shuffle(turns)
+    async with AIOKafkaProducer(bootstrap_servers=broker.bootstrap, acks="all", linger_ms=20, max_batch_size=65_536) as producer:
+        futures = [await producer.send(tp.topic, b"x" * size, partition=tp.partition) for tp in turns]
+        await asyncio.gather(*futures)
+
+
+def test_the_versions_are_those_that_this_file_was_written_for() -> None:
+    assert version("faust-streaming") == "0.15.3"
+    assert version("aiokafka").split(".")[:2] == ["0", "14"]
+
+
+async def test_each_record_arrives_once_in_order_of_offsets_and_all_is_committed(
+    broker: RunningBroker, topics: list[str], prefix: str, tmp_path: Path
+) -> None:
+    counts = {tp: 2_500 + 100 * number for number, tp in enumerate(partitions_of(topics))}
+    counts[TP(topics[0], 0)] = 3 * CHUNK_RECORDS
+    await send(broker, counts)
+    async with running(broker, f"{prefix}group", topics, Recorder(), tmp_path) as found:
+        await until(lambda: found.received() >= sum(counts.values()), "every record")
+        for tp, count in counts.items():
+            assert found.offsets(tp) == list(range(count))
+        await until(lambda: committed(broker, f"{prefix}group") == counts, "all committed")
+        assert found.positions == counts
+    assert all(1 <= len(chunk.records) <= CHUNK_RECORDS for chunk in found.chunks)
+    assert all({(record.topic, record.partition) for record in chunk.records} == {tuple(chunk.tp)} for chunk in found.chunks)
+    assert all(chunk.nbytes == sum(len(record.value) for record in chunk.records) for chunk in found.chunks)
+    assert found.counted == {tp: 20 * count for tp, count in counts.items()}
+    assert len(found.chunks) < sum(counts.values()) / 100, "chunks, not records"
+
+
+async def test_a_position_is_never_ahead_of_what_was_handed_over(real_kafka: RunningBroker, prefix: str, tmp_path: Path) -> None:
+    """The merge takes a topic for read up to its position: records that come after would be out of order."""
+    topics = made(real_kafka, prefix)
+    tps = partitions_of(topics)
+    found, wrong = Recorder(), []
+
+    def reached(positions: dict[TP, int]) -> None:
+        # what the fetch before had brought is counted by now, 20 bytes each
+        wrong.extend((tp, at) for tp, at in found.positions.items() if at != found.counted[tp] // 20)
+        found.positions = dict(positions)
+
+    found.reached = reached  # type: ignore[method-assign, assignment]
+    async with running(real_kafka, f"{prefix}group", topics, found, tmp_path):
+        for _ in range(5):
+            await send(real_kafka, dict.fromkeys(tps, 200))
+        await until(lambda: found.received() == 1_000 * len(tps), "every record")
+        await until(lambda: found.positions == dict.fromkeys(tps, 1_000), "all positions")
+    assert wrong == []
+
+
+async def test_what_is_not_acknowledged_is_not_committed(real_kafka: RunningBroker, prefix: str, tmp_path: Path) -> None:
+    """In order, as partitions acknowledge. Out of order Faust commits what was never acknowledged."""
+    topics = made(real_kafka, prefix)
+    tp, group = TP(topics[0], 1), f"{prefix}group"
+    await send(real_kafka, {tp: 3 * CHUNK_RECORDS})
+    async with running(real_kafka, group, topics, Recorder(acks=False), tmp_path) as found:
+        await until(lambda: found.received() == 3 * CHUNK_RECORDS, "every record")
+        ends = [chunk.last_offset + 1 for chunk in found.chunks]
+        assert len(ends) >= 3
+        await found.acknowledge(0)
+        marker = TP(topics[1], 1)
+        await send(real_kafka, {marker: 1})
+        await until(lambda: len(found.chunks) > len(ends), "a record of another topic")
+        await found.acknowledge(len(ends))
+        await until(lambda: committed(real_kafka, group).get(marker) == 1, "a commit after those acknowledgements")
+        assert committed(real_kafka, group)[tp] == ends[0]
+        await found.acknowledge(*range(1, len(ends)))
+        await until(lambda: committed(real_kafka, group).get(tp) == ends[-1], "all of it committed")
+
+
+async def test_a_restart_reads_on_from_the_owners_offset_whatever_kafka_has_committed(
+    broker: RunningBroker, topics: list[str], prefix: str, tmp_path: Path
+) -> None:
+    ahead, behind, unread = TP(topics[0], 0), TP(topics[1], 0), TP(topics[2], 0)
+    group = f"{prefix}group"
+    await send(broker, {ahead: 100, behind: 100, unread: 100})
+    async with running(broker, group, topics, Recorder(), tmp_path / "first") as first:
+        await until(lambda: first.received() == 300, "every record")
+        await until(lambda: committed(broker, group) == {ahead: 100, behind: 100, unread: 100}, "all committed")
+    await send(broker, {ahead: 10, behind: 10, unread: 10})
+    starts = {ahead: 105, behind: 40, unread: 0}
+    async with running(broker, group, topics, Recorder(starts=starts), tmp_path / "second") as second:
+        await until(lambda: second.received() == 5 + 70 + 110, "the rest")
+        for tp, start in starts.items():
+            assert second.offsets(tp) == list(range(start, 110))
+        await until(lambda: committed(broker, group) == dict.fromkeys(starts, 110), "all committed")
+
+
+async def test_a_seek_while_reading_takes_back_what_was_fetched_and_reads_again(
+    real_kafka: RunningBroker, prefix: str, tmp_path: Path
+) -> None:
+    """So an owner goes on whose Redis lost its last commits."""
+    topics = made(real_kafka, prefix)
+    tps = partitions_of(topics)
+    await send(real_kafka, dict.fromkeys(tps, 2_000))
+    async with running(real_kafka, f"{prefix}group", topics, Recorder(), tmp_path) as found:
+        await until(lambda: found.received() > 4_000, "a part")
+        again = next(chunk.tp for chunk in found.chunks)
+        upto = len(found.chunks)
+        await found.app.consumer.seek(again, 500)
+        await until(lambda: found.offsets(again)[-1] == 1_999 and 500 in _since(found, upto, again), "all of it again")
+        await until(lambda: all(found.offsets(tp)[-1:] == [1_999] for tp in tps), "all the others")
+        for tp in tps:
+            if tp != again:
+                assert found.offsets(tp) == list(range(2_000))
+        since = _since(found, upto, again)
+        assert since[since.index(500) :] == list(range(500, 2_000))
+
+
+def _since(found: Recorder, upto: int, tp: TP) -> list[int]:
+    return [record.offset for chunk in found.chunks[upto:] if chunk.tp == tp for record in chunk.records]
+
+
+async def test_what_is_held_is_not_delivered_and_loses_nothing(
+    broker: RunningBroker, topics: list[str], prefix: str, tmp_path: Path
+) -> None:
+    tps = partitions_of(topics)
+    held = {TP(topics[0], 0), TP(topics[2], 3)}
+    await send(broker, dict.fromkeys(tps, 1_000))
+    async with running(broker, f"{prefix}group", topics, Recorder(holding=set(held)), tmp_path) as found:
+        await until(lambda: found.received() == 1_000 * (len(tps) - 2), "all that is not held")
+        await send(broker, dict.fromkeys(tps, 500))
+        await until(lambda: found.received() == 1_500 * (len(tps) - 2), "all that is not held")
+        assert not {chunk.tp for chunk in found.chunks} & held
+        found.holding |= set(tps)
+        await send(broker, dict.fromkeys(tps, 5))
+        found.holding -= held
+        await until(lambda: sum(len(found.offsets(tp)) for tp in held) == 2 * 1_505, "what was held")
+        assert found.received() <= 1_505 * 2 + 1_505 * (len(tps) - 2)
+        found.holding.clear()
+        await until(lambda: found.received() == 1_505 * len(tps), "everything")
+        for tp in tps:
+            assert found.offsets(tp) == list(range(1_505))
+
+
+async def test_two_workers_get_every_topic_of_the_partitions_they_own(
+    broker: RunningBroker, topics: list[str], prefix: str, tmp_path: Path
+) -> None:
+    group = f"{prefix}group"
+    async with running(broker, group, topics, Recorder(), tmp_path / "a") as first:
+        await until(lambda: first.claims, "the first claim")
+        assert first.claims[-1] == frozenset(partitions_of(topics))
+        async with running(broker, group, topics, Recorder(), tmp_path / "b") as second:
+            await until(lambda: second.claims and len(first.claims[-1]) == len(second.claims[-1]) == 6, "equal shares")
+            mine, others = first.claims[-1], second.claims[-1]
+            assert not mine & others
+            for share in (mine, others):
+                assert share == {TP(topic, tp.partition) for tp in share for topic in topics}
+            counts = dict.fromkeys(partitions_of(topics), 50)
+            await send(broker, counts)
+            await until(lambda: first.received() + second.received() >= 600, "every record")
+            for tp in counts:
+                assert (first if tp in mine else second).offsets(tp) == list(range(50))
+        await until(lambda: len(first.claims[-1]) == len(topics) * PARTITIONS, "all again", 60.0)
+
+
+# -- transactions: on Kafka; the embedded broker has none ------------------------------------------------------------------
+
+
+def sales(broker: RunningBroker, prefix: str) -> AIOKafkaProducer:
+    return AIOKafkaProducer(bootstrap_servers=broker.bootstrap, transactional_id=f"{prefix}sales")
+
+
+async def write(producer: AIOKafkaProducer, tp: TP, values: Sequence[bytes], *, commit: bool) -> None:
+    await producer.begin_transaction()
+    for value in values:
+        await producer.send_and_wait(tp.topic, value, partition=tp.partition)
+    await (producer.commit_transaction() if commit else producer.abort_transaction())
+
+
+async def test_aborted_records_never_arrive_and_gaps_are_passed(real_kafka: RunningBroker, prefix: str, tmp_path: Path) -> None:
+    topics = made(real_kafka, prefix)
+    tp, group = TP(topics[0], 2), f"{prefix}group"
+    async with sales(real_kafka, prefix) as producer, running(real_kafka, group, topics, Recorder(), tmp_path) as found:
+        for turn in range(4):
+            await write(producer, tp, [b"good %d" % turn] * 3, commit=True)
+            await write(producer, tp, [b"never happened"] * 2, commit=False)
+        # 3 records, a marker, 2 aborted records, a marker: seven offsets a turn
+        expected = [7 * turn + k for turn in range(4) for k in range(3)]
+        await until(lambda: found.offsets(tp) == expected, "the committed records")
+        await until(lambda: found.positions.get(tp) == 28, "a position behind the last marker")
+        assert end_offset(found.app, tp) == 28
+        assert (await found.app.consumer.highwaters(tp)) == {tp: 28}
+        await until(lambda: committed(real_kafka, group) == {tp: expected[-1] + 1}, "all committed")
+    assert {record.value[:4] for chunk in found.chunks for record in chunk.records} == {b"good"}
+
+
+async def test_an_open_transaction_is_not_waited_for(real_kafka: RunningBroker, prefix: str, tmp_path: Path) -> None:
+    """Nor does it keep what others write from being read to the end: the end is that of what is committed."""
+    topics = made(real_kafka, prefix)
+    tp = TP(topics[0], 2)
+    await send(real_kafka, {tp: 5})
+    group = f"{prefix}group"
+    async with sales(real_kafka, prefix) as producer, running(real_kafka, group, topics, Recorder(), tmp_path) as found:
+        await producer.begin_transaction()
+        await producer.send_and_wait(tp.topic, b"perhaps", partition=tp.partition)
+        await until(lambda: found.offsets(tp) == list(range(5)), "what stands before it")
+        await until(lambda: found.positions.get(tp) == end_offset(found.app, tp) == 5, "position and end before it")
+        assert (await found.app.consumer.highwaters(tp)) == {tp: 5}
+        await producer.commit_transaction()
+        await until(lambda: found.offsets(tp) == list(range(6)), "what it wrote")
+        await until(lambda: found.positions.get(tp) == end_offset(found.app, tp) == 7, "position and end behind its marker")
+
+
+async def test_a_fetch_that_brings_nothing_still_tells_positions(
+    broker: RunningBroker, topics: list[str], prefix: str, tmp_path: Path
+) -> None:
+    """A partition that has never held a record is caught up, and that must become known."""
+    async with running(broker, f"{prefix}group", topics, Recorder(), tmp_path) as found:
+        await until(lambda: found.positions == dict.fromkeys(partitions_of(topics), 0), "position 0 everywhere")
+        await until(lambda: all(end_offset(found.app, tp) == 0 for tp in partitions_of(topics)), "end 0 everywhere")
+        states = intake._partition_states(found.app)
+        assert sorted(TP(tp.topic, tp.partition) for tp, _ in states) == sorted(partitions_of(topics))
+        for _, state in states:
+            assert {"_position", "highwater", "lso"} <= vars(state).keys()

@@ -1,0 +1,125 @@
+"""The intake alone, in the test's own event loop: Faust as the worker sets it up, and an owner that only writes down."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from faust.types import TP
+from kafka import KafkaAdminClient
+
+from streams.runtime.intake import Chunk, build_app
+from tests.support.brokers import RunningBroker
+
+DEADLINE_S = 30.0
+
+
+@dataclass
+class Recorder:
+    """An owner without Redis (see intake.Owner).
+
+    starts     offsets that "Redis" knows, sought on every claim
+    holding    what is not to be fetched
+    acks       whether chunks are acknowledged on arrival
+    claims     what was assigned, claim by claim
+    chunks     what arrived, in order
+    events     (stream, event) of each of them, to acknowledge it
+    positions  as the last fetch told
+    counted    bytes handed over, as `fetched` told
+    """
+
+    starts: Mapping[TP, int] = field(default_factory=dict)
+    holding: set[TP] = field(default_factory=set)
+    acks: bool = True
+    claims: list[frozenset[TP]] = field(default_factory=list)
+    chunks: list[Chunk] = field(default_factory=list)
+    events: list[tuple[Any, Any]] = field(default_factory=list)
+    positions: dict[TP, int] = field(default_factory=dict)
+    counted: dict[TP, int] = field(default_factory=lambda: defaultdict(int))
+    app: Any = None
+
+    async def claim(self, assigned: frozenset[TP], generation: int) -> None:
+        assert generation >= 0
+        self.claims.append(assigned)
+        for tp, offset in self.starts.items():
+            if tp in assigned:
+                await self.app.consumer.seek(tp, offset)
+
+    def lease(self, _tp: TP) -> int:
+        return 1
+
+    def fetched(self, tp: TP, nbytes: int) -> None:
+        self.counted[TP(tp.topic, tp.partition)] += nbytes
+
+    def reached(self, positions: Mapping[TP, int]) -> None:
+        self.positions = dict(positions)
+
+    def held(self) -> frozenset[TP]:
+        return frozenset(self.holding)
+
+    async def receive(self, stream: Any, event: Any) -> None:
+        self.chunks.append(event.value)
+        self.events.append((stream, event))
+        if self.acks:
+            await stream.ack(event)
+
+    async def acknowledge(self, *numbers: int) -> None:
+        """Acknowledge the chunks that arrived as these, in this order."""
+        for number in numbers:
+            stream, event = self.events[number]
+            await stream.ack(event)
+
+    def offsets(self, tp: TP) -> list[int]:
+        """Offsets of all records of a partition, as they arrived."""
+        return [record.offset for chunk in self.chunks if chunk.tp == tp for record in chunk.records]
+
+    def received(self) -> int:
+        """Records that arrived."""
+        return sum(len(chunk.records) for chunk in self.chunks)
+
+
+@contextlib.asynccontextmanager
+async def running(
+    broker: RunningBroker, group: str, topics: Iterable[str], recorder: Recorder, folder: Path, **options: Any
+) -> AsyncIterator[Recorder]:
+    """The intake of one worker, from joining the group to leaving it."""
+    folder.mkdir(exist_ok=True)
+    settings = {
+        "broker": f"kafka://{broker.bootstrap}",
+        "datadir": folder,
+        "broker_commit_interval": 0.2,
+        "broker_session_timeout": 6.0,
+        "broker_heartbeat_interval": 0.5,
+        "broker_max_poll_records": 10_000,
+    }
+    recorder.app = build_app(group, list(topics), recorder, recorder.receive, settings | options)
+    await recorder.app.start()
+    try:
+        yield recorder
+    finally:
+        await recorder.app.stop()
+
+
+async def until(holds: Callable[[], object], what: str, deadline_s: float = DEADLINE_S) -> None:
+    """Let the loop run until `holds()`. AssertionError naming `what` after the deadline."""
+    try:
+        async with asyncio.timeout(deadline_s):
+            while not holds():
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        raise AssertionError(f"not within {deadline_s:g} s: {what}") from None
+
+
+def committed(broker: RunningBroker, group: str) -> dict[TP, int]:
+    """What the group has committed in Kafka."""
+    admin = KafkaAdminClient(bootstrap_servers=broker.bootstrap, request_timeout_ms=8_000)
+    try:
+        found = admin.list_group_offsets({group: None})[group]
+    finally:
+        admin.close()
+    return {TP(tp.topic, tp.partition): at.offset for tp, at in found.items() if at.offset >= 0}
