@@ -6,53 +6,21 @@ A new version of either is taken by making this file pass, not before.
 
 from __future__ import annotations
 
-import asyncio
-import random
-from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from aiokafka import AIOKafkaProducer
 from faust.types import TP
-from kafka import KafkaAdminClient
 
 from streams.runtime import intake
 from streams.runtime.intake import CHUNK_RECORDS, end_offset
 from tests.support.brokers import RunningBroker
-from tests.support.intake_app import Recorder, committed, running, until
-
-PARTITIONS = 4
+from tests.support.intake_app import PARTITIONS, Recorder, committed, made, partitions_of, running, send, until
 
 
 @pytest.fixture
 def topics(broker: RunningBroker, prefix: str) -> list[str]:
     return made(broker, prefix)
-
-
-def made(broker: RunningBroker, prefix: str) -> list[str]:
-    """Three fresh topics of four partitions."""
-    names = [f"{prefix}{name}" for name in ("one", "two", "three")]
-    admin = KafkaAdminClient(bootstrap_servers=broker.bootstrap, request_timeout_ms=8_000)
-    try:
-        spec = {"num_partitions": PARTITIONS, "replication_factor": 1}
-        admin.create_topics(dict.fromkeys(names, spec), wait_for_metadata=True)
-    finally:
-        admin.close()
-    return names
-
-
-def partitions_of(topics: Sequence[str]) -> list[TP]:
-    return [TP(topic, partition) for topic in topics for partition in range(PARTITIONS)]
-
-
-async def send(broker: RunningBroker, counts: dict[TP, int], size: int = 20) -> None:
-    """So many records to each, in random turns."""
-    turns = [tp for tp, count in counts.items() for _ in range(count)]
-    random.Random(3).shuffle(turns)
-    async with AIOKafkaProducer(bootstrap_servers=broker.bootstrap, acks="all", linger_ms=20, max_batch_size=65_536) as producer:
-        futures = [await producer.send(tp.topic, b"x" * size, partition=tp.partition) for tp in turns]
-        await asyncio.gather(*futures)
 
 
 def test_the_versions_are_those_that_this_file_was_written_for() -> None:
@@ -203,54 +171,6 @@ async def test_two_workers_get_every_topic_of_the_partitions_they_own(
             for tp in counts:
                 assert (first if tp in mine else second).offsets(tp) == list(range(50))
         await until(lambda: len(first.claims[-1]) == len(topics) * PARTITIONS, "all again", 60.0)
-
-
-# -- transactions: on Kafka; the embedded broker has none ------------------------------------------------------------------
-
-
-def sales(broker: RunningBroker, prefix: str) -> AIOKafkaProducer:
-    return AIOKafkaProducer(bootstrap_servers=broker.bootstrap, transactional_id=f"{prefix}sales")
-
-
-async def write(producer: AIOKafkaProducer, tp: TP, values: Sequence[bytes], *, commit: bool) -> None:
-    await producer.begin_transaction()
-    for value in values:
-        await producer.send_and_wait(tp.topic, value, partition=tp.partition)
-    await (producer.commit_transaction() if commit else producer.abort_transaction())
-
-
-async def test_aborted_records_never_arrive_and_gaps_are_passed(real_kafka: RunningBroker, prefix: str, tmp_path: Path) -> None:
-    topics = made(real_kafka, prefix)
-    tp, group = TP(topics[0], 2), f"{prefix}group"
-    async with sales(real_kafka, prefix) as producer, running(real_kafka, group, topics, Recorder(), tmp_path) as found:
-        for turn in range(4):
-            await write(producer, tp, [b"good %d" % turn] * 3, commit=True)
-            await write(producer, tp, [b"never happened"] * 2, commit=False)
-        # 3 records, a marker, 2 aborted records, a marker: seven offsets a turn
-        expected = [7 * turn + k for turn in range(4) for k in range(3)]
-        await until(lambda: found.offsets(tp) == expected, "the committed records")
-        await until(lambda: found.positions.get(tp) == 28, "a position behind the last marker")
-        assert end_offset(found.app, tp) == 28
-        assert (await found.app.consumer.highwaters(tp)) == {tp: 28}
-        await until(lambda: committed(real_kafka, group) == {tp: expected[-1] + 1}, "all committed")
-    assert {record.value[:4] for chunk in found.chunks for record in chunk.records} == {b"good"}
-
-
-async def test_an_open_transaction_is_not_waited_for(real_kafka: RunningBroker, prefix: str, tmp_path: Path) -> None:
-    """Nor does it keep what others write from being read to the end: the end is that of what is committed."""
-    topics = made(real_kafka, prefix)
-    tp = TP(topics[0], 2)
-    await send(real_kafka, {tp: 5})
-    group = f"{prefix}group"
-    async with sales(real_kafka, prefix) as producer, running(real_kafka, group, topics, Recorder(), tmp_path) as found:
-        await producer.begin_transaction()
-        await producer.send_and_wait(tp.topic, b"perhaps", partition=tp.partition)
-        await until(lambda: found.offsets(tp) == list(range(5)), "what stands before it")
-        await until(lambda: found.positions.get(tp) == end_offset(found.app, tp) == 5, "position and end before it")
-        assert (await found.app.consumer.highwaters(tp)) == {tp: 5}
-        await producer.commit_transaction()
-        await until(lambda: found.offsets(tp) == list(range(6)), "what it wrote")
-        await until(lambda: found.positions.get(tp) == end_offset(found.app, tp) == 7, "position and end behind its marker")
 
 
 async def test_a_fetch_that_brings_nothing_still_tells_positions(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from aiokafka import AIOKafkaProducer
 from faust.types import TP
 from kafka import KafkaAdminClient
 
@@ -17,6 +19,7 @@ from streams.runtime.intake import Chunk, build_app
 from tests.support.brokers import RunningBroker
 
 DEADLINE_S = 30.0
+PARTITIONS = 4
 
 
 @dataclass
@@ -123,3 +126,28 @@ def committed(broker: RunningBroker, group: str) -> dict[TP, int]:
     finally:
         admin.close()
     return {TP(tp.topic, tp.partition): at.offset for tp, at in found.items() if at.offset >= 0}
+
+
+def made(broker: RunningBroker, prefix: str) -> list[str]:
+    """Three fresh topics of four partitions."""
+    names = [f"{prefix}{name}" for name in ("one", "two", "three")]
+    admin = KafkaAdminClient(bootstrap_servers=broker.bootstrap, request_timeout_ms=8_000)
+    try:
+        spec = {"num_partitions": PARTITIONS, "replication_factor": 1}
+        admin.create_topics(dict.fromkeys(names, spec), wait_for_metadata=True)
+    finally:
+        admin.close()
+    return names
+
+
+def partitions_of(topics: Sequence[str]) -> list[TP]:
+    return [TP(topic, partition) for topic in topics for partition in range(PARTITIONS)]
+
+
+async def send(broker: RunningBroker, counts: dict[TP, int], size: int = 20) -> None:
+    """So many records to each, in random turns."""
+    turns = [tp for tp, count in counts.items() for _ in range(count)]
+    random.Random(3).shuffle(turns)
+    async with AIOKafkaProducer(bootstrap_servers=broker.bootstrap, acks="all", linger_ms=20, max_batch_size=65_536) as producer:
+        futures = [await producer.send(tp.topic, b"x" * size, partition=tp.partition) for tp in turns]
+        await asyncio.gather(*futures)
