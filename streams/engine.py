@@ -5,17 +5,16 @@ committed). The result does not depend on where batches are cut:
 
 - a batch is folded in rounds: round k holds every customer's k-th event, so no row is met twice by one column operation;
 - before an event is folded, that customer's looks fire that are due by the later of the event's time and the watermark
-just before
-  it; after the last event, those of every customer that are due by the watermark;
+  just before it; after the last event, those of every customer that are due by the watermark;
 - an event is evaluated at the latest of its own time, that watermark and the customer's previous evaluation; a look at
-the time it was due;
+  the time it was due;
 - what depends on other customers (the quintiles) is settled after the rounds, ordered by the watermark at which each
-evaluation belongs,
-  a UTC day at a time (see `evaluations.py`).
+  evaluation belongs, a UTC day at a time (see `evaluations.py`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,18 +98,26 @@ class Step:
 
 
 def advance(
-    table: CustomerTable, batch: Columns, now_ms: int, rules: EngineRules, model: BtydParameters, *, sweep: bool = True
+    table: CustomerTable,
+    batch: Columns,
+    now_ms: int,
+    rules: EngineRules,
+    model: BtydParameters,
+    *,
+    sweep: bool = True,
+    only: Sequence[str] | None = None,
 ) -> Step:
     """Fold a batch and fire what has come due.
 
     table    the partition's customers; must hold every row of the batch's customers that was ever stored, and of every
-    customer due
-             by the watermark this batch ends at
+             customer due by the watermark this batch ends at (or of `only`)
     batch    events in merge order, ticks among them
     now_ms   the watermark the clock allows, ms; 0 = only events and ticks move it
     sweep    False holds the looks of customers who send nothing (a stalled stream proves no silence)
+    only     of the customers who send nothing, look at these alone; the rest stay due. None = at all who are due.
+             The result is that of one sweep as long as the slices come in the order of the due times
     """
-    return _Advance(table, batch, rules, model).run(now_ms, sweep=sweep)
+    return _Advance(table, batch, rules, model).run(now_ms, sweep=sweep, only=only)
 
 
 class _Advance:
@@ -127,11 +134,11 @@ class _Advance:
         self.late = self.looks = 0
         self.held = False
 
-    def run(self, now_ms: int, *, sweep: bool) -> Step:
+    def run(self, now_ms: int, *, sweep: bool, only: Sequence[str] | None) -> Step:
         self.held = not sweep
         watermark_ms = max(int(self.after[-1]) if len(self.after) else self.table.state.watermark_ms, now_ms)
         if sweep:
-            self._add_due(watermark_ms)
+            self._add_due(self.table.due.due(watermark_ms // 1000) if only is None else self.table.rows(only))
         self.work = _loaded(self.table, self.rows)
         old_cell = _cells(self.work)
         for events in self._rounds():
@@ -145,9 +152,8 @@ class _Advance:
         alerts = explain(self.moved, rfm_scores, self.ids, self.batch, self.rules.context, self.model)
         return Step(self.ids, self.work, self.rows, state, alerts, self._stats())
 
-    def _add_due(self, watermark_ms: int) -> None:
-        """Bring in the customers of the table who come due and send nothing in this batch."""
-        rows = self.table.due.due(watermark_ms // 1000)
+    def _add_due(self, rows: NDArray[np.intp]) -> None:
+        """Bring in those of the table who come due and send nothing in this batch."""
         rows = rows[~np.isin(rows, self.rows)]
         if len(rows):
             self.rows = np.concatenate([self.rows, rows])

@@ -28,6 +28,7 @@ class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
     rows           events folded
     now_ms         watermark the clock gave, ms; 0 = events and ticks only
     sweep          whether looks of silent customers were allowed
+    looked_at      how many of those due, the earliest first, were looked at; null = all
     watermark_ms   the partition's watermark after it
     model, config_hash   versions in use
     """
@@ -39,6 +40,7 @@ class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
     now_ms: int
     sweep: bool
+    looked_at: int | None
     watermark_ms: int
     model: str
     config_hash: str

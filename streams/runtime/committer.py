@@ -25,18 +25,19 @@ from streams.state import PartitionState
 from streams.table import CustomerTable
 from streams.watermark import running
 
-ALL_DUE = 1_000_000_000
-
 
 @dataclass(frozen=True, slots=True)
 class Work:
     """What one commit is about.
+
+    Events and looks are those of `engine.advance`.
 
     batch       rows to fold, in merge order
     now_ms      watermark that the clock allows, ms; 0 = events and ticks only
     offsets     topic rank -> offset up to which everything is in the batch, committed before, or a dead letter
     sweep       whether looks of silent customers may fire
     ingestion   alerts about missing data to send with it
+    only        of the silent who are due, look at these alone; None = at all
     """
 
     batch: Columns
@@ -44,6 +45,7 @@ class Work:
     offsets: dict[int, int]
     sweep: bool
     ingestion: Sequence[IngestionAlert] = ()
+    only: Sequence[str] | None = None
 
 
 class Committer:
@@ -72,13 +74,14 @@ class Committer:
         """
         # what is passed over must be safe in its topic before the commit that passes it over; what comes later is not passed
         passed = self._graveyard.under_way()
-        while (stop_ms := await self._load(work)) is not None:
+        while (first := await self._load(work)) is not None:
             # rows beyond move the watermark beyond: to stop at it before them changes nothing of what they meet
+            stop_ms = self._due_by_ms(first)
             _, after = self._watermarks(work.batch)
             cut = int(np.searchsorted(after, stop_ms, side="right"))
             part = work.batch.take(slice(0, cut))
             taken = {int(rank): int(part.offset[part.rank == rank].max()) for rank in np.unique(part.rank)}
-            await self._step(Work(part, stop_ms, self.done | taken, sweep=True), passed)
+            await self._step(Work(part, stop_ms, self.done | taken, sweep=True, only=first), passed)
             work = replace(work, batch=work.batch.take(slice(cut, None)))
         await self._step(work, passed)
 
@@ -88,32 +91,33 @@ class Committer:
     async def _step(self, work: Work, passed: frozenset[asyncio.Task[None]]) -> None:
         model = self._shop.model()
         began_s = time.perf_counter()
-        step = advance(self.table, work.batch, work.now_ms, self._shop.rules, model, sweep=work.sweep)
+        step = advance(self.table, work.batch, work.now_ms, self._shop.rules, model, sweep=work.sweep, only=work.only)
         self._shop.metrics.fold_seconds.observe(time.perf_counter() - began_s)
         await self._graveyard.safe(passed)
         await self._commit(work, step, model.version)
 
-    async def _load(self, work: Work) -> int | None:
+    async def _load(self, work: Work) -> list[str] | None:
         """Bring the rows into the table that the step needs: the batch's customers', and those of who comes due.
 
-        Returns None, or where more come due than one commit should hold, the watermark at which to stop first, ms.
+        Returns None, or where more come due than one commit should hold, those who come due first.
         """
         await self._bring(work.batch.customer.tolist())
         if not work.sweep:
             return None
         most = self._shop.settings.engine.max_rows
-        watermark_ms = self.table.state.watermark_ms
         _, after = self._watermarks(work.batch)
-        until_ms = max(int(after[-1]) if len(after) else 0, watermark_ms, work.now_ms)
+        until_ms = max(int(after[-1]) if len(after) else 0, self.table.state.watermark_ms, work.now_ms)
         due = await self._shop.store.due(self._partition, until_ms // 1000, most + 1)
         await self._bring(due[:most])
-        if len(due) <= most:
-            return None
-        stop_s = int(self.table.records["due_s"][self.table.rows(due[:most])].max())
-        # customers who were due under a hold come at once: their times lie behind the watermark, so there is nowhere to stop
-        stop_ms = stop_s * 1000 if stop_s * 1000 > watermark_ms else None
-        await self._bring(await self._shop.store.due(self._partition, until_ms // 1000 if stop_ms is None else stop_s, ALL_DUE))
-        return stop_ms
+        return due[:most] if len(due) > most else None
+
+    def _due_by_ms(self, customers: Sequence[str]) -> int:
+        """The time by which all of these are due."""
+        rows = self.table.rows(customers)
+        if (rows < 0).any():
+            lost = customers[int(np.argmin(rows))]
+            raise RuntimeError(f"partition {self._partition}: {lost!r} is due and has no record; restore Redis, or rebuild")
+        return int(self.table.records["due_s"][rows].max()) * 1000
 
     async def _bring(self, customers: Sequence[str]) -> None:
         """Read the rows of those that the table does not hold."""
@@ -151,6 +155,7 @@ class Committer:
             rows=len(work.batch),
             now_ms=work.now_ms,
             sweep=work.sweep,
+            looked_at=None if work.only is None else len(work.only),
             watermark_ms=step.state.watermark_ms,
             model=model_version,
             config_hash=self._shop.rules.context.alert.config_hash,

@@ -155,7 +155,9 @@ class PartitionTask:
     async def _drain(self) -> None:
         self._note_ends()
         while not self._stopping and (batch := self.merge.take(self.shop.settings.engine.max_rows)) is not None:
-            await self._advance(batch, 0, sweep=not (self.clock and self.clock.holding))
+            # a long backlog must not be folded under a judgement of long ago
+            held = self.clock is not None and self._judge(self.clock).action is ClockAction.HOLD
+            await self._advance(batch, 0, sweep=not held)
             await asyncio.sleep(0)
             self._note_ends()
         if self.merge.done != {rank: self.committer.done.get(rank, -1) for rank in self.merge.done} and not self._stopping:
@@ -173,8 +175,7 @@ class PartitionTask:
         """Let the wall clock move the watermark, where the rule allows it."""
         assert self.clock is not None
         probe, now_ms = self.probe, self.shop.now_ms()
-        decision = self.clock.observe(probe, self._lag(probe), now_ms)
-        self.shop.metrics.clock(self.partition, _clock_state(decision))
+        decision = self._judge(self.clock)
         alerts = self.clock.ingestion_alerts(now_ms)
         for alert in alerts:
             self._log.warning("ingestion alert", status=alert.status, reason=alert.reason, text=alert.text)
@@ -185,6 +186,12 @@ class PartitionTask:
             self._ticked_s = time.monotonic()
         elif alerts:
             await self._advance(empty_columns(0), 0, sweep=False, ingestion=alerts)
+
+    def _judge(self, clock: LiveClock) -> ClockDecision:
+        """What the clock may do by what is seen now."""
+        decision = clock.observe(self.probe, self._lag(self.probe), self.shop.now_ms())
+        self.shop.metrics.clock(self.partition, _clock_state(decision))
+        return decision
 
     def _lag(self, probe: Probe | None) -> int:
         """Records below the ends that the broker told, and that are not folded."""
