@@ -1,32 +1,40 @@
-"""How many events this hour of the week usually brings, so that a dried-up source is told from silent customers.
+"""How many events this hour of the week usually brings on each topic, so that a dried-up source is told from silent customers.
 
 For each of the week's 168 hours (UTC, slot 0 begins on Thursday 00:00, as 1970 did) an exponentially weighted mean:
 
     mean = sum(count * w) / sum(w),   w = 2 ** (-age / HALF_LIFE_HOURS)
 
-with a half-life of four weeks. The sums start empty, so the mean is unbiased from the first week on.
+with a half-life of four weeks. The sums start empty, so the mean is unbiased from the first week on. Each topic has its own:
+one that dries up must not hide behind another that brings ten times as much.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.columns import TOPIC_RANKS
+
+TOPICS = tuple(topic for topic in TOPIC_RANKS if topic != "clock")
+"""The inputs, in the order of their ranks."""
+
 HOUR_MS = 3_600_000
 WEEK_HOURS = 168
 HALF_LIFE_HOURS = 4 * WEEK_HOURS
-PROFILE_BYTES = 3 * WEEK_HOURS * 4
+TOPIC_BYTES = 3 * WEEK_HOURS * 4
+PROFILE_BYTES = len(TOPICS) * TOPIC_BYTES
 MAX_WINDOW_S = WEEK_HOURS * 3600
 MAX_HOUR_INDEX = 1 << 24
 """float32 holds whole numbers exactly up to here (the year 3883)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class InflowProfile:
-    """The usual week. A value: `fed` gives a new one.
+class TopicInflow:
+    """The usual week of one topic. A value: `fed` gives a new one.
 
     table   float32, one column an hour of the week: weighted mean count; sum of weights (0: never seen); hour last fed,
             hours since 1970 UTC
@@ -35,11 +43,11 @@ class InflowProfile:
     table: NDArray[np.float32]
 
     @staticmethod
-    def empty() -> InflowProfile:
+    def empty() -> TopicInflow:
         """Nothing is known: nothing is expected."""
-        return InflowProfile(np.zeros((3, WEEK_HOURS), np.float32))
+        return TopicInflow(np.zeros((3, WEEK_HOURS), np.float32))
 
-    def fed(self, hour_index: int, count: int) -> InflowProfile:
+    def fed(self, hour_index: int, count: int) -> TopicInflow:
         """The profile after one complete hour.
 
         hour_index   floor(ms / HOUR_MS) of an hour that is over, fed in ascending order; one that is not later than the
@@ -59,7 +67,7 @@ class InflowProfile:
         kept = weight * 2.0 ** (-(hour_index - last) / HALF_LIFE_HOURS)
         table = self.table.copy()
         table[:, slot] = mean + (count - mean) / (kept + 1.0), kept + 1.0, hour_index
-        return InflowProfile(table)
+        return TopicInflow(table)
 
     def expected(self, now_ms: int, window_s: float) -> float:
         """Events usually seen in the `window_s` seconds before `now_ms`.
@@ -76,18 +84,59 @@ class InflowProfile:
         return float((self.table[0, hours % WEEK_HOURS].astype(np.float64) * covered).sum())
 
     def to_bytes(self) -> bytes:
-        """PROFILE_BYTES bytes, little-endian float32; `from_bytes` gives the same profile back, bit for bit."""
+        """TOPIC_BYTES bytes, little-endian float32; `from_bytes` gives the same profile back, bit for bit."""
         return self.table.astype("<f4").tobytes()
 
     @staticmethod
-    def from_bytes(data: bytes) -> InflowProfile:
+    def from_bytes(data: bytes) -> TopicInflow:
         """Raises ValueError for bytes that are no profile."""
-        if len(data) != PROFILE_BYTES:
-            raise ValueError(f"inflow profile: {len(data)} bytes instead of {PROFILE_BYTES}; drop it, it is learnt anew")
+        if len(data) != TOPIC_BYTES:
+            raise ValueError(f"inflow profile: {len(data)} bytes instead of {TOPIC_BYTES}; drop it, it is learnt anew")
         table = np.frombuffer(data, "<f4").reshape(3, WEEK_HOURS).astype(np.float32)
         if not (np.isfinite(table).all() and (table >= 0).all()):
             raise ValueError("inflow profile: holds negative or infinite values; drop it, it is learnt anew")
-        return InflowProfile(table)
+        return TopicInflow(table)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class InflowProfile:
+    """The usual week of every topic. A value: `fed` gives a new one.
+
+    weeks   topic -> its usual week, for each of TOPICS in their order
+    """
+
+    weeks: Mapping[str, TopicInflow]
+
+    @staticmethod
+    def empty() -> InflowProfile:
+        """Nothing is known: nothing is expected."""
+        return InflowProfile({topic: TopicInflow.empty() for topic in TOPICS})
+
+    def fed(self, hour_index: int, counts: Mapping[str, int]) -> InflowProfile:
+        """The profile after one complete hour, as `TopicInflow.fed` of each topic.
+
+        counts   topic -> events of that hour, >= 0, of every topic: one that brought nothing has to say so
+        """
+        return InflowProfile({topic: week.fed(hour_index, counts[topic]) for topic, week in self.weeks.items()})
+
+    def to_bytes(self) -> bytes:
+        """PROFILE_BYTES bytes, topic after topic; `from_bytes` gives the same profile back, bit for bit."""
+        return b"".join(self.weeks[topic].to_bytes() for topic in TOPICS)
+
+    @staticmethod
+    def from_bytes(data: bytes) -> InflowProfile:
+        """Raises ValueError for bytes that are no profile.
+
+        TOPIC_BYTES bytes are what was written before topics were told apart: their sum says nothing of any one of them,
+        so that all are learnt anew.
+        """
+        if len(data) == TOPIC_BYTES:
+            TopicInflow.from_bytes(data)
+            return InflowProfile.empty()
+        if len(data) != PROFILE_BYTES:
+            raise ValueError(f"inflow profile: {len(data)} bytes instead of {PROFILE_BYTES}; drop it, it is learnt anew")
+        parts = (data[at : at + TOPIC_BYTES] for at in range(0, PROFILE_BYTES, TOPIC_BYTES))
+        return InflowProfile({topic: TopicInflow.from_bytes(part) for topic, part in zip(TOPICS, parts, strict=True)})
 
 
 def far_below(count: float, expected: float, share: float, min_expected: float) -> bool:

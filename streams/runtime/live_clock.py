@@ -13,19 +13,19 @@ import msgspec
 
 from alerts.alert import IngestionAlert, build_ingestion_alert
 from streams.clock_rule import ClockAction, ClockDecision, ClockReason, ClockRule, Observation, decide_clock
-from streams.inflow import HOUR_MS, InflowProfile, far_below
+from streams.inflow import HOUR_MS, TOPICS, InflowProfile, far_below
 from streams.runtime.settings import TimeSettings
 
 HELD_TEXTS = {
     ClockReason.BROKER_UNREACHABLE: "the broker does not answer; silence alerts are held",
     ClockReason.LAG_NOT_SHRINKING: "events are waiting and the lag does not shrink; silence alerts are held",
     ClockReason.HEARTBEAT_MISSING: "the sources' heartbeat on churn.clock is missing; silence alerts are held",
-    ClockReason.LOW_INFLOW: "far fewer events arrive than this hour usually brings; silence alerts are held",
+    ClockReason.LOW_INFLOW: "far fewer {topics} arrive than this hour usually brings; silence alerts are held",
 }
 RESOLVED_TEXTS = {
     ClockReason.CAUGHT_UP: "all is read and the clock runs again",
     ClockReason.CATCHING_UP: "events are read again",
-    ClockReason.LOW_INFLOW_RELEASED: "few events still arrive; after time.hold_max_s that counts as the truth, and alerts go out",
+    ClockReason.LOW_INFLOW_RELEASED: "few {topics} still arrive; after time.hold_max_s that counts as true, and alerts go out",
 }
 _OF_THE_SOURCES = {ClockReason.HEARTBEAT_MISSING, ClockReason.LOW_INFLOW}
 
@@ -48,11 +48,13 @@ class ClockMemory(msgspec.Struct, frozen=True):
     heartbeat_ms    when the last heartbeat was appended, ms since 1970; 0 = none yet
     held_since_ms   when the ingestion alert that stands was raised, ms since 1970; 0 = none does
     held_reason     why the clock was held last, while one stands
+    low_since_ms    topic -> since when its inflow has been far below usual, ms since 1970; the others' is not
     """
 
     heartbeat_ms: int = 0
     held_since_ms: int = 0
     held_reason: str = ""
+    low_since_ms: dict[str, int] = {}
 
 
 @dataclass(slots=True)
@@ -61,7 +63,7 @@ class LiveClock:
 
     rules            settings of time
     started_ms       when the partition was taken
-    profile          usual inflow, from the store
+    profile          usual inflow of each topic, from the store
     remembered       what the former owner's clock left in the store
     """
 
@@ -78,10 +80,10 @@ class LiveClock:
     _lag: int = 0
     _lag_shrunk_ms: int = field(init=False)
     _hour: int = field(init=False)
-    _in_hour: int = 0
+    _in_hour: dict[str, int] = field(init=False)
     _hour_whole: bool = False
     _hour_usual: bool = True
-    _low_since_ms: int | None = field(init=False)
+    _low_since_ms: dict[str, int] = field(init=False)
     _held: ClockReason | None = field(init=False)
     _sources: ClockReason | None = field(init=False)
     _ended_by: ClockReason = ClockReason.CATCHING_UP
@@ -89,29 +91,29 @@ class LiveClock:
 
     def __post_init__(self) -> None:
         self._answered_ms = self._seen_ms = self._awake_ms = self._caught_up_ms = self._lag_shrunk_ms = self.started_ms
-        self._hour = self.started_ms // HOUR_MS
+        self._hour, self._in_hour = self.started_ms // HOUR_MS, dict.fromkeys(TOPICS, 0)
         memory = self.remembered
         self.last_heartbeat_ms = memory.heartbeat_ms or None
         self._told_ms = memory.held_since_ms or None
         self._held = next((reason for reason in HELD_TEXTS if self._told_ms and reason == memory.held_reason), None)
         self._sources = self._held if self._held in _OF_THE_SOURCES else None
-        self._low_since_ms = self._told_ms if self._held is ClockReason.LOW_INFLOW else None
+        self._low_since_ms = {topic: memory.low_since_ms[topic] for topic in TOPICS if topic in memory.low_since_ms}
 
     @property
     def memory(self) -> ClockMemory:
         """What to keep with the partition's next commit."""
         held = self._held.value if self._held and self._told_ms else ""
-        return ClockMemory(self.last_heartbeat_ms or 0, self._told_ms or 0, held)
+        return ClockMemory(self.last_heartbeat_ms or 0, self._told_ms or 0, held, dict(self._low_since_ms))
 
     @property
     def holding(self) -> bool:
         """Whether silence proves nothing now, so that looks of silent customers must wait."""
         return self._held is not None
 
-    def arrived(self, events: int, now_ms: int) -> None:
-        """So many events were received now."""
+    def arrived(self, topic: str, events: int, now_ms: int) -> None:
+        """So many events of `topic`, one of TOPICS, were received now."""
         self._enter_hour(now_ms)
-        self._in_hour += events
+        self._in_hour[topic] += events
 
     def beat(self, appended_ms: int) -> None:
         """A heartbeat of the sources was appended then."""
@@ -134,7 +136,8 @@ class LiveClock:
             last_fetch_ok_ms=max(self._answered_ms, self._awake_ms),
             last_heartbeat_ms=self.last_heartbeat_ms,
             heartbeat_timeout_s=self.rules.heartbeat_timeout_s,
-            low_inflow_since_ms=self._low_since_ms,
+            # the topic that dried up last: one that was taken for the truth must not let go of another
+            low_inflow_since_ms=max(self._low_since_ms.values(), default=None),
         )
         decision = decide_clock(seen, ClockRule(self.rules.stalled_after_s, self.rules.hold_max_s))
         self._follow(decision)
@@ -156,7 +159,7 @@ class LiveClock:
         return []
 
     def _alert(self, reason: ClockReason, since_ms: int, now_ms: int, *, resolved: bool) -> IngestionAlert:
-        text = f"partition {self.partition}: {(RESOLVED_TEXTS if resolved else HELD_TEXTS)[reason]}"
+        words = (RESOLVED_TEXTS if resolved else HELD_TEXTS)[reason].format(topics=self._low_topics(now_ms))
         return build_ingestion_alert(
             self.partition,
             reason.value,
@@ -164,8 +167,14 @@ class LiveClock:
             transition=2 if resolved else 1,
             since_ms=since_ms,
             as_of_ms=now_ms,
-            text=text,
+            text=f"partition {self.partition}: {words}",
         )
+
+    def _low_topics(self, now_ms: int) -> str:
+        """The topics far below usual; only those not taken for the truth yet, where there are such."""
+        low = [topic for topic in TOPICS if topic in self._low_since_ms]
+        doubted = [topic for topic in low if now_ms - self._low_since_ms[topic] <= self.rules.hold_max_s * 1000]
+        return " and ".join(doubted or low)
 
     def _note(self, probe: Probe | None, lag: int, now_ms: int) -> None:
         # a worker that was itself frozen, or whose clock was set, has not seen the broker silent for all that time
@@ -198,19 +207,20 @@ class LiveClock:
         if hour == self._hour + 1 and self._hour_whole and self._hour_usual:
             self.profile = self.profile.fed(self._hour, self._in_hour)
         self._hour_whole = hour == self._hour + 1
-        self._hour, self._in_hour, self._hour_usual = hour, 0, True
+        self._hour, self._in_hour, self._hour_usual = hour, dict.fromkeys(TOPICS, 0), True
 
     def _judge_inflow(self, now_ms: int) -> None:
-        """Judge the hour so far once half of it is over; until then, and where it shows neither, the former verdict stands.
+        """Judge each topic once half the hour is over; until then, and where it shows neither, the former verdict stands.
 
         Low ends at twice the share at which it begins, so that inflow on the border is told once and not every hour.
         """
         into_hour_s = (now_ms % HOUR_MS) / 1000
         if into_hour_s < HOUR_MS / 2000 or not self._hour_whole:
             return
-        expected = self.profile.expected(now_ms, into_hour_s)
         share = self.rules.low_inflow_share
-        if far_below(self._in_hour, expected, share, self.rules.low_inflow_min_expected):
-            self._low_since_ms = self._low_since_ms or now_ms
-        elif self._in_hour >= max(1.0, min(1.0, 2 * share) * expected):
-            self._low_since_ms = None
+        for topic, week in self.profile.weeks.items():
+            count, expected = self._in_hour[topic], week.expected(now_ms, into_hour_s)
+            if far_below(count, expected, share, self.rules.low_inflow_min_expected):
+                self._low_since_ms.setdefault(topic, now_ms)
+            elif count >= max(1.0, min(1.0, 2 * share) * expected):
+                self._low_since_ms.pop(topic, None)

@@ -85,7 +85,7 @@ class PartitionTask:
         if decoded.unknown_fields:
             self.shop.metrics.unknown_fields[topic].inc(decoded.unknown_fields)
         if self.clock:
-            self.clock.arrived(len(chunk.records), now_ms)
+            self.clock.arrived(topic, len(chunk.records), now_ms)
         self.merge.push(rank, decoded.columns, chunk.last_offset, chunk.last_offset + 1, _memory_bytes(chunk))
         return decoded.dead
 

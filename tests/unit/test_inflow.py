@@ -9,24 +9,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.inflow import HOUR_MS, PROFILE_BYTES, WEEK_HOURS, InflowProfile, far_below
+from streams.inflow import HOUR_MS, PROFILE_BYTES, TOPIC_BYTES, TOPICS, WEEK_HOURS, InflowProfile, TopicInflow, far_below
+from streams.runtime.topics import INPUTS
 
 MONDAY = 17_000 * 24  # an hour index; which weekday it is does not matter
 
 
-def fed(counts: list[tuple[int, int]]) -> InflowProfile:
-    profile = InflowProfile.empty()
+def fed(counts: list[tuple[int, int]]) -> TopicInflow:
+    profile = TopicInflow.empty()
     for hour_index, count in counts:
         profile = profile.fed(hour_index, count)
     return profile
 
 
-def usual(profile: InflowProfile, hour_index: int) -> float:
+def usual(profile: TopicInflow, hour_index: int) -> float:
     return profile.expected((hour_index + 1) * HOUR_MS, 3600)
 
 
 def test_nothing_is_expected_before_anything_was_seen() -> None:
-    assert usual(InflowProfile.empty(), MONDAY) == 0.0
+    assert usual(TopicInflow.empty(), MONDAY) == 0.0
 
 
 def test_after_one_week_the_hour_expects_what_it_saw_and_its_neighbours_nothing() -> None:
@@ -77,8 +78,8 @@ def test_an_hour_fed_again_or_out_of_order_changes_nothing() -> None:
 def test_bytes_give_the_same_profile_back_also_for_what_follows(counts: list[tuple[int, int]]) -> None:
     profile = fed([(MONDAY + hour, count) for hour, count in sorted(counts)])
     data = profile.to_bytes()
-    assert len(data) == PROFILE_BYTES == 2016
-    again = InflowProfile.from_bytes(data)
+    assert len(data) == TOPIC_BYTES == 2016
+    again = TopicInflow.from_bytes(data)
     assert again.fed(MONDAY + 3_000, 7).to_bytes() == profile.fed(MONDAY + 3_000, 7).to_bytes()
     assert again.to_bytes() == data
 
@@ -86,19 +87,49 @@ def test_bytes_give_the_same_profile_back_also_for_what_follows(counts: list[tup
 @pytest.mark.parametrize("data", [b"", b"\0" * 2015, np.full(504, np.nan, "<f4").tobytes(), np.full(504, -1, "<f4").tobytes()])
 def test_bytes_that_are_no_profile_are_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match="inflow profile"):
-        InflowProfile.from_bytes(data)
+        TopicInflow.from_bytes(data)
 
 
 @pytest.mark.parametrize(("hour_index", "count"), [(-1, 0), (1 << 24, 0), (MONDAY, -1)])
 def test_impossible_hours_and_counts_are_refused(hour_index: int, count: int) -> None:
     with pytest.raises(ValueError, match=r"hour_index|count"):
-        InflowProfile.empty().fed(hour_index, count)
+        TopicInflow.empty().fed(hour_index, count)
 
 
 @pytest.mark.parametrize("window_s", [0, -1, 7 * 86_400 + 1, float("nan")])
 def test_impossible_windows_are_refused(window_s: float) -> None:
     with pytest.raises(ValueError, match="window_s"):
-        InflowProfile.empty().expected(MONDAY * HOUR_MS, window_s)
+        TopicInflow.empty().expected(MONDAY * HOUR_MS, window_s)
+
+
+def test_the_topics_are_the_inputs() -> None:
+    assert TOPICS == INPUTS
+    assert tuple(InflowProfile.empty().weeks) == INPUTS
+
+
+def test_each_topic_learns_its_own_and_keeps_it_in_bytes() -> None:
+    counts = {"purchases": 12, "complaints": 0, "logins": 120}
+    profile = InflowProfile.empty().fed(MONDAY, counts)
+    again = InflowProfile.from_bytes(profile.to_bytes())
+    assert len(again.to_bytes()) == PROFILE_BYTES == 6048
+    assert {topic: usual(week, MONDAY) for topic, week in again.weeks.items()} == counts
+    assert again.to_bytes() == profile.to_bytes()
+
+
+def test_a_profile_over_all_topics_together_is_learnt_anew() -> None:
+    former = fed([(MONDAY, 120)]).to_bytes()
+    assert InflowProfile.from_bytes(former).to_bytes() == InflowProfile.empty().to_bytes()
+
+
+@pytest.mark.parametrize("data", [b"", b"\0" * 6047, b"\0" * 4032, np.full(1512, np.nan, "<f4").tobytes()])
+def test_bytes_that_are_no_profile_of_all_topics_are_refused(data: bytes) -> None:
+    with pytest.raises(ValueError, match="inflow profile"):
+        InflowProfile.from_bytes(data)
+
+
+def test_an_hour_must_say_how_much_every_topic_brought() -> None:
+    with pytest.raises(KeyError):
+        InflowProfile.empty().fed(MONDAY, {"purchases": 1, "logins": 1})
 
 
 FAR_BELOW = {

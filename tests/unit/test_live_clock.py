@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 
 from alerts.alert import IngestionAlert
 from streams.clock_rule import ClockDecision, ClockReason
-from streams.inflow import HOUR_MS, WEEK_HOURS, InflowProfile
+from streams.inflow import HOUR_MS, TOPICS, WEEK_HOURS, InflowProfile
+from streams.runtime.commits import pack_state, unpack_state
 from streams.runtime.live_clock import HELD_TEXTS, RESOLVED_TEXTS, ClockMemory, LiveClock, Probe
 from streams.runtime.settings import TimeSettings
 
 START = 20_000 * 24 * HOUR_MS
 STEP_MS = 500
-USUAL = 120  # events an hour
+USUAL = 120  # events an hour and topic
 
 
 class Partition:
@@ -38,24 +39,27 @@ class Partition:
         self.decision: ClockDecision | None = None
         self.told: list[IngestionAlert] = []
 
-    def run(self, seconds: float, *, step_ms: int = STEP_MS, events_an_hour: float = 0.0) -> None:
-        """Let time pass; events arrive evenly."""
-        owed = 0.0
+    def run(self, seconds: float, *, step_ms: int = STEP_MS, events_an_hour: float | Mapping[str, float] = 0.0) -> None:
+        """Let time pass; events arrive evenly: as many of each topic as its name says, or of all topics the same."""
+        rates = events_an_hour if isinstance(events_an_hour, Mapping) else dict.fromkeys(TOPICS, events_an_hour)
+        owed = dict.fromkeys(rates, 0.0)
         for _ in range(round(seconds * 1000 / step_ms)):
             self.now_ms += step_ms
-            owed += events_an_hour * step_ms / HOUR_MS
-            self.clock.arrived(int(owed), self.now_ms)
-            owed -= int(owed)
+            for topic, rate in rates.items():
+                owed[topic] += rate * step_ms / HOUR_MS
+                self.clock.arrived(topic, int(owed[topic]), self.now_ms)
+                owed[topic] -= int(owed[topic])
             if self.answers:
                 self.probe = Probe(self.now_ms, {0: 0, 1: 0, 2: 0})
             self.decision = self.clock.observe(self.probe, self.lag(), self.now_ms)
             self.told += self.clock.ingestion_alerts(self.now_ms)
 
     def moved_on(self, seconds: float = 0.0, **rules: object) -> Partition:
-        """The same partition with its next owner, who takes it after so many seconds."""
+        """The same partition with its next owner, who takes it after so many seconds and knows what a commit stored."""
+        stored = unpack_state(pack_state(b"", self.clock.profile.to_bytes(), self.clock.memory))
         start_ms = self.now_ms + round(seconds * 1000)
         rules = rules or self.rules.model_dump()
-        return Partition(memory=self.clock.memory, profile=self.clock.profile, start_ms=start_ms, **rules)
+        return Partition(memory=stored.clock, profile=InflowProfile.from_bytes(stored.inflow), start_ms=start_ms, **rules)
 
     def says(self) -> tuple[str, str]:
         assert self.decision is not None
@@ -67,7 +71,7 @@ class Partition:
 
 @functools.cache
 def learnt() -> InflowProfile:
-    """What three weeks of `USUAL` events an hour teach."""
+    """What three weeks of `USUAL` events an hour on every topic teach."""
     partition = Partition(start_ms=START - 3 * WEEK_HOURS * HOUR_MS)
     partition.run(3 * WEEK_HOURS * 3600, step_ms=60_000, events_an_hour=USUAL)
     return partition.clock.profile
@@ -293,8 +297,8 @@ def test_heartbeats_vouch_for_sources_that_send_little() -> None:
 
 
 def expected_at_the_end(partition: Partition) -> float:
-    """What the profile expects of the hour that has just ended."""
-    return partition.clock.profile.expected(partition.now_ms, 3600)
+    """What the profile expects of purchases in the hour that has just ended."""
+    return partition.clock.profile.weeks["purchases"].expected(partition.now_ms, 3600)
 
 
 def test_hours_in_which_it_held_do_not_become_what_is_usual() -> None:
@@ -328,12 +332,98 @@ def test_where_little_is_usual_neither_much_nor_little_is_proved() -> None:
     """An inflow that is low by day is not told anew every morning because nights cannot be judged."""
     profile = InflowProfile.empty()
     for hour in range(START // HOUR_MS - WEEK_HOURS, START // HOUR_MS):
-        profile = profile.fed(hour, USUAL if 8 <= hour % 24 < 20 else 5)
+        profile = profile.fed(hour, dict.fromkeys(TOPICS, USUAL if 8 <= hour % 24 < 20 else 5))
     partition = Partition(profile=profile, hold_max_s=6 * 3600)
     partition.run(3 * 24 * 3600, step_ms=60_000)
     assert partition.messages() == [("firing", "low_inflow", 1), ("resolved", "low_inflow_released", 2)]
     partition.run(24 * 3600, step_ms=60_000, events_an_hour=USUAL)
     assert partition.says() == ("advance", "caught_up")
+
+
+UNLIKE = {"purchases": USUAL, "complaints": 2.0, "logins": 10 * USUAL}
+
+
+def weeks_of_unlike_topics(**rules: object) -> Partition:
+    """A partition on which logins are many, complaints hardly any; one usual hour after it was taken."""
+    profile = InflowProfile.empty()
+    for hour in range(START // HOUR_MS - WEEK_HOURS, START // HOUR_MS):
+        profile = profile.fed(hour, {topic: int(rate) for topic, rate in UNLIKE.items()})
+    partition = Partition(profile=profile, **rules)
+    partition.run(3600, step_ms=10_000, events_an_hour=UNLIKE)
+    return partition
+
+
+def test_while_all_topics_flow_nothing_is_held() -> None:
+    partition = weeks_of_unlike_topics()
+    partition.run(5 * 3600, step_ms=10_000, events_an_hour=UNLIKE)
+    assert partition.says() == ("advance", "caught_up")
+    assert partition.told == []
+
+
+@pytest.mark.parametrize("dry", ["purchases", "logins"])
+def test_a_topic_that_dries_up_while_others_flow_holds_it_and_is_named(dry: str) -> None:
+    partition = weeks_of_unlike_topics()
+    partition.run(3600, step_ms=10_000, events_an_hour=UNLIKE | {dry: 0.0})
+    assert partition.says() == ("hold", "low_inflow")
+    assert partition.messages() == [("firing", "low_inflow", 1)]
+    assert f"far fewer {dry} arrive" in partition.told[0].text
+    assert not [topic for topic in TOPICS if topic != dry and topic in partition.told[0].text]
+    partition.run(3600, step_ms=10_000, events_an_hour=UNLIKE)
+    assert partition.messages()[1:] == [("resolved", "caught_up", 2)]
+
+
+def test_all_topics_that_dry_up_are_named() -> None:
+    partition = weeks_of_unlike_topics()
+    partition.run(3600, step_ms=10_000)
+    assert "far fewer purchases and logins arrive" in partition.told[0].text
+
+
+def test_a_topic_that_is_usually_nearly_empty_proves_nothing() -> None:
+    partition = weeks_of_unlike_topics()
+    partition.run(5 * 3600, step_ms=10_000, events_an_hour=UNLIKE | {"complaints": 0.0})
+    assert partition.says() == ("advance", "caught_up")
+    assert partition.told == []
+
+
+def test_a_topic_that_was_given_up_does_not_let_go_of_another() -> None:
+    partition = weeks_of_unlike_topics(hold_max_s=2 * 3600)
+    without = UNLIKE | {"purchases": 0.0}
+    partition.run(4 * 3600, step_ms=10_000, events_an_hour=without)
+    assert partition.says() == ("advance", "low_inflow_released")
+    assert "few purchases still arrive" in partition.told[1].text
+    partition.run(3600, step_ms=10_000, events_an_hour=without | {"logins": 0.0})
+    assert partition.says() == ("hold", "low_inflow")
+    assert "far fewer logins arrive" in partition.told[2].text
+    partition.run(2 * 3600, step_ms=10_000, events_an_hour=without | {"logins": 0.0})
+    assert partition.says() == ("advance", "low_inflow_released")
+
+
+def test_the_next_owner_knows_which_topic_dried_up_and_what_each_usually_brings() -> None:
+    partition = weeks_of_unlike_topics(hold_max_s=4 * 3600)
+    dry = UNLIKE | {"purchases": 0.0}
+    partition.run(3600, step_ms=10_000, events_an_hour=dry)
+    since_ms = dict(partition.clock.memory.low_since_ms)
+    assert [*since_ms] == ["purchases"]
+    heir = partition.moved_on(10)
+    assert heir.clock.memory == partition.clock.memory
+    assert heir.clock.profile.to_bytes() == partition.clock.profile.to_bytes()
+    heir.run(2 * 3600, step_ms=10_000, events_an_hour=dry)
+    assert heir.says() == ("hold", "low_inflow")
+    assert heir.clock.memory.low_since_ms == since_ms
+    heir.run(3600, step_ms=10_000, events_an_hour=UNLIKE)
+    assert heir.says() == ("advance", "caught_up")
+    assert heir.messages() == [("resolved", "caught_up", 2)]
+
+
+def test_a_topic_given_up_stays_given_up_when_the_partition_moves() -> None:
+    partition = weeks_of_unlike_topics(hold_max_s=3600)
+    dry = UNLIKE | {"purchases": 0.0}
+    partition.run(3 * 3600, step_ms=10_000, events_an_hour=dry)
+    assert partition.says() == ("advance", "low_inflow_released")
+    heir = partition.moved_on(10)
+    heir.run(3 * 3600, step_ms=10_000, events_an_hour=dry)
+    assert heir.says() == ("advance", "low_inflow_released")
+    assert heir.told == []
 
 
 def test_a_clock_set_back_over_the_hour_teaches_nothing() -> None:
