@@ -12,6 +12,8 @@ import msgspec
 
 ModelName = Literal["mbg_nbd"]
 
+YEAR_10000_MS = 253_402_300_800_000
+
 
 class BtydParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Parameters of MBG/NBD, with time in days.
@@ -22,7 +24,8 @@ class BtydParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     a, b             chances to leave across customers: Beta(a, b); both > 0
     customers        customers fitted on, >= 0
     log_likelihood   of those customers, time in days; None where not known. (In weeks it is larger by ln 7 a repeat purchase.)
-    fitted_at_ms     event time up to which data was used, ms since 1970 UTC; None where it was not fitted on this business
+    fitted_at_ms     event time up to which data was used, ms since 1970 UTC, before the year 10000; None where it was not fitted
+                     on this business
     source           where the data came from, in words
 
     Raises ValueError naming field, value and fix.
@@ -48,6 +51,8 @@ class BtydParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 raise ValueError(f"{name} = {value!r}: must be above 0 and finite; fit the parameters again")
         if self.customers < 0:
             raise ValueError(f"customers = {self.customers}: must be 0 or more; give the number of customers fitted on")
+        if self.fitted_at_ms is not None and not 0 <= self.fitted_at_ms < YEAR_10000_MS:
+            raise ValueError(f"fitted_at_ms = {self.fitted_at_ms}: must be ms since 1970, before the year 10000, or null")
         if self.log_likelihood is not None and not math.isfinite(self.log_likelihood):
             raise ValueError(f"log_likelihood = {self.log_likelihood!r}: must be finite; leave it null where it is not known")
 
@@ -81,7 +86,10 @@ def loads(data: bytes) -> BtydParameters:
 def _value_at(data: bytes, message: str) -> str:
     """The value that msgspec found fault with, as ' (value ...)', where its message names a field."""
     _, found, rest = message.partition("at `$.")
-    document = msgspec.json.decode(data)
+    try:
+        document = msgspec.json.decode(data)
+    except (msgspec.DecodeError, RecursionError):  # further on it is no JSON at all; the first fault is told
+        return ""
     name = rest.rstrip("`")
     if not found or not isinstance(document, dict) or name not in document:
         return ""

@@ -43,7 +43,7 @@ KNOWN = (
     Known("streams.runtime.settings_problems", "SettingsError", 2),
     Known("streams.cli.errors", "CommandError", 1),
     Known("streams.runtime.kafka_client", "AdminError", 1),
-    Known("streams.runtime.wheels", "EmbeddedError", 1),
+    Known("streams.runtime.health_server", "CannotListen", 1),
     Known("streams.runtime.store", "StoreError", 1),
     Known("streams.runtime.owner", "LostState", 1),
     Known("streams.runtime.topics", "WrongTopics", 1),

@@ -4,7 +4,7 @@ In the order to read:
 
     settings, settings_sections     what an operator decides (settings_problems, settings_docs)
     app                             the composition root: one worker, put together; rules and kafka_client from its settings
-    topics, intake                  the topics; whole fetched batches out of Faust
+    topics, intake                  the topics; whole fetched batches out of Faust (faust_options: its broker)
     owner, partition                which partitions are ours; one of them at work
     live_clock, prober              may the wall clock move the watermark? where do the topics end?
     store, redis_store, scripts/    the port to state, its Redis adapter, the scripts that commit; redis_link and redis_wire below

@@ -7,35 +7,37 @@ import contextlib
 import signal
 import tempfile
 import time
+from collections.abc import Coroutine
 from typing import Any
 
-import faust
 import structlog
 from faust.types import TP
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, disable_created_metrics
 
 from streams.columns import TOPIC_RANKS
 from streams.customer import VERSION
 from streams.runtime.backoff import Backoff, Retrying
+from streams.runtime.faust_options import faust_options
 from streams.runtime.health import WorkerState
 from streams.runtime.health_server import HealthServer
 from streams.runtime.intake import build_app
 from streams.runtime.metrics import CLOCK_STATES, Metrics
 from streams.runtime.models import ModelFeed
-from streams.runtime.owner import PartitionOwner
+from streams.runtime.owner import STOP_PATIENCE_S, PartitionOwner
 from streams.runtime.prober import Prober
 from streams.runtime.redis_link import RedisLink
 from streams.runtime.redis_store import RedisPartitionStore
 from streams.runtime.rules import engine_rules, event_rules
-from streams.runtime.sender import Sender, aiokafka_options
-from streams.runtime.settings import KafkaSettings, Settings
+from streams.runtime.sender import Sender
+from streams.runtime.settings import Settings
 from streams.runtime.shop import Shop
 from streams.runtime.topics import CLOCK, INPUTS, check_partitions, topic_specs
 
 log = structlog.get_logger()
 
 GAUGES_S = 1.0
-MAX_POLL_RECORDS = 10_000
+END_PATIENCE_S = 10.0
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Worker:
@@ -46,6 +48,7 @@ class Worker:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        disable_created_metrics()  # type: ignore[no-untyped-call] # a `_created` series beside each counter, which nobody asks for
         self.registry = CollectorRegistry()
         self.metrics = Metrics(self.registry, clock_states=CLOCK_STATES)
         backoff = Backoff(on_retry=self._on_retry)
@@ -62,7 +65,7 @@ class Worker:
             backoff=backoff,
         )
         self.sender = Sender(settings.kafka, backoff)
-        self.models = ModelFeed(settings, self.metrics)
+        self.models = ModelFeed(settings, self.metrics, backoff, self._on_failure)
         self.owner = PartitionOwner(self._shop(backoff), lambda: self.app, self._committed, self._on_failure)
         self.health = HealthServer(self.registry, self)
         self._stop = asyncio.Event()
@@ -88,13 +91,13 @@ class Worker:
     async def run(self) -> None:
         """Work until `stop`, SIGTERM or SIGINT. Raises what made going on impossible."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.stop)
+        for number in SIGNALS:
+            loop.add_signal_handler(number, self._signalled)
         http = self.settings.http
-        await self.health.start(http.host, http.port)
-        log.info("serving metrics and health", address=f"http://{http.host}:{self.health.port}")
         with tempfile.TemporaryDirectory(prefix="churnwatch-") as scratch:
             try:
+                await self.health.start(http.host, http.port)
+                log.info("serving metrics and health", address=f"http://{http.host}:{self.health.port}")
                 await self._work(scratch)
             finally:
                 await self.health.stop()
@@ -105,6 +108,12 @@ class Worker:
     def stop(self) -> None:
         """Finish what is under way and return from `run`."""
         self._stop.set()
+
+    def _signalled(self) -> None:
+        self.stop()
+        for number in SIGNALS:  # should stopping hang, another signal ends the process
+            asyncio.get_running_loop().remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
 
     async def _work(self, scratch: str) -> None:
         side: list[asyncio.Task[None]] = []
@@ -118,7 +127,7 @@ class Worker:
                 self._topics(),
                 self.owner,
                 self.owner.receive,
-                _faust_options(self.settings.kafka, scratch),
+                faust_options(self.settings.kafka, scratch),
             )
             await self._unless_stopped(self.app.start())
             side.append(asyncio.create_task(self._gauge()))
@@ -132,11 +141,21 @@ class Worker:
             for task in side:
                 task.cancel()
             await asyncio.gather(*side, return_exceptions=True)
-            await self.owner.release()
+            await self._end("partitions", self.owner.release(), STOP_PATIENCE_S + 5)
             if self.app is not None:
-                await self.app.stop()
-            await self.models.stop()
-            await self.sender.stop()
+                await self._end("faust", self.app.stop())
+            await self._end("models", self.models.stop())
+            await self._end("sender", self.sender.stop())
+
+    async def _end(self, part: str, ending: Coroutine[Any, Any, None], patience_s: float = END_PATIENCE_S) -> None:
+        """Let a part end, but not for ever: what is committed is safe, and the rest is read again by whoever comes next."""
+        task = asyncio.create_task(ending)
+        await asyncio.wait((task,), timeout=patience_s)
+        if not task.done():
+            task.cancel()
+            log.warning("left without waiting longer", part=part, waited_s=patience_s)
+        elif (problem := task.exception()) is not None:
+            log.warning("did not end as it should", part=part, error=repr(problem))
 
     async def _check_topics(self) -> None:
         kafka = self.settings.kafka
@@ -227,25 +246,3 @@ class Worker:
         if "commit" in retry.operation:
             self.metrics.commit_retries.inc()
         log.warning("trying again", operation=retry.operation, error=retry.error, attempt=retry.attempt, pause_s=retry.pause_s)
-
-
-def _faust_options(kafka: KafkaSettings, scratch: str) -> dict[str, Any]:
-    options: dict[str, Any] = {
-        "broker": ";".join(f"kafka://{server}" for server in kafka.bootstrap.split(",")),
-        "datadir": scratch,
-        "broker_max_poll_records": MAX_POLL_RECORDS,
-        "broker_session_timeout": 10.0,
-        "broker_heartbeat_interval": 3.0,
-        "broker_commit_interval": 1.0,
-    }
-    ours = aiokafka_options(kafka)
-    if kafka.sasl_mechanism is not None:
-        options["broker_credentials"] = faust.SASLCredentials(
-            username=kafka.username,
-            password=ours["sasl_plain_password"],
-            mechanism=kafka.sasl_mechanism,
-            ssl_context=ours.get("ssl_context"),
-        )
-    elif "ssl_context" in ours:
-        options["broker_credentials"] = faust.SSLCredentials(ours["ssl_context"])
-    return options

@@ -42,7 +42,7 @@ class WorkerState:
     assigned           partitions the group gave us
     owned              of these, the ones whose epoch is taken and whose task runs
     dead               partition → why its task ended without being asked to
-    unpublished_s      partition → age of its oldest message that Kafka has not acknowledged, s; no entry: nothing waits
+    unpublished_s      partition → since when none of its waiting messages has been acknowledged, s; no entry: nothing waits
     """
 
     joined: bool
@@ -71,7 +71,7 @@ def readiness(state: WorkerState, redis: Answer, broker: Answer, *, limit_s: flo
 
     redis, broker   what asking them now brought
     limit_s         longest good answer, s
-    stuck_after_s   age of the oldest unpublished message from which the outbox counts as stuck, s
+    stuck_after_s   time without progress from which an outbox with waiting messages counts as stuck, s
     """
     return HealthReport(
         (

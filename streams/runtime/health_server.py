@@ -18,6 +18,10 @@ from streams.runtime.health import Answer, HealthReport, WorkerState, liveness, 
 INDEX = "churnwatch worker\n\n/metrics  for Prometheus\n/healthz  alive?\n/readyz   ready, and if not, why\n"
 
 
+class CannotListen(Exception):
+    """The address for metrics and health is not to be had; says which setting and what to do."""
+
+
 class Watched(Protocol):
     """What health is asked of."""
 
@@ -35,7 +39,7 @@ class HealthServer:
     """Serves one registry and one worker's health.
 
     limit_s         longest good answer of Redis and broker, s
-    stuck_after_s   age of the oldest unpublished message from which the outbox counts as stuck, s
+    stuck_after_s   time without progress from which an outbox with waiting messages counts as stuck, s
     """
 
     def __init__(
@@ -47,7 +51,7 @@ class HealthServer:
         self.port = 0
 
     async def start(self, host: str, port: int) -> None:
-        """Listen. `port` 0 takes a free one; `self.port` is the one in use. Raises OSError when it is taken."""
+        """Listen. `port` 0 takes a free one; `self.port` is the one in use. Raises CannotListen."""
         app = web.Application()
         app.add_routes(
             [
@@ -59,7 +63,14 @@ class HealthServer:
         )
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
-        await web.TCPSite(self._runner, host, port).start()
+        try:
+            await web.TCPSite(self._runner, host, port).start()
+        except OSError as problem:
+            await self.stop()
+            raise CannotListen(
+                f"http.port: {port} on http.host {host}: {problem.strerror or problem}; set CHURNWATCH_HTTP__PORT to a free "
+                "port, 0 for any, and CHURNWATCH_HTTP__HOST to an address of this machine"
+            ) from None
         self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:

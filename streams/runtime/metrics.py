@@ -122,18 +122,21 @@ class Metrics:
         for each in self._clock_states:
             self.clock_state.labels(str(partition), each).set(each == state)
 
-    def model(self, model: str, version: str, made_at_s: float) -> None:
+    def model(self, model: str, version: str, made_at_s: float | None) -> None:
         """Say which parameters are in use.
 
         model       closed set, such as "btyd"
         version     of the parameters; the former version's series ends
-        made_at_s   when they were made, seconds since 1970; the age grows from then on
+        made_at_s   when they were made, seconds since 1970; the age grows from then on. None: not known, so there is no age
         """
         if self._models.get(model, version) != version:
             self.model_info.remove(model, self._models[model])
         self._models[model] = version
         self.model_info.labels(model, version).set(1)
-        self.model_age.labels(model).set_function(lambda: self._now_s() - made_at_s)
+        if made_at_s is None:
+            self.model_age.remove_by_labels({"model": model})
+        else:
+            self.model_age.labels(model).set_function(lambda: self._now_s() - made_at_s)
 
 
 def _counter(registry: CollectorRegistry, name: str, text: str) -> Counter:

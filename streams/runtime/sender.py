@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable
 from typing import Any
 
 from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped] # aiokafka ships no types
@@ -42,7 +41,7 @@ class Sender:
 
     async def start(self) -> None:
         """Connect; waits for a broker as long as the backoff allows."""
-        await self._backoff.run("kafka connect", self._connect, _passing)
+        await self._backoff.run("kafka connect", self._connect, passing)
 
     async def _connect(self) -> None:
         producer = AIOKafkaProducer(**aiokafka_options(self._kafka), acks="all", linger_ms=5, max_request_size=MAX_MESSAGE_BYTES)
@@ -71,7 +70,7 @@ class Sender:
         async def once() -> None:
             await (await self.submit(topic, key, value))
 
-        await self._backoff.run(f"send to {topic}", once, _passing)
+        await self._backoff.run(f"send to {topic}", once, passing)
 
     async def partition_counts(self) -> dict[str, int]:
         """Topic -> number of partitions, of every topic that the broker lets us see; asked again until it answers."""
@@ -83,7 +82,7 @@ class Sender:
             cluster = await producer.client.fetch_all_metadata()
             return {topic: len(cluster.partitions_for_topic(topic) or ()) for topic in cluster.topics()}
 
-        return await self._backoff.run("list topics", ask, _passing)
+        return await self._backoff.run("list topics", ask, passing)
 
     async def ping(self) -> None:
         """Ask the broker for its metadata. Raises KafkaError or TimeoutError when it does not answer."""
@@ -93,10 +92,8 @@ class Sender:
             raise KafkaError("no broker answered a metadata request")
 
 
-def _passing(problem: BaseException) -> str | None:
+def passing(problem: BaseException) -> str | None:
+    """What to say of an error of Kafka's that waiting may cure; None if it will not."""
     if isinstance(problem, MessageSizeTooLargeError):
         return None
     return f"{type(problem).__name__}: {problem}" if isinstance(problem, KafkaError | TimeoutError | OSError) else None
-
-
-Publish = Callable[[str, bytes | None, bytes], Any]

@@ -12,7 +12,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from streams.runtime.health import Answer, WorkerState, liveness, readiness
-from streams.runtime.health_server import HealthServer
+from streams.runtime.health_server import CannotListen, HealthServer
 from streams.runtime.metrics import Metrics
 
 GOOD = WorkerState(joined=True, assigned=frozenset({0, 1}), owned=frozenset({0, 1}), unpublished_s={0: 3.0})
@@ -146,7 +146,9 @@ async def test_alive_follows_the_partition_tasks(served: Served) -> None:
 
 async def test_a_taken_port_is_an_error_and_stop_frees_it(served: Served) -> None:
     other = HealthServer(CollectorRegistry(), Worker())
-    with pytest.raises(OSError, match="address already in use"):
+    with pytest.raises(
+        CannotListen, match=rf"http.port: {served.server.port} on .*address already in use.*; set CHURNWATCH_HTTP__PORT"
+    ):
         await other.start("127.0.0.1", served.server.port)
     await other.stop()
     port = served.server.port

@@ -108,6 +108,16 @@ def test_a_models_age_grows_by_itself_and_its_former_version_goes(shown: Shown) 
     assert shown.labels("model_info") == {frozenset({("model", "btyd"), ("version", "2")})}
 
 
+def test_parameters_without_a_date_have_no_age_but_are_named(shown: Shown) -> None:
+    shown.metrics.model("btyd", "shipped", made_at_s=None)
+    assert shown.labels("model_age_seconds") == set()
+    assert shown.get("model_info", model="btyd", version="shipped") == 1
+    shown.metrics.model("btyd", "ours", made_at_s=400.0)
+    assert shown.get("model_age_seconds", model="btyd") == 600.0
+    shown.metrics.model("btyd", "shipped", made_at_s=None)
+    assert shown.labels("model_age_seconds") == set()
+
+
 def test_risk_falls_into_the_bucket_whose_edge_it_does_not_exceed(shown: Shown) -> None:
     risks = np.array([0, 1, 500, 501, 9999, 10_000, 5000], np.uint16)
     shown.metrics.risk.observe(risks[:3])

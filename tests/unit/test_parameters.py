@@ -35,6 +35,10 @@ def test_a_snapshot_comes_back_bit_for_bit_and_equal_content_is_equal_bytes():
         ("{}", "missing required field `model`"),
         ("[]", "Expected `object`"),
         ("{", "not JSON"),
+        (TEXT.replace("0.525", '"half"').replace("2357", "?"), r"`\$.r`; correct the file"),
+        ("[" * 100_000, "Expected `object`"),
+        ('{"model": "mbg_nbd", "x": ' + "[" * 100_000, "unknown field `x`"),
+        ('{"model": 1, "x": ' + "[" * 100_000, r"`\$.model`; correct the file"),
     ],
 )
 def test_a_wrong_file_is_refused_by_field_and_fix(text, message):
@@ -46,6 +50,12 @@ def test_a_wrong_file_is_refused_by_field_and_fix(text, message):
 def test_bytes_that_are_not_text_are_refused():
     with pytest.raises(ValueError, match="not JSON"):
         loads(b"\xff\xfe")
+
+
+@pytest.mark.parametrize("fitted_at_ms", [-1, 253_402_300_800_000, 10**400])
+def test_a_date_that_is_none_is_refused(fitted_at_ms):
+    with pytest.raises(ValueError, match="fitted_at_ms = "):
+        loads(TEXT.replace('"fitted_at_ms": null', f'"fitted_at_ms": {fitted_at_ms}').encode())
 
 
 @pytest.mark.parametrize("changes", [{"alpha_days": float("nan")}, {"b": float("inf")}, {"log_likelihood": float("inf")}])
