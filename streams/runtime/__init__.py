@@ -7,7 +7,8 @@ In the order to read:
     topics, intake                  the topics; whole fetched batches out of Faust (faust_options: its broker)
     owner, partition                which partitions are ours; one of them at work
     live_clock, prober              may the wall clock move the watermark? where do the topics end?
-    store, redis_store, scripts/    the port to state, its Redis adapter, the scripts that commit; redis_link and redis_wire below
+    store, redis_store, scripts/    the port to state, its Redis adapter, the scripts that commit; store_rules for every
+                                    adapter; redis_link and redis_wire below
     commits                         what one commit writes; backoff between attempts
     outbox, sender, graveyard       what leaves, in order, until Kafka has acknowledged; dead letters
     models                          which parameters are in use

@@ -64,7 +64,7 @@ class Committer:
         self.done = {TOPIC_RANKS[topic]: offset for topic, offset in meta.offsets.items()}
         state = PartitionState() if meta.state is None else PartitionState.from_bytes(unpack_state(meta.state).engine)
         self.table = CustomerTable(state, shop.settings.engine.cached_customers)
-        self.publisher = OutboxPublisher(shop.store, partition, meta.outbox_no, self._publish, backoff=shop.backoff)
+        self.publisher = OutboxPublisher(shop.store, partition, meta, self._publish, backoff=shop.backoff)
         self.committed_s = time.monotonic()
 
     async def advance(self, work: Work) -> None:

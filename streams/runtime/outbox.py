@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import NoReturn, Protocol, TypeVar
 
 from streams.runtime.backoff import Backoff
-from streams.runtime.store import OutboxEntry, OutboxStore
+from streams.runtime.store import Meta, OutboxEntry, OutboxStore
 
 T = TypeVar("T")
 
@@ -36,7 +36,7 @@ class OutboxPublisher:
     """Publishes one partition's outbox.
 
     store          without an end to its patience: an error of the store ends `run`
-    committed_no   `Meta.outbox_no` of the epoch that this publisher serves
+    meta           what taking the epoch returned that this publisher serves
     publish        the way to Kafka
     batch          most entries on their way to the broker at once
     memory_bytes   most that committed entries may take in memory; the rest is read back from Redis
@@ -50,7 +50,7 @@ class OutboxPublisher:
         self,
         store: OutboxStore,
         partition: int,
-        committed_no: int,
+        meta: Meta,
         publish: Publish,
         *,
         batch: int = 500,
@@ -60,7 +60,8 @@ class OutboxPublisher:
         self._store, self._partition, self._publish = store, partition, publish
         self._batch, self._memory_bytes = batch, memory_bytes
         self._backoff = backoff or Backoff()
-        self._first_no = self._committed_no = committed_no
+        self._epoch, self._nonce = meta.epoch, meta.nonce
+        self._first_no = self._committed_no = meta.outbox_no
         self._taken_no: int | None = None  # last entry that was taken for publishing; None until `run` knows where to begin
         self._acked_no: int | None = None
         self._memory: deque[OutboxEntry] = deque()  # without gaps, beginning at _taken_no + 1
@@ -99,12 +100,12 @@ class OutboxPublisher:
             await self._progress.wait()
 
     async def run(self) -> NoReturn:
-        """Publish until cancelled. A crash at any point repeats messages and loses none."""
+        """Publish until cancelled, or raise what the store raises. A crash at any point repeats messages and loses none."""
         await self._begin()
         while True:
             batch = await self._confirmed(await self._next())
             await self._publish_in_order(batch)
-            await self._store.outbox_ack(self._partition, batch[-1].number)
+            await self._store.outbox_ack(self._partition, self._epoch, self._nonce, batch[-1].number)
             self._note_acked(batch[-1].number)
 
     async def _begin(self) -> None:

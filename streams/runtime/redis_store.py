@@ -21,22 +21,20 @@ from redis.exceptions import NoScriptError, RedisError
 
 from streams.runtime.backoff import Backoff
 from streams.runtime.redis_link import RedisLink, mask
-from streams.runtime.redis_wire import Script, meta_of, pack_commit
+from streams.runtime.redis_wire import EpochArgs, Script, meta_of, pack_commit, refused_epoch
 from streams.runtime.store import (
     LAYOUT_VERSION,
+    UNKNOWN_SYSTEM,
     CommitRequest,
-    Fenced,
     LostCommits,
     Meta,
     OutboxEntry,
-    PartitionCountChanged,
-    StaleGeneration,
     StoredCustomer,
     StoreMisconfigured,
     StoreUnavailable,
-    UnknownVersion,
-    check_request,
+    System,
 )
+from streams.runtime.store_rules import check_owner, check_request
 
 LOAD_SLICE = 1000
 SCAN_SLICE = 1000
@@ -71,6 +69,7 @@ class RedisPartitionStore:
         self._wait_replicas, self._wait_ms = wait_replicas, wait_ms
         self._backoff = backoff or Backoff()
         self._commit, self._take, self._reset = Script("commit"), Script("take_epoch"), Script("reset_epoch")
+        self._ack = Script("ack_outbox")
 
     def with_patience(self, patience_s: float | None) -> RedisPartitionStore:
         """The same store, giving up (StoreUnavailable) after so many seconds; None: never."""
@@ -88,22 +87,16 @@ class RedisPartitionStore:
 
     # Epochs and commits
 
-    async def take_epoch(self, partition: int, generation: int, partition_count: int, nonce: str) -> Meta:
+    async def take_epoch(
+        self, partition: int, generation: int, partition_count: int, nonce: str, system: System = UNKNOWN_SYSTEM
+    ) -> Meta:
         """See `EpochStore`."""
         meta = self.key(partition, "meta")
-        args = (generation, partition_count, LAYOUT_VERSION, self._record_version, nonce)
+        args = EpochArgs(generation, partition_count, LAYOUT_VERSION, self._record_version, nonce, *system)
         reason, *reply = await self._run(self._take, [meta], *args)
         if reason == b"ok":
             return meta_of(dict(zip(reply[::2], reply[1::2], strict=True)))
-        stored = int(reply[0])
-        if reason == b"generation":
-            raise StaleGeneration(f"partition {partition}: Kafka generation {generation} is older than {stored}, which owns it")
-        if reason == b"partitions":
-            raise PartitionCountChanged(
-                f"kafka.partitions: {partition_count}, but Redis was written for {stored}: set {stored}, or rebuild"
-            )
-        known = LAYOUT_VERSION if reason == b"layout" else self._record_version
-        raise UnknownVersion(f"partition {partition}: {reason.decode()} version {stored} in Redis, this program knows {known}")
+        raise refused_epoch(partition, reason.decode(), [part.decode() for part in reply], args)
 
     async def reset_generation(self, partition: int) -> bool:
         """See `EpochStore`."""
@@ -123,11 +116,9 @@ class RedisPartitionStore:
         reply = await self._run(self._commit, keys, pack_commit(epoch, nonce, request))
         if reply[0] != b"refused":
             return
-        stored_epoch, stored_nonce, stored_seq = int(reply[1]), reply[2].decode(), int(reply[3])
         where = f"partition {partition}, commit {request.seq} of epoch {epoch}"
-        if stored_epoch > epoch or (stored_epoch == epoch and stored_nonce != nonce):
-            raise Fenced(f"{where}: epoch {stored_epoch} was taken by someone else")
-        raise LostCommits(f"{where}: Redis is at commit {stored_seq} of epoch {stored_epoch}")
+        check_owner(where, (int(reply[1]), reply[2].decode(), int(reply[3])), epoch, nonce)
+        raise LostCommits(f"{where}: Redis is at commit {int(reply[3])} of this epoch")
 
     # Customers
 
@@ -191,10 +182,13 @@ class RedisPartitionStore:
             for entry_id, fields in found
         ]
 
-    async def outbox_ack(self, partition: int, up_to_no: int) -> None:
+    async def outbox_ack(self, partition: int, epoch: int, nonce: str, up_to_no: int) -> None:
         """See `OutboxStore`."""
-        outbox = self.key(partition, "outbox")
-        await self._send("acknowledge outbox", outbox, "XTRIM", outbox, "MINID", "=", f"{up_to_no + 1}-0")
+        keys = [self.key(partition, "meta"), self.key(partition, "outbox")]
+        reply = await self._run(self._ack, keys, epoch, nonce, up_to_no + 1)
+        if reply[0] == b"refused":
+            where = f"partition {partition}, outbox up to {up_to_no} in epoch {epoch}"
+            check_owner(where, (int(reply[1]), reply[2].decode(), int(reply[3])), epoch, nonce)
 
     async def outbox_depth(self, partition: int) -> int:
         """See `OutboxStore`."""

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from importlib import resources
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import msgpack  # type: ignore[import-untyped] # it ships no types
 
-from streams.runtime.store import CommitRequest, Meta
+from streams.runtime.store import (
+    CommitRequest,
+    Meta,
+    PartitionCountChanged,
+    StaleGeneration,
+    StoreError,
+    System,
+    UnknownVersion,
+)
+from streams.runtime.store_rules import other_system
 
 
 class Script:
@@ -18,6 +27,36 @@ class Script:
         self.name = name
         self.source = resources.files("streams.runtime").joinpath("scripts", f"{name}.lua").read_bytes()
         self.sha = hashlib.sha1(self.source, usedforsecurity=False).hexdigest()
+
+
+class EpochArgs(NamedTuple):
+    """ARGV of take_epoch.lua."""
+
+    generation: int
+    partition_count: int
+    layout: int
+    record: int
+    nonce: str
+    group: str
+    topic_prefix: str
+
+
+def refused_epoch(partition: int, reason: str, stored: list[str], args: EpochArgs) -> StoreError:
+    """What a refusal of take_epoch.lua is for the caller.
+
+    stored   what Redis holds of that which `reason` names
+    """
+    if reason == "system":
+        return other_system(partition, System(*stored), System(args.group, args.topic_prefix))
+    (found,) = stored
+    if reason == "generation":
+        return StaleGeneration(f"partition {partition}: Kafka generation {args.generation} is older than {found}, which owns it")
+    if reason == "partitions":
+        return PartitionCountChanged(
+            f"kafka.partitions: {args.partition_count}, but Redis was written for {found}: set {found}, or rebuild"
+        )
+    known = args.layout if reason == "layout" else args.record
+    return UnknownVersion(f"partition {partition}: {reason} version {found} in Redis, this program knows {known}")
 
 
 def pack_commit(epoch: int, nonce: str, request: CommitRequest) -> bytes:
@@ -55,4 +94,5 @@ def meta_of(fields: dict[bytes, bytes]) -> Meta:
         state=fields.get(b"state"),
         outbox_no=int(fields.get(b"outbox_no", 0)),
         partition_count=None if partitions is None else int(partitions),
+        system=System(fields.get(b"group", b"").decode(), fields.get(b"topic_prefix", b"").decode()),
     )

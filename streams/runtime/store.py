@@ -29,6 +29,10 @@ class PartitionCountChanged(StoreError):
     """Redis was written for another number of partitions, so customers now live elsewhere. Remedy: rebuild."""
 
 
+class OtherSystem(StoreError):
+    """Redis was written by another consumer group or from other topics, whose offsets say nothing of these."""
+
+
 class UnknownVersion(StoreError):
     """Redis was written by a newer layout or record version than this program knows. Remedy: upgrade the program."""
 
@@ -62,6 +66,16 @@ class OutboxEntry(NamedTuple):
     value: bytes
 
 
+class System(NamedTuple):
+    """Whose state it is. An empty group: not known."""
+
+    group: str = ""
+    topic_prefix: str = ""
+
+
+UNKNOWN_SYSTEM = System()
+
+
 @dataclass(frozen=True, slots=True)
 class Meta:
     """What is known of a partition.
@@ -73,6 +87,7 @@ class Meta:
     offsets        topic -> last folded offset
     state          the partition's opaque state, None before the first commit that wrote one
     outbox_no      number of the last outbox entry ever committed, 0 before the first
+    system         who wrote it
     exists         whether there was ever a commit. False with offsets committed in Kafka means that state was lost.
     """
 
@@ -85,6 +100,7 @@ class Meta:
     state: bytes | None = None
     outbox_no: int = 0
     partition_count: int | None = None
+    system: System = UNKNOWN_SYSTEM
 
     @property
     def exists(self) -> bool:
@@ -128,17 +144,20 @@ class StoredCustomer:
 class EpochStore(Protocol):
     """Ownership and what the owner must know before its first commit."""
 
-    async def take_epoch(self, partition: int, generation: int, partition_count: int, nonce: str) -> Meta:
+    async def take_epoch(
+        self, partition: int, generation: int, partition_count: int, nonce: str, system: System = UNKNOWN_SYSTEM
+    ) -> Meta:
         """Become the owner: epoch + 1 under this nonce. The same generation and nonce again is a retry and changes nothing.
 
         generation   of Kafka's consumer group, >= 0
         nonce        random, fresh for every attempt to own, not empty
-        Raises StaleGeneration, PartitionCountChanged, UnknownVersion; each of them leaves everything as it was.
+        system       who we are; from now on the partition is refused to anyone else
+        Raises StaleGeneration, PartitionCountChanged, OtherSystem, UnknownVersion; each of them leaves everything as it was.
         """
         ...
 
     async def reset_generation(self, partition: int) -> bool:
-        """Forget the Kafka generation (its group was deleted) and fence whoever still owns the partition.
+        """Forget the Kafka generation and the group (it was deleted, or renamed) and fence whoever still owns the partition.
 
         Returns False when Redis knew nothing of the partition.
         """
@@ -188,8 +207,11 @@ class OutboxStore(Protocol):
         """Up to count entries numbered above after_no, in order."""
         ...
 
-    async def outbox_ack(self, partition: int, up_to_no: int) -> None:
-        """Forget the entries up to and with this number."""
+    async def outbox_ack(self, partition: int, epoch: int, nonce: str, up_to_no: int) -> None:
+        """Forget the entries up to and with this number, if (epoch, nonce) own the partition.
+
+        Raises Fenced, LostCommits as `commit` does; then nothing was forgotten.
+        """
         ...
 
     async def outbox_depth(self, partition: int) -> int:
@@ -203,18 +225,3 @@ class OutboxStore(Protocol):
 
 class PartitionStore(EpochStore, RecordStore, OutboxStore, Protocol):
     """All of it."""
-
-
-def check_request(request: CommitRequest) -> None:
-    """Raise ValueError, naming field and value, if the request breaks its own rules."""
-    if request.seq < 1:
-        raise ValueError(f"seq {request.seq}: commits count from 1")
-    if not request.commit_id:
-        raise ValueError("commit_id is empty: a retry could not be told from another commit")
-    for name, pairs in (("records", request.records), ("due", request.due), ("risk", request.risk)):
-        if len(dict(pairs)) != len(pairs):
-            raise ValueError(f"{name}: a customer comes twice in commit {request.seq}")
-    if not all(0.0 <= risk <= 1.0 for _, risk in request.risk):  # NaN fails too
-        raise ValueError(f"risk: outside 0..1 in commit {request.seq}")
-    if request.outbox and request.outbox[-1].number - request.outbox[0].number != len(request.outbox) - 1:
-        raise ValueError(f"outbox: numbers {request.outbox[0].number}..{request.outbox[-1].number} are not contiguous")

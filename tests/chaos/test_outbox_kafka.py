@@ -15,7 +15,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition  # type: ignor
 from streams.runtime.backoff import Backoff
 from streams.runtime.outbox import OutboxPublisher
 from streams.runtime.redis_store import RedisPartitionStore
-from streams.runtime.store import CommitRequest, OutboxEntry
+from streams.runtime.store import CommitRequest, Meta, OutboxEntry
 from tests.support.broker_fixtures import missing
 from tests.support.brokers import KafkaMissing, kafka_broker
 from tests.support.redis_servers import RunningRedis
@@ -34,7 +34,9 @@ async def publishing(store: RedisPartitionStore, bootstrap: str, committed_no: i
     async def publish(topic: str, key: bytes, value: bytes, /) -> None:
         await producer.send_and_wait(topic, value, key)
 
-    mine = OutboxPublisher(store, 0, committed_no, publish, memory_bytes=MEMORY_BYTES, backoff=Backoff(cap_s=0.2))
+    mine = OutboxPublisher(
+        store, 0, Meta(1, "owner", outbox_no=committed_no), publish, memory_bytes=MEMORY_BYTES, backoff=Backoff(cap_s=0.2)
+    )
     task = asyncio.create_task(mine.run())
     try:
         yield mine

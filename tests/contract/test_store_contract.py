@@ -109,10 +109,10 @@ async def test_the_outbox_is_read_in_pieces_and_forgotten_when_acknowledged(stor
     await store.commit(0, 1, "a", CommitRequest(1, "c1", outbox=[entry(n) for n in range(1, 12)]))
     assert await store.outbox_read(0, 9, 10) == [entry(10), entry(11)]
     assert await store.outbox_read(0, 0, 2) == [entry(1), entry(2)]
-    await store.outbox_ack(0, 10)
-    await store.outbox_ack(0, 3)
+    await store.outbox_ack(0, 1, "a", 10)
+    await store.outbox_ack(0, 1, "a", 3)
     assert (await store.outbox_depth(0), await store.outbox_read(0, 0, 9)) == (1, [entry(11)])
-    await store.outbox_ack(0, 11)
+    await store.outbox_ack(0, 1, "a", 11)
     assert await store.outbox_depth(0) == 0
     await store.commit(0, 1, "a", CommitRequest(2, "c2", outbox=[entry(12)]))
     assert await store.outbox_read(0, 0, 9) == [entry(12)]

@@ -8,9 +8,11 @@ from streams.runtime.store import (
     CommitRequest,
     Fenced,
     LostCommits,
+    OtherSystem,
     OutboxEntry,
     PartitionCountChanged,
     StaleGeneration,
+    System,
     UnknownVersion,
 )
 from tests.support.store_cases import StoreCase
@@ -64,6 +66,40 @@ async def test_another_partition_count_is_refused(store_case: StoreCase) -> None
     assert (await store_case.store.read_meta(0)).nonce == "a"
 
 
+async def test_another_group_or_other_topics_are_refused_until_the_group_is_forgotten(store_case: StoreCase) -> None:
+    store, shop = store_case.store, System("shop", "shop.")
+    owner = await store.take_epoch(0, 1, 4, "a", shop)
+    assert owner.system == shop
+    for other in (System("shop", "other."), System("other", "shop.")):
+        with pytest.raises(OtherSystem, match=r"group shop on topics shop\.\*.*redis\.prefix"):
+            await store.take_epoch(0, 2, 4, "b", other)
+        assert await store.read_meta(0) == owner, "a refusal changes nothing"
+    assert (await store.take_epoch(0, 2, 4, "c", shop)).epoch == 2
+    await store.reset_generation(0)
+    assert (await store.take_epoch(0, 1, 4, "d", System("renamed", "shop."))).system == System("renamed", "shop.")
+    await store.take_epoch(1, 1, 4, "of an earlier version")
+    assert (await store.take_epoch(1, 1, 4, "e", shop)).system == shop
+
+
+async def test_a_zombie_forgets_nothing_of_its_successors_outbox(store_case: StoreCase) -> None:
+    """Its publisher may hear of an acknowledgement long after numbers that Redis lost were given out again."""
+    store = store_case.store
+    await store.take_epoch(0, 1, 4, "zombie")
+    await store.commit(0, 1, "zombie", CommitRequest(1, "c1", outbox=[entry(1)]))
+    first = await store_case.save(0)
+    await store.take_epoch(0, 2, 4, "owner")
+    await store.commit(0, 2, "owner", CommitRequest(2, "c2", outbox=[entry(2)]))
+    before = await store_case.save(0)
+    for epoch, nonce in ((1, "zombie"), (2, "same epoch, other nonce")):
+        with pytest.raises(Fenced):
+            await store.outbox_ack(0, epoch, nonce, 2)
+        assert await store_case.save(0) == before
+    await store_case.restore(0, first)
+    with pytest.raises(LostCommits):
+        await store.outbox_ack(0, 2, "owner", 1)
+    assert await store_case.save(0) == first
+
+
 async def test_records_of_a_newer_program_are_refused_and_of_an_older_one_read(store_case: StoreCase) -> None:
     await store_case.store.take_epoch(0, 1, 4, "v1")
     await store_case.with_record_version(2).take_epoch(0, 2, 4, "v2")
@@ -77,7 +113,7 @@ async def test_the_same_commit_again_is_a_success_and_changes_nothing(store_case
     await store.take_epoch(0, 1, 4, "a")
     request = CommitRequest(1, "c1", [("x", b"1")], [("x", 1)], [("x", 0.5)], {"p": 1}, b"s", [entry(1)])
     await store.commit(0, 1, "a", request)
-    await store.outbox_ack(0, 1)
+    await store.outbox_ack(0, 1, "a", 1)
     before = await store_case.save(0)
     await store.commit(0, 1, "a", request)
     assert await store_case.save(0) == before

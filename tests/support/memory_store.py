@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 from streams.runtime.store import (
+    UNKNOWN_SYSTEM,
     CommitRequest,
-    Fenced,
     LostCommits,
     Meta,
     OutboxEntry,
@@ -17,9 +17,10 @@ from streams.runtime.store import (
     StaleGeneration,
     StoredCustomer,
     StoreMisconfigured,
+    System,
     UnknownVersion,
-    check_request,
 )
+from streams.runtime.store_rules import check_owner, check_request, check_system
 
 
 @dataclass
@@ -49,18 +50,21 @@ class MemoryStore:
     def of(self, partition: int) -> Partition:
         return self.partitions.setdefault(partition, Partition())
 
-    async def take_epoch(self, partition: int, generation: int, partition_count: int, nonce: str) -> Meta:
+    async def take_epoch(
+        self, partition: int, generation: int, partition_count: int, nonce: str, system: System = UNKNOWN_SYSTEM
+    ) -> Meta:
         at = self.of(partition)
         meta = at.meta
         if at.record_version > self._record_version:
             raise UnknownVersion(f"record version {at.record_version}")
+        check_system(partition, meta.system, system)
         if meta.partition_count not in (None, partition_count):
             raise PartitionCountChanged(f"{meta.partition_count}, not {partition_count}")
         if meta.generation > generation:
             raise StaleGeneration(f"{generation} is older than {meta.generation}")
         if (meta.generation, meta.nonce) != (generation, nonce):
             at.meta = dataclasses.replace(
-                meta, epoch=meta.epoch + 1, generation=generation, nonce=nonce, partition_count=partition_count
+                meta, epoch=meta.epoch + 1, generation=generation, nonce=nonce, partition_count=partition_count, system=system
             )
             at.record_version = self._record_version
         return copy.deepcopy(at.meta)
@@ -69,7 +73,8 @@ class MemoryStore:
         if partition not in self.partitions or self.of(partition).meta == Meta():
             return False
         at = self.of(partition)
-        at.meta = dataclasses.replace(at.meta, epoch=at.meta.epoch + 1, generation=-1, nonce="")
+        forgotten = at.meta.system._replace(group="")
+        at.meta = dataclasses.replace(at.meta, epoch=at.meta.epoch + 1, generation=-1, nonce="", system=forgotten)
         return True
 
     async def read_meta(self, partition: int) -> Meta:
@@ -79,11 +84,10 @@ class MemoryStore:
         check_request(request)
         at = self.of(partition)
         meta = at.meta
-        if meta.epoch > epoch or (meta.epoch == epoch and meta.nonce != nonce):
-            raise Fenced(f"epoch {meta.epoch}")
-        if meta.epoch == epoch and (meta.seq, meta.commit_id) == (request.seq, request.commit_id):
+        check_owner("commit", (meta.epoch, meta.nonce, meta.seq), epoch, nonce)
+        if (meta.seq, meta.commit_id) == (request.seq, request.commit_id):
             return
-        if meta.epoch != epoch or meta.seq != request.seq - 1:
+        if meta.seq != request.seq - 1:
             raise LostCommits(f"at commit {meta.seq} of epoch {meta.epoch}")
         if request.outbox and request.outbox[0].number != meta.outbox_no + 1:
             raise StoreMisconfigured(f"outbox number {request.outbox[0].number}, expected {meta.outbox_no + 1}")
@@ -123,8 +127,9 @@ class MemoryStore:
     async def outbox_read(self, partition: int, after_no: int, count: int) -> list[OutboxEntry]:
         return [entry for entry in self.of(partition).outbox if entry.number > after_no][:count]
 
-    async def outbox_ack(self, partition: int, up_to_no: int) -> None:
+    async def outbox_ack(self, partition: int, epoch: int, nonce: str, up_to_no: int) -> None:
         at = self.of(partition)
+        check_owner("outbox", (at.meta.epoch, at.meta.nonce, at.meta.seq), epoch, nonce)
         at.outbox = [entry for entry in at.outbox if entry.number > up_to_no]
 
     async def outbox_depth(self, partition: int) -> int:

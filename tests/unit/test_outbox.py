@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from streams.runtime.backoff import Backoff, Retrying
 from streams.runtime.outbox import OutboxPublisher
-from streams.runtime.store import CommitRequest, OutboxEntry
+from streams.runtime.store import CommitRequest, Fenced, Meta, OutboxEntry
 from tests.support.memory_store import MemoryStore
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(30)]
@@ -75,8 +75,12 @@ async def no_pause(_: float) -> None:
     await asyncio.sleep(0)
 
 
+def owner(outbox_no: int) -> Meta:
+    return Meta(epoch=1, nonce="w", outbox_no=outbox_no)
+
+
 def publisher(store: MemoryStore, broker: Broker, committed_no: int = 0, **more: int) -> OutboxPublisher:
-    return OutboxPublisher(store, 0, committed_no, broker.publish, backoff=Backoff(sleep=no_pause), **more)
+    return OutboxPublisher(store, 0, owner(committed_no), broker.publish, backoff=Backoff(sleep=no_pause), **more)
 
 
 @contextlib.asynccontextmanager
@@ -98,7 +102,7 @@ async def test_what_a_predecessor_left_goes_first() -> None:
     store, broker = Reads(), Broker()
     writer = Writer(store)
     await writer.commit([b"a"] * 7)
-    await store.outbox_ack(0, 3)
+    await store.outbox_ack(0, 1, "w", 3)
     mine = publisher(store, broker, committed_no=7, batch=2)
     assert mine.depth is None
     async with running(mine):
@@ -146,7 +150,11 @@ async def test_retries_are_reported_with_growing_pauses() -> None:
     store, broker = MemoryStore(), Broker(fail=["lost", "unanswered", "lost"])
     told: list[Retrying] = []
     mine = OutboxPublisher(
-        store, 0, 0, broker.publish, backoff=Backoff(first_s=1, cap_s=3, patience_s=0, on_retry=told.append, sleep=no_pause)
+        store,
+        0,
+        owner(0),
+        broker.publish,
+        backoff=Backoff(first_s=1, cap_s=3, patience_s=0, on_retry=told.append, sleep=no_pause),
     )
     async with running(mine):
         mine.committed(await Writer(store).commit([b"a"]))
@@ -174,6 +182,16 @@ async def test_only_what_replicas_hold_leaves() -> None:
         store.replicas_hold = 3
         await mine.drained()
     assert [value for *_, value in broker.log] == [b"1", b"2", b"3"]
+
+
+async def test_one_that_lost_its_epoch_forgets_nothing_and_ends() -> None:
+    store, broker = MemoryStore(), Broker()
+    writer, mine = Writer(store), publisher(store, broker)
+    mine.committed(await writer.commit([b"a", b"b"]))
+    await store.take_epoch(0, 2, 1, "successor")
+    with pytest.raises(Fenced):
+        await mine.run()
+    assert (len(broker.log), await store.outbox_depth(0)) == (2, 2)
 
 
 async def test_numbers_out_of_step_are_refused() -> None:
