@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,7 +41,7 @@ def demo(
     as_json: Annotated[bool, typer.Option("--json", help="Only the summary, as one JSON object")] = False,
 ) -> None:
     """Everything on this machine: broker, Redis, a worker, a year of customers, alerts as they fire."""
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what it would say, we say in one line
+    _quiet_kafka()
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # a terminal that lacks a sign is no reason to fail
     console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
@@ -57,6 +58,19 @@ def demo(
         if not as_json:
             console.print("\n stopped; nothing is left running")
         raise typer.Exit(0 if served else 130) from None
+
+
+def _quiet_kafka() -> None:
+    """What kafka-python would log, we say in one line; and clients that lost their broker fail once more when they are freed."""
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    usual = sys.unraisablehook
+
+    def hook(unraisable: sys.UnraisableHookArgs) -> None:
+        trace = traceback.extract_tb(unraisable.exc_traceback)
+        if not trace or Path(trace[-1].filename).parent.parent.name != "kafka":
+            usual(unraisable)
+
+    sys.unraisablehook = hook
 
 
 def _tell(console: Console, summary: Summary, *, as_json: bool, once: bool) -> None:

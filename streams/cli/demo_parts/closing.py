@@ -132,8 +132,8 @@ def truth_lines(report: TruthReport) -> list[str]:
     back = f" ({report.bought_again:,} of these bought again)" if report.bought_again else ""
     rightly = f"{report.had_left:,} ({report.precision:.0%})"
     lines += [
-        f"{report.serious_alerts:,} alerts reached high or critical: {rightly} after the customer had left, {report.had_not_left:,} "
-        f"before{back}.",
+        f"{report.serious_alerts:,} alerts reached high or critical: {rightly} after the customer had left, "
+        f"{report.had_not_left:,} before{back}.",
         *_lead(report.lead_days, report.late_days, horizon),
         f"At the end, of those who bought at least {_times(bought)}, had left:",
     ]
@@ -161,8 +161,8 @@ def _lead(lead: Spread | None, late: Spread | None, horizon_days: int) -> list[s
     if lead is None or late is None:
         return []
     return [
-        f"  The right ones came {late.p50:.0f} days after the last purchase or complaint (median; 10 % to 90 %: {late.p10:.0f} to "
-        f"{late.p90:.0f}),",
+        f"  The right ones came {late.p50:.0f} days after the last purchase or complaint (median; 10 % to 90 %: "
+        f"{late.p10:.0f} to {late.p90:.0f}),",
         f"  {lead.p50:.0f} days ({lead.p10:.0f} to {lead.p90:.0f}) sooner than a rule of {horizon_days} days of silence.",
     ]
 

@@ -19,6 +19,8 @@ TIERS = ("critical", "high", "watch")
 DECISIONS = ("fired", "escalated", "deescalated", "resolved_returned", "resolved_risk_fell")
 WEIGHT = {"critical": 3, "high": 2, "watch": 1, "none": 0}
 
+ENDS_S = 2.0
+
 _decode_letter = msgspec.json.Decoder(DeadLetter).decode
 
 
@@ -123,7 +125,7 @@ class Feed:
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        self._thread.join(5.0)
+        self._thread.join(ENDS_S)  # its first poll cannot be interrupted; a daemon may be left
 
     def _run(self) -> None:
         try:

@@ -58,6 +58,7 @@ def demo_system(data: Path, step: Callable[[str], None]) -> Iterator[DemoSystem]
     step   told what has been done, in words
     Raises EmbeddedError where the servers do not start or the folder is in use, and CommandError where a part dies.
     """
+    grace_s = 0.0
     with _ctrl_c_until_muted() as mute, embedded_parts(data) as parts:
         step("broker and Valkey listen on 127.0.0.1")
         settings, file = _settings(data, parts)
@@ -67,9 +68,13 @@ def demo_system(data: Path, step: Callable[[str], None]) -> Iterator[DemoSystem]
         try:
             with _watched(data, worker, parts) as health:
                 yield DemoSystem(settings, file, WorkerPage(settings.http.host, settings.http.port), health)
+            grace_s = WORKER_ENDS_S
+        except (KeyboardInterrupt, SystemExit):
+            grace_s = WORKER_ENDS_S
+            raise
         finally:
             mute()  # a second Ctrl-C must not leave anybody behind; how long ending takes is bounded
-            child.end(worker, grace_s=WORKER_ENDS_S)
+            child.end(worker, grace_s=grace_s)  # one that has lost its servers would wait for them
 
 
 def _settings(data: Path, parts: EmbeddedParts) -> tuple[Settings, Path]:
