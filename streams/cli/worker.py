@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import threading
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +12,8 @@ import typer
 
 from streams.runtime.logs import configure_logs
 from streams.runtime.settings import load_settings_file
+
+LAST_WORDS_S = 3.0
 
 
 def worker(
@@ -21,6 +25,19 @@ def worker(
     from streams.runtime.app import Worker  # faust takes a second to import: `--help` need not wait for it
 
     async def work() -> None:
-        await Worker(settings).run()
+        running, exit_code = Worker(settings), 1
+        try:
+            await running.run()
+            exit_code = 0
+        finally:
+            if running.left:
+                _end_soon(exit_code)
 
     asyncio.run(work())
+
+
+def _end_soon(exit_code: int) -> None:
+    """A thread of Faust's that waits for a broker would keep the process alive: leave time for an error's line, and go."""
+    last = threading.Timer(LAST_WORDS_S, os._exit, (exit_code,))
+    last.daemon = True
+    last.start()

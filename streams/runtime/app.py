@@ -44,6 +44,8 @@ class Worker:
     """One worker process.
 
     `run` returns when asked to stop, or raises what made going on impossible.
+
+    left   parts that did not end in time; their tasks and threads may keep the process alive
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -68,6 +70,7 @@ class Worker:
         self.models = ModelFeed(settings, self.metrics, backoff, self._on_failure)
         self.owner = PartitionOwner(self._shop(backoff), lambda: self.app, self._committed, self._on_failure)
         self.health = HealthServer(self.registry, self)
+        self.left: list[str] = []
         self._stop = asyncio.Event()
         self._failure: BaseException | None = None
         self._progress: dict[int, tuple[int, float]] = {}
@@ -142,10 +145,8 @@ class Worker:
                 task.cancel()
             await asyncio.gather(*side, return_exceptions=True)
             await self._end("partitions", self.owner.release(), STOP_PATIENCE_S + 5)
-            if self.app is not None:
-                await self._end("faust", self.app.stop())
-            await self._end("models", self.models.stop())
-            await self._end("sender", self.sender.stop())
+            reading = [] if self.app is None else [self._end("faust", self.app.stop())]
+            await asyncio.gather(*reading, self._end("models", self.models.stop()), self._end("sender", self.sender.stop()))
 
     async def _end(self, part: str, ending: Coroutine[Any, Any, None], patience_s: float = END_PATIENCE_S) -> None:
         """Let a part end, but not for ever: what is committed is safe, and the rest is read again by whoever comes next."""
@@ -153,6 +154,7 @@ class Worker:
         await asyncio.wait((task,), timeout=patience_s)
         if not task.done():
             task.cancel()
+            self.left.append(part)
             log.warning("left without waiting longer", part=part, waited_s=patience_s)
         elif (problem := task.exception()) is not None:
             log.warning("did not end as it should", part=part, error=repr(problem))

@@ -146,6 +146,10 @@ class WorkerProcess:
         self.may_end = True
         self._process.terminate()
 
+    def signal(self, number: signal.Signals) -> None:
+        """Any signal, and no waiting."""
+        self._process.send_signal(number)
+
     def kill(self) -> None:
         """SIGKILL."""
         self.may_end = True
