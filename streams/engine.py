@@ -26,19 +26,18 @@ from alerts.rules import PolicyRules
 from detectors.btyd import p_no_purchase, to_basis_points
 from detectors.parameters import BtydParameters
 from streams import rfm, windows
+from streams.board import cells, recount
 from streams.columns import PURCHASE, TICK, Columns
 from streams.customer import Records, gather, last_purchase_day, new_records, scatter
 from streams.evaluations import Evaluations, settle
 from streams.explain import Context, Moved, explain
 from streams.features import closed_form_inputs
 from streams.quintiles import frequency_bin, monetary_bin
-from streams.segments import SEGMENT_OF_RFM, SEGMENTS
 from streams.state import PartitionState
 from streams.table import CustomerTable
 from streams.timers import LookRules, next_look_s
 from streams.watermark import running
-
-NO_EVENT = -1
+from streams.working_rows import NO_EVENT, customers, loaded, rounds
 
 Ints = NDArray[np.int64]
 
@@ -125,7 +124,7 @@ class _Advance:
 
     def __init__(self, table: CustomerTable, batch: Columns, rules: EngineRules, model: BtydParameters) -> None:
         self.table, self.rules, self.model, self.batch = table, rules, model, batch
-        self.ids, self.rows, self.slots = _customers(table, batch)
+        self.ids, self.rows, self.slots = customers(table, batch)
         self.before, self.after = running(table.state.watermark_ms, batch.kind, batch.time_ms, rules.lateness_ms)
         self.work = new_records(0)
         self.evaluations = Evaluations()
@@ -139,16 +138,16 @@ class _Advance:
         watermark_ms = max(int(self.after[-1]) if len(self.after) else self.table.state.watermark_ms, now_ms)
         if sweep:
             self._add_due(self.table.due.due(watermark_ms // 1000) if only is None else self.table.rows(only))
-        self.work = _loaded(self.table, self.rows)
-        old_cell = _cells(self.work)
-        for events in self._rounds():
+        self.work = loaded(self.table, self.rows)
+        old_cell = cells(self.work)
+        for events in rounds(self.slots, self.batch.kind):
             self._round(events)
         if sweep:
             self._sweep(watermark_ms)
         state = self.table.state.copy()
         state.watermark_ms = watermark_ms
         rfm_scores = settle(self.evaluations, state.quintiles, self.work)
-        _recount(state, old_cell, _cells(self.work))
+        recount(state, old_cell, cells(self.work))
         alerts = explain(self.moved, rfm_scores, self.ids, self.batch, self.rules.context, self.model)
         return Step(self.ids, self.work, self.rows, state, alerts, self._stats())
 
@@ -158,21 +157,6 @@ class _Advance:
         if len(rows):
             self.rows = np.concatenate([self.rows, rows])
             self.ids += [self.table.ids[row] for row in rows.tolist()]
-
-    def _rounds(self) -> list[NDArray[np.intp]]:
-        """Positions in the batch by round: round k holds every customer's k-th event."""
-        events = np.flatnonzero(self.batch.kind != TICK)
-        if not len(events):
-            return []
-        slots = self.slots[events]
-        order = np.argsort(slots, kind="stable")
-        ordered = slots[order]
-        position = np.arange(len(order))
-        starts = np.r_[True, ordered[1:] != ordered[:-1]]
-        rank = np.empty(len(order), np.intp)
-        rank[order] = position - np.maximum.accumulate(np.where(starts, position, 0))
-        by_rank = np.argsort(rank, kind="stable")
-        return np.split(events[by_rank], np.cumsum(np.bincount(rank))[:-1])
 
     def _round(self, events: NDArray[np.intp]) -> None:
         """Fold and evaluate events of different customers."""
@@ -262,40 +246,3 @@ class _Advance:
             decisions=np.bincount(reasons, minlength=len(ReasonCode)),
             risk_bp=self.evaluations.column("risk_bp"),
         )
-
-
-def _customers(table: CustomerTable, batch: Columns) -> tuple[list[str], NDArray[np.intp], NDArray[np.intp]]:
-    """(ids, rows, slots): the batch's customers, each once; where the table holds them, else -1; each event's place among them.
-
-    Those that the table holds come first, as they stand there; a tick's place is NO_EVENT. One look-up an event: the
-    table's own ids are met one after another, and a new customer's text is compared only with that of other new ones.
-    """
-    row_of_event = table.rows(batch.customer.tolist())
-    held = row_of_event >= 0
-    slots = np.full(len(batch), NO_EVENT, np.intp)
-    rows, slots[held] = np.unique(row_of_event[held], return_inverse=True)
-    ids = [table.ids[row] for row in rows.tolist()]
-    fresh = np.flatnonzero(~held & (batch.kind != TICK))
-    place: dict[str, int] = {}
-    slots[fresh] = [len(ids) + place.setdefault(customer, len(place)) for customer in batch.customer[fresh].tolist()]
-    return [*ids, *place], np.concatenate([rows, np.full(len(place), -1, np.intp)]), slots
-
-
-def _loaded(table: CustomerTable, rows: NDArray[np.intp]) -> Records:
-    """Copies of the table's rows; empty ones for -1."""
-    work = gather(table.records, np.maximum(rows, 0))
-    new = np.flatnonzero(rows < 0)
-    scatter(work, new, new_records(len(new)))
-    return work
-
-
-def _cells(work: Records) -> NDArray[np.int64]:
-    """Cell of the board (tier, segment) of each row; -1 for a customer not seen before."""
-    cell = work["policy"]["tier"].astype(np.int64) * len(SEGMENTS) + SEGMENT_OF_RFM[work["rfm"]]
-    return np.where(work["first_seen_s"] > 0, cell, -1)
-
-
-def _recount(state: PartitionState, old: NDArray[np.int64], new: NDArray[np.int64]) -> None:
-    cells = state.customers.size
-    moved = np.bincount(new[new >= 0], minlength=cells) - np.bincount(old[old >= 0], minlength=cells)
-    state.customers += moved.reshape(state.customers.shape)

@@ -9,11 +9,13 @@ In the order to read:
     live_clock, prober              may the wall clock move the watermark? where do the topics end?
     store, redis_store, scripts/    the port to state, its Redis adapter, the scripts that commit; store_rules for every
                                     adapter; redis_link and redis_wire below
-    commits                         what one commit writes; backoff between attempts
+    committer, commits              from a batch to a commit; what one commit writes (step_metrics); backoff between attempts
+    shop                            what the partitions of a worker share
     outbox, sender, graveyard       what leaves, in order, until Kafka has acknowledged; dead letters
     models                          which parameters are in use
     metrics, collectors             everything that /metrics shows
     health, health_server, logs     is it alive, is it ready; lines without secrets
     admin, lag, dead_letter_reader  for the commands; diagnosis, redis_diagnosis and findings for `doctor`
+    customer_view, connect          one customer as Redis has it; parameters_in_use, forgetting for `fit` and `rebuild`
     embedded, child, wheels         the broker and the Valkey that the demo starts
 """
