@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import faust
@@ -84,7 +85,10 @@ class Owner(Protocol):
     """Who takes the partitions that Kafka assigns, and says where to read and what to leave for now."""
 
     async def claim(self, assigned: frozenset[TP], generation: int) -> None:
-        """Own these, and seek to the offsets that Redis knows. What goes wrong ends the worker and is not raised."""
+        """Begin to own these and to seek to the offsets that Redis knows, and return without waiting for Redis.
+
+        Whatever has to wait is in `held` meanwhile; what goes wrong ends the worker and is not raised.
+        """
         ...
 
     def lease(self, tp: TP) -> int:
@@ -137,6 +141,11 @@ def chunk_transport(owner: Owner) -> type[AiokafkaTransport]:
             return consumer
 
     class ChunkConsumer(AiokafkaConsumer):
+        @cached_property
+        def fetching(self) -> asyncio.Lock:
+            """Held during a fetch. Who holds it may seek, and knows that no fetch from before the seek is on its way."""
+            return asyncio.Lock()
+
         def _new_consumer_thread(self) -> AIOKafkaConsumerThread:
             return CommittedOnly(self, loop=self.loop, beacon=self.beacon)
 
@@ -153,10 +162,14 @@ def chunk_transport(owner: Owner) -> type[AiokafkaTransport]:
 
         async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
             # `pause_partitions` would drop what is already fetched; an empty set would fetch everything
-            wanted = active_partitions - owner.held() if active_partitions else active_partitions
-            if active_partitions and not wanted:
-                await asyncio.sleep(0.02)
-                return {}
+            async with self.fetching:
+                wanted = active_partitions - owner.held() if active_partitions else active_partitions
+                if wanted or not active_partitions:
+                    return await self._fetch(wanted, timeout)
+            await asyncio.sleep(0.02)
+            return {}
+
+        async def _fetch(self, wanted: set[TP] | None, timeout: float) -> Any:
             found = await super()._getmany(wanted, min(timeout, FETCH_WAIT_S))
             # the fetcher's thread moves a position before we have its records: only now do the two agree
             positions = _positions(self.app)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 import structlog
@@ -62,33 +62,29 @@ class PartitionOwner:
         self._positions: dict[TP, int] = {}
         self._generation = 0
         self._claiming: asyncio.Task[None] | None = None
-        self._changing = asyncio.Lock()
+        self._claimed: frozenset[TP] = frozenset()
 
     # -- what intake asks (see intake.Owner) ------------------------------------------------------------------------
 
     async def claim(self, assigned: frozenset[TP], generation: int) -> None:
-        """Own these, and seek to the offsets that Redis knows; waits for Redis as long as it takes.
+        """Begin to let go of what is owned and to own these instead, from the offsets that Redis knows.
 
-        Faust gives up waiting after a while and then reads on. The claim goes on all the same, until it succeeds or the next
-        one or `release` takes its place; what is not taken yet is held back meanwhile (see `held`).
+        Returns at once: faust's rebalance gives up waiting after a while, and then never reads again, but Redis may be away
+        for longer. Nothing is fetched until all is taken (see `held`). The next claim, or `release`, takes this one's place.
         """
-        async with self._changing:
-            await self._release()
-            self._claiming = claiming = asyncio.create_task(self._claim(assigned, generation), name="claim")
-        try:
-            await asyncio.shield(claiming)
-        except asyncio.CancelledError:
-            if not claiming.cancelled():
-                raise  # it is the caller who was cancelled
+        self.joined, self._claimed = False, frozenset(tp for tp in assigned if tp.topic in self._short)
+        former = self._claiming
+        self._claiming = asyncio.create_task(self._claim(former, self._claimed, generation), name="claim")
 
-    async def _claim(self, assigned: frozenset[TP], generation: int) -> None:
+    async def _claim(self, former: asyncio.Task[None] | None, inputs: frozenset[TP], generation: int) -> None:
         try:
-            await self._take_all(assigned, generation)
+            await _ended_early(former)
+            await self._let_go()
+            await self._take_all(inputs, generation)
         except Exception as problem:  # noqa: BLE001 - whatever it is: without a claim nothing may be read
             self.fail(problem)
 
-    async def _take_all(self, assigned: frozenset[TP], generation: int) -> None:
-        inputs = [tp for tp in assigned if tp.topic in self._short]
+    async def _take_all(self, inputs: frozenset[TP], generation: int) -> None:
         partitions = sorted({tp.partition for tp in inputs})
         self._check_co_partitioned(inputs, partitions)
         self._generation, self.assigned = generation, frozenset(partitions)
@@ -114,6 +110,8 @@ class PartitionOwner:
 
     def held(self) -> frozenset[TP]:
         """What not to fetch from now: what is ahead of the others, sends dead letters faster than they leave, or is lost."""
+        if not self.joined:
+            return self._claimed
         limit = self.shop.settings.engine.intake_bytes // max(1, len(self.tasks))
         held = {TP(self._name(rank), partition) for partition, task in self.tasks.items() for rank in task.merge.held_back(limit)}
         held |= {tp for (tp, lease), n in self._coming_bytes.items() if n > limit // 4 and lease == self._leases[tp.partition]}
@@ -175,14 +173,11 @@ class PartitionOwner:
 
     async def release(self) -> None:
         """Let every task finish its commit and end; forget them, and the claim under way."""
-        async with self._changing:
-            await self._release()
-
-    async def _release(self) -> None:
         self.joined = False
-        if self._claiming is not None:
-            self._claiming.cancel()
-            await asyncio.gather(self._claiming, return_exceptions=True)
+        await _ended_early(self._claiming)
+        await self._let_go()
+
+    async def _let_go(self) -> None:
         for task in self.tasks.values():
             task.stop()
         if self._running:
@@ -197,6 +192,11 @@ class PartitionOwner:
         self.shop.metrics.partitions_owned.set(0)
 
     async def _take(self, partition: int, meta: Meta) -> None:
+        # a fetch under way would bring what lies behind the seek, under the new lease
+        async with self._app().consumer.fetching:
+            await self._take_unfetched(partition, meta)
+
+    async def _take_unfetched(self, partition: int, meta: Meta) -> None:
         self._leases[partition] += 1
         for key in [key for key in self._coming if key[0].partition == partition]:
             del self._coming[key], self._coming_bytes[key]
@@ -269,7 +269,7 @@ class PartitionOwner:
     def _name(self, rank: int) -> str:
         return next(name for name, short in self._short.items() if TOPIC_RANKS[short] == rank)
 
-    def _check_co_partitioned(self, inputs: list[TP], partitions: list[int]) -> None:
+    def _check_co_partitioned(self, inputs: Iterable[TP], partitions: list[int]) -> None:
         """One worker must see all events of a customer: every input's partition p, or none."""
         expected = {(name, partition) for name in self._short for partition in partitions}
         missing = expected - {(tp.topic, tp.partition) for tp in inputs}
@@ -279,3 +279,10 @@ class PartitionOwner:
                 f"partition {partition} of {name} is not assigned with the others: give every input topic the same "
                 "number of partitions (`churnwatch topics check`)"
             )
+
+
+async def _ended_early(work: asyncio.Task[None] | None) -> None:
+    """Cancel and wait until it is over."""
+    if work is not None:
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
