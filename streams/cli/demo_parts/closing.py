@@ -129,12 +129,12 @@ def truth_lines(report: TruthReport) -> list[str]:
     lines = [f"{report.left:,} of {report.customers:,} left within the year; churnwatch was not told which."]
     if report.precision is None:
         return [*lines, "No alert about them reached high or critical."]
-    back = f" ({report.bought_again:,} of these bought again)" if report.bought_again else ""
     rightly = f"{report.had_left:,} ({report.precision:.0%})"
     lines += [
         f"{report.serious_alerts:,} alerts reached high or critical: {rightly} after the customer had left, "
-        f"{report.had_not_left:,} before{back}.",
+        f"{report.had_not_left:,} before.",
         *_lead(report.lead_days, report.late_days, horizon),
+        f"  Of the {report.had_not_left:,} others, {report.bought_again:,} bought again, which resolved the alert.",
         f"At the end, of those who bought at least {_times(bought)}, had left:",
     ]
     for name, tier in report.at_end.items():

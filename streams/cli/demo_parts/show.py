@@ -187,7 +187,7 @@ class Screen:
             table.add_column(**column)
         for name, events, time_ms in (("replay", self._sent, self._at_ms), ("worker", applied, at_ms)):
             told = f"{events:,} of {self._events:,} events"
-            bar = ProgressBar(self._events, events)
+            bar = ProgressBar(self._events, events, complete_style="cyan", finished_style="green")
             table.add_row(Text(f" {name}", "dim"), Text(day(time_ms) if time_ms else "", "bold"), bar, Text(told))
         return table
 
