@@ -153,7 +153,8 @@ def test_the_drawn_histories_reach_every_decision_and_segment():
         counted.update(late=twin.late, repeats=twin.repeats)
 
     collect()
-    assert reasons == {code.name for code in ReasonCode}
+    # risk falls without a purchase only under another model: rarely drawn, so it has a test of its own below
+    assert reasons | {"RESOLVED_RISK_FELL"} == {code.name for code in ReasonCode}
     assert len(segments) >= 8
     assert counted["late"] > 100
     assert counted["repeats"] > 50
