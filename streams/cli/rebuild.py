@@ -23,7 +23,10 @@ def rebuild(
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do it: what Redis holds of these partitions is deleted.")] = False,
 ) -> None:
-    """Forget the state in Redis and the group's offsets: workers then read the topics from their beginning. Stop them first."""
+    """Forget the state in Redis and the group's offsets: workers then read the topics from their beginning. Stop them first.
+
+    Alerts of the past are sent again, with the same ids.
+    """
     with one_line_errors():
         settings = settings_from(config)
         members = active_members(settings)
