@@ -17,12 +17,12 @@ from alerts.facts import CustomerFacts
 from alerts.ids import AlertId, Instant, MessageId, alert_id, rfc3339
 from alerts.policy import ReasonCode, Transition
 from alerts.stages.holdout import in_holdout
+from detectors.actions import TIERS, Tier
 from detectors.reasons import Reason
 
 RULE: Final = "churn-risk"
 STAKE_BASIS = "spent in the last 365 days"
 
-Tier = Literal["none", "watch", "high", "critical"]
 Status = Literal["firing", "resolved"]
 Decision = Literal["fired", "escalated", "deescalated", "resolved_returned", "resolved_risk_fell"]
 Risk = Annotated[float, Meta(ge=0, le=1)]
@@ -150,8 +150,8 @@ def build_alert(
         decision=_DECISIONS[code],
         rule=RULE,
         customer_id=facts.customer_id,
-        tier=_TIERS[transition.tier],
-        previous_tier=_TIERS[transition.previous_tier],
+        tier=TIERS[transition.tier],
+        previous_tier=TIERS[transition.previous_tier],
         risk=int(risk_bp) / 10_000,
         idle_risk=_rounded(idle_risk, 4),
         horizon_days=float(context.horizon_days),
@@ -225,7 +225,6 @@ def _rounded(value: float | None, digits: int) -> float | None:
 
 _ENCODER = msgspec.json.Encoder()
 _DECODER: msgspec.json.Decoder[Alert | IngestionAlert] = msgspec.json.Decoder(Alert | IngestionAlert)
-_TIERS: tuple[Tier, ...] = ("none", "watch", "high", "critical")
 # Keyed by number: an enum's member is hashed by a function in Python.
 _DECISIONS: dict[int, Decision] = {
     int(ReasonCode.FIRED): "fired",

@@ -9,7 +9,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-TIER_NAMES = ("none", "watch", "high", "critical")
+from detectors import actions
+
+TIER_NAMES = actions.TIERS
 TIERS = TIER_NAMES[1:]
 WHOLE_BP = 10_000
 MAX_S = 2**32 - 1

@@ -6,11 +6,15 @@ controlled, the advice is to leave the customer in peace.
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 from detectors.causes import CauseClass
 
 NO_ACTION = "No action."
 
-TIERS = {0: "none", 1: "watch", 2: "high", 3: "critical"}
+Tier = Literal["none", "watch", "high", "critical"]
+TIERS: tuple[Tier, ...] = get_args(Tier)
+"""Names of the tiers 0 to 3."""
 
 _ACTIONS: dict[CauseClass, tuple[str, str, str]] = {  # watch, high, critical
     "product": (
@@ -66,8 +70,8 @@ def suggested_action(tier: int, cause: CauseClass) -> str:
     >>> suggested_action(3, "service")
     'Call today: settle the complaint, then confirm in writing.'
     """
-    if tier not in TIERS:
-        raise ValueError(f"tier = {tier}: must be one of {', '.join(f'{n} ({name})' for n, name in TIERS.items())}")
+    if tier not in range(len(TIERS)):
+        raise ValueError(f"tier = {tier}: must be one of {', '.join(f'{n} ({name})' for n, name in enumerate(TIERS))}")
     if cause not in _ACTIONS:
         raise ValueError(f"cause = {cause!r}: must be one of {', '.join(_ACTIONS)}")
     return _ACTIONS[cause][tier - 1] if tier else NO_ACTION

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from alerts.rules import TIER_NAMES
 from streams.quintiles import Quintiles
 from streams.segments import SEGMENTS
 
-TIERS = ("none", "watch", "high", "critical")
 STATE_VERSION = 1
 
 
@@ -23,7 +23,7 @@ class PartitionState:
 
     watermark_ms: int = 0
     quintiles: Quintiles = field(default_factory=Quintiles)
-    customers: NDArray[np.int64] = field(default_factory=lambda: np.zeros((len(TIERS), len(SEGMENTS)), np.int64))
+    customers: NDArray[np.int64] = field(default_factory=lambda: np.zeros((len(TIER_NAMES), len(SEGMENTS)), np.int64))
 
     def copy(self) -> PartitionState:
         """An independent copy."""
@@ -40,7 +40,7 @@ class PartitionState:
         version = int.from_bytes(blob[:2], "little")
         if version != STATE_VERSION:
             raise ValueError(f"partition state version {version}, this release reads {STATE_VERSION}: upgrade churnwatch")
-        shape = (len(TIERS), len(SEGMENTS))
+        shape = (len(TIER_NAMES), len(SEGMENTS))
         end = 10 + 4 * shape[0] * shape[1]
         customers = np.frombuffer(blob[10:end], "<u4").astype(np.int64).reshape(shape)
         return PartitionState(int.from_bytes(blob[2:10], "little", signed=True), Quintiles.from_bytes(blob[end:]), customers)

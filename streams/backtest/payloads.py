@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
-from kafka.partitioner import murmur2  # type: ignore[import-untyped]  # kafka-python ships no types
 from numpy.typing import NDArray
 
 from streams.backtest.history import History, HistoryError
 from streams.columns import COMPLAINT, DAY_MS, LOGIN, PURCHASE, REFUND, Columns
 from streams.contract import END_TIME_MS, Complaint, EventRules, InputTopic, Login, Purchase
 from streams.events import decode_chunk
+from streams.runtime.partitioner import partition_of
 from streams.ticks import Tick, tick_columns
 
 TOPIC_NAMES: tuple[InputTopic, ...] = ("purchases", "complaints", "logins")
@@ -60,13 +60,12 @@ def payloads(history: History) -> Iterator[tuple[str, bytes, bytes, int]]:
 
 
 def partitions_of(history: History, partitions: int) -> NDArray[np.int64]:
-    """The partition of each event: murmur2 of the customer id in UTF-8, as Kafka's own producers choose it.
+    """The partition of each event, see `partition_of`.
 
     partitions  of the topic, >= 1
     """
     customers, place = np.unique(history.customer.astype(str), return_inverse=True)
-    chosen = [(murmur2(str(customer).encode()) & 0x7FFFFFFF) % partitions for customer in customers]
-    return np.array(chosen, np.int64)[place]
+    return np.array([partition_of(str(customer), partitions) for customer in customers], np.int64)[place]
 
 
 def tick_times(first_ms: int, last_ms: int, *, tick_days: int = 1, run_on_days: int = 0) -> NDArray[np.int64]:

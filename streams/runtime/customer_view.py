@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import msgspec
 import numpy as np
-from kafka.partitioner import murmur2  # type: ignore[import-untyped]  # kafka-python ships no types
 
 from alerts.facts import CustomerFacts
 from alerts.ids import alert_id, rfc3339
@@ -20,6 +19,7 @@ from streams.engine import EngineRules
 from streams.explain import why
 from streams.features import closed_form_inputs, facts
 from streams.runtime.commits import unpack_state
+from streams.runtime.partitioner import partition_of
 from streams.runtime.store import PartitionStore
 from streams.state import PartitionState
 from streams.windows import COMPLAINT_UNIT_S, COMPLAINT_WRAP
@@ -64,15 +64,6 @@ class Judges:
 
     rules: EngineRules
     model: BtydParameters
-
-
-def partition_of(customer_id: str, partitions: int) -> int:
-    """Where Kafka's default partitioner puts the customer.
-
-    >>> partition_of("c-17", 4)
-    3
-    """
-    return int((murmur2(customer_id.encode()) & 0x7FFFFFFF) % partitions)
 
 
 async def view_customer(store: PartitionStore, customer_id: str, partitions: int, judges: Judges) -> CustomerView | None:

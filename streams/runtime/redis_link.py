@@ -16,7 +16,6 @@ import hiredis
 from redis.asyncio import Redis
 from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.asyncio.connection import (
-    AbstractConnection,
     Connection,
     ConnectionPool,
     SSLConnection,
@@ -162,12 +161,6 @@ class RedisLink:
         if node is None:
             raise ClusterError(f"no node owns slot {client.keyslot(key)} at present")
         return node
-
-    def connection_classes(self) -> set[type[AbstractConnection]]:
-        """What the connections to the nodes known by now are made of."""
-        if isinstance(self._client, Redis):
-            return {self._client.connection_pool.connection_class}
-        return {node.connection_class for node in self._client.get_nodes()}
 
     async def close(self) -> None:
         """Close every connection; a later call opens new ones."""

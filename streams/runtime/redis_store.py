@@ -12,8 +12,6 @@ The hash tag {p} keeps a partition in one slot, so that one script may touch all
 
 from __future__ import annotations
 
-import copy
-import dataclasses
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, cast
 
@@ -70,12 +68,6 @@ class RedisPartitionStore:
         self._backoff = backoff or Backoff()
         self._commit, self._take, self._reset = Script("commit"), Script("take_epoch"), Script("reset_epoch")
         self._ack = Script("ack_outbox")
-
-    def with_patience(self, patience_s: float | None) -> RedisPartitionStore:
-        """The same store, giving up (StoreUnavailable) after so many seconds; None: never."""
-        other = copy.copy(self)
-        other._backoff = dataclasses.replace(self._backoff, patience_s=patience_s)
-        return other
 
     async def close(self) -> None:
         """Close the connections."""

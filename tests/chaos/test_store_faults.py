@@ -80,11 +80,11 @@ async def test_a_cancelled_commit_ends_at_whatever_moment(real_redis: RunningRed
 
 async def test_patience_ends_where_the_caller_says(own_redis: Callable[..., RunningRedis]) -> None:
     server = own_redis()
-    async with store_on(server.url) as store:
+    async with store_on(server.url, backoff=Backoff(patience_s=0.2)) as store:
         await store.take_epoch(0, 1, 1, "owner")
         server.kill()
         with pytest.raises(StoreUnavailable, match="gave up after"):
-            await store.with_patience(0.2).commit(0, 1, "owner", numbered(1))
+            await store.commit(0, 1, "owner", numbered(1))
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,10 @@ from dataclasses import astuple
 import numpy as np
 import pytest
 
+from alerts.rules import TIER_NAMES
 from streams.customer import CUSTOMER, RECORD_BYTES, VERSION, Records
 from streams.segments import SEGMENTS, unpack
-from streams.state import TIERS, PartitionState
+from streams.state import PartitionState
 from tests.oracle.engine_twin import EngineTwin, Watched
 from tests.oracle.quintiles_twin import BINS
 from tests.oracle.rfm_twin import CustomerTwin
@@ -61,7 +62,7 @@ def assert_same_records(ids: list[str], records: Records, twin: EngineTwin) -> N
 def assert_same_state(state: PartitionState, twin: EngineTwin) -> None:
     assert state.watermark_ms == twin.watermark_ms
     board = twin.board()
-    assert state.customers.tolist() == [[board[tier, name] for name in SEGMENTS] for tier in TIERS]
+    assert state.customers.tolist() == [[board[tier, name] for name in SEGMENTS] for tier in TIER_NAMES]
     quintiles, sketch = state.quintiles, twin.sketch
     assert quintiles.day == sketch.day
     counted = (quintiles.recency, quintiles.frequency, quintiles.monetary)

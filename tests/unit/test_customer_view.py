@@ -12,7 +12,8 @@ from detectors.parameters import SHIPPED
 from streams.cli.customer import rendered
 from streams.columns import COMPLAINT, LOGIN, PURCHASE, REFUND, Columns, empty_columns
 from streams.engine import advance
-from streams.runtime.customer_view import CustomerView, Judges, build_view, partition_of
+from streams.runtime.customer_view import CustomerView, Judges, build_view
+from streams.runtime.partitioner import partition_of
 from streams.table import CustomerTable
 from tests.support.engine_rules import engine_rules
 
