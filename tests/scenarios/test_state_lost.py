@@ -10,11 +10,12 @@ import pytest
 from streams.backtest.simulation import simulate_customers
 from streams.backtest.simulation_files import write_history
 from streams.columns import DAY_MS
+from streams.runtime.admin import wanted_topics
 from streams.runtime.kafka_client import admin_client
 from tests.oracle.recount import read_plain
 from tests.support.brokers import RunningBroker
 from tests.support.redis_servers import RunningRedis
-from tests.support.replays import PARTITIONS, Replayed, Site, assert_as_from_the_file
+from tests.support.replays import PARTITIONS, Replayed, Site, assert_as_from_the_file, group_has_committed
 from tests.support.workers import Fleet, WorkerProcess, run_command
 
 
@@ -42,12 +43,6 @@ def work_to_the_end(site: Site, tmp_path: Path) -> None:
         assert fleet.stop() == [0]
 
 
-def group_has_committed(site: Site) -> bool:
-    with admin_client(site.settings) as admin:
-        group = site.settings.kafka.group
-        return any(found.offset > 0 for found in admin.list_group_offsets({group: None})[group].values())
-
-
 def assert_refused(site: Site, tmp_path: Path, *said: str, **settings: str) -> None:
     """A worker ends by itself with code 1; what it writes beside its log is one line that holds each of `said`."""
     folder = tmp_path / secrets.token_hex(4)
@@ -66,23 +61,36 @@ def assert_gives_up(fleet: Fleet, worker: WorkerProcess, *said: str) -> None:
 
 
 def test_state_that_does_not_fit_is_refused_and_left_as_it_is(site: Site, own_redis: RunningRedis, tmp_path: Path) -> None:
-    """Another number of partitions; a consumer group that began anew; nothing at all where Kafka remembers progress."""
+    """Another system's; a consumer group that began anew; another number of partitions; nothing where Kafka remembers progress."""
     work_to_the_end(site, tmp_path)
-    records = site.records()
-    more = {"CHURNWATCH_KAFKA__PARTITIONS": "8", "CHURNWATCH_KAFKA__TOPIC_PREFIX": f"{site.prefix}8."}
-    assert run_command(["topics", "create"], site.environment | more).returncode == 0
-    assert_refused(site, tmp_path, "kafka.partitions: 8", "Redis was written for 4", **more)
+    records, metas = site.records(), [site.meta(partition) for partition in range(PARTITIONS)]
+    other = {"CHURNWATCH_KAFKA__TOPIC_PREFIX": f"{site.prefix}8."}
+    assert run_command(["topics", "create"], site.environment | other).returncode == 0
+    assert_refused(site, tmp_path, f"on topics {site.prefix}*", f"on {site.prefix}8.*", "its own redis.prefix", **other)
+    assert_refused(site, tmp_path, "group another", "`churnwatch rebuild --keep-state`", CHURNWATCH_KAFKA__GROUP="another")
+    assert [site.meta(partition) for partition in range(PARTITIONS)] == metas
 
     with own_redis.client() as client:
         for partition in range(PARTITIONS):  # as after many rebalances of a group that was then deleted
             client.hset(f"{site.prefix}state:{{{partition}}}:meta", "generation", 1000)
     assert_refused(site, tmp_path, "older than 1000", "group was deleted on purpose", "`churnwatch rebuild --keep-state`")
+    assert [site.meta(partition).epoch for partition in range(PARTITIONS)] == [meta.epoch for meta in metas]
+    with own_redis.client() as client:
+        for partition in range(PARTITIONS):
+            client.hset(f"{site.prefix}state:{{{partition}}}:meta", "generation", 0)
+
+    with admin_client(site.settings) as admin:
+        topics = admin.describe_topics([spec.name for spec in wanted_topics(site.settings)])
+        admin.create_partitions({topic["name"]: 8 for topic in topics if len(topic["partitions"]) == PARTITIONS})
+    eight = {"CHURNWATCH_KAFKA__PARTITIONS": "8"}
+    assert_refused(site, tmp_path, "kafka.partitions: 8", "Redis was written for 4", **eight)
     assert site.records() == records
 
     with own_redis.client() as client:
         client.flushall()
-    assert_refused(site, tmp_path, "Redis knows nothing", "has read", "state was lost", "`churnwatch rebuild`")
-    assert site.records() == {}
+    assert_refused(site, tmp_path, "Redis knows nothing", "has read", "state was lost", "`churnwatch rebuild`", **eight)
+    with own_redis.client() as client:
+        assert client.dbsize() == 0, "nothing was written before it refused"
 
 
 def test_redis_emptied_under_a_working_worker_is_refused(site: Site, own_redis: RunningRedis, tmp_path: Path) -> None:

@@ -186,6 +186,13 @@ class Site:
         return f"{self.prefix}state:{{{partition}}}:{name}"
 
 
+def group_has_committed(site: Site) -> bool:
+    """Whether Kafka remembers an offset of the consumer group."""
+    group = site.settings.kafka.group
+    with admin_client(site.settings) as admin:
+        return any(found.offset > 0 for found in admin.list_group_offsets({group: None})[group].values())
+
+
 def assert_counted_once(site: Site) -> None:
     """Counts and sums of every customer are those of the file."""
     records, expected = site.records(), site.replayed.from_pandas
