@@ -74,6 +74,12 @@ def test_every_command_explains_itself(run: Run, name: str) -> None:
     assert f"churnwatch {name}" in done.out
 
 
+def test_rebuild_says_before_it_is_run_what_it_deletes_and_sends_again(run: Run) -> None:
+    said = " ".join(run("rebuild", "--help").out.split())
+    assert "Alerts of the past are sent again, with the same ids." in said
+    assert "Stop them first." in said
+
+
 def test_settings_prints_what_is_in_force_as_yaml_and_json(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     file = tmp_path / "cw.yaml"
     file.write_text("policy: {watch: 0.4}\nredis: {url: 'redis://u:hunter2@h/1'}\n")
@@ -152,6 +158,10 @@ def test_ctrl_c_leaves_with_130(run: Run, command: ModuleType) -> None:
 
     command.doctor = doctor  # type: ignore[attr-defined]
     assert run("doctor").code == 130
+
+
+def test_no_known_error_is_listed_twice() -> None:
+    assert len(set(KNOWN)) == len(KNOWN)
 
 
 @pytest.mark.parametrize("known", KNOWN)
