@@ -17,13 +17,14 @@ from prometheus_client import CollectorRegistry, disable_created_metrics
 from streams.columns import TOPIC_RANKS
 from streams.customer import VERSION
 from streams.runtime.backoff import Backoff, Retrying
-from streams.runtime.faust_options import faust_options
+from streams.runtime.faust_options import SESSION_S, faust_options
 from streams.runtime.health import WorkerState
 from streams.runtime.health_server import HealthServer
 from streams.runtime.intake import build_app
+from streams.runtime.log_range import log_ranges
 from streams.runtime.metrics import CLOCK_STATES, Metrics
 from streams.runtime.models import ModelFeed
-from streams.runtime.owner import STOP_PATIENCE_S, PartitionOwner
+from streams.runtime.owner import PartitionOwner
 from streams.runtime.prober import Prober
 from streams.runtime.redis_link import RedisLink
 from streams.runtime.redis_store import RedisPartitionStore
@@ -31,6 +32,7 @@ from streams.runtime.rules import engine_rules, event_rules
 from streams.runtime.sender import Sender
 from streams.runtime.settings import Settings
 from streams.runtime.shop import Shop
+from streams.runtime.task_set import STOP_PATIENCE_S
 from streams.runtime.topics import CLOCK, INPUTS, check_partitions, topic_specs
 
 log = structlog.get_logger()
@@ -68,7 +70,14 @@ class Worker:
         )
         self.sender = Sender(settings.kafka, backoff)
         self.models = ModelFeed(settings, self.metrics, backoff, self._on_failure)
-        self.owner = PartitionOwner(self._shop(backoff), lambda: self.app, self._committed, self._on_failure)
+        self.owner = PartitionOwner(
+            self._shop(backoff),
+            lambda: self.app,
+            self._committed,
+            lambda expected: log_ranges(settings.kafka, expected),
+            self._on_failure,
+            SESSION_S,
+        )
         self.health = HealthServer(self.registry, self)
         self.left: list[str] = []
         self._stop = asyncio.Event()
@@ -132,6 +141,7 @@ class Worker:
                 self.owner.receive,
                 faust_options(self.settings.kafka, scratch),
             )
+            self.app.on_partitions_revoked.connect(self._rebalancing)
             await self._unless_stopped(self.app.start())
             side.append(asyncio.create_task(self._gauge()))
             side.append(asyncio.create_task(self._watch_faust()))
@@ -186,6 +196,9 @@ class Worker:
 
     def _topics(self) -> list[str]:
         return [self.settings.kafka.topic_prefix + name for name in (*INPUTS, CLOCK)]
+
+    async def _rebalancing(self, _app: Any, _revoked: set[TP], /, **_: Any) -> None:
+        self.owner.rebalancing()
 
     async def _committed(self, tp: TP) -> int | None:
         thread = self.app.consumer._thread

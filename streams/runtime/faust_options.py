@@ -10,6 +10,8 @@ from streams.runtime.sender import aiokafka_options
 from streams.runtime.settings import KafkaSettings
 
 MAX_POLL_RECORDS = 10_000
+SESSION_S = 10.0
+"""A member of the group that is not heard of for so long is none any more."""
 
 
 def faust_options(kafka: KafkaSettings, scratch: str) -> dict[str, Any]:
@@ -21,7 +23,7 @@ def faust_options(kafka: KafkaSettings, scratch: str) -> dict[str, Any]:
         "broker": ";".join(f"kafka://{server}" for server in kafka.bootstrap.split(",")),
         "datadir": scratch,
         "broker_max_poll_records": MAX_POLL_RECORDS,
-        "broker_session_timeout": 10.0,
+        "broker_session_timeout": SESSION_S,
         "broker_heartbeat_interval": 3.0,
         "broker_commit_interval": 1.0,
     }

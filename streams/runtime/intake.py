@@ -130,15 +130,18 @@ def _record(owner: Owner, tp: TP, records: list[Any]) -> ChunkRecord:
     return ChunkRecord(Chunk(tp, records, owner.lease(tp), nbytes))
 
 
+class CommittedOnly(AIOKafkaConsumerThread):
+    """Reads nothing of transactions that are open or were aborted."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        # Faust ties this to its own transactions; a sale whose transaction was aborted has not happened
+        consumer = super()._create_worker_consumer(transport)
+        consumer._isolation_level = "read_committed"
+        return consumer
+
+
 def chunk_transport(owner: Owner) -> type[AiokafkaTransport]:
     """Faust's aiokafka transport with a consumer that seeks to Redis' offsets and leaves held partitions out of fetches."""
-
-    class CommittedOnly(AIOKafkaConsumerThread):
-        def _create_worker_consumer(self, transport: Any) -> Any:
-            # Faust ties this to its own transactions; a sale whose transaction was aborted has not happened
-            consumer = super()._create_worker_consumer(transport)
-            consumer._isolation_level = "read_committed"
-            return consumer
 
     class ChunkConsumer(AiokafkaConsumer):
         @cached_property
@@ -159,6 +162,11 @@ def chunk_transport(owner: Owner) -> type[AiokafkaTransport]:
             await super().perform_seek()
             assigned = frozenset(TP(tp.topic, tp.partition) for tp in self.assignment())
             await owner.claim(assigned, int(self.app.consumer_generation_id))
+
+        async def _wait_next_records(self, timeout: float) -> Any:
+            found = await super()._wait_next_records(timeout)
+            # in a rebalance getmany would seek, and so claim what was assigned before; the claim at its end seeks everything
+            return found if self.flow_active else (None, None)
 
         async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
             # `pause_partitions` would drop what is already fetched; an empty set would fetch everything

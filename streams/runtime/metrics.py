@@ -63,6 +63,9 @@ class Metrics:
     def _declare_flow(self, registry: CollectorRegistry) -> None:
         self.events = _counters(registry, "events", "Events applied", {"topic": INPUTS})
         self.duplicates = _counters(registry, "duplicates", "Events dropped because their id was seen", {"topic": INPUTS})
+        self.events_lost = _counters(
+            registry, "events_lost", "Offsets that retention deleted before they were read", {"topic": INPUTS}
+        )
         self.dead_letters = _counters(registry, "dead_letters", "Records refused", {"reason": tuple(DeadReason)})
         self.unknown_fields = _counters(
             registry, "unknown_fields", "Fields outside the contract, in a sample of the events", {"topic": INPUTS}

@@ -1,35 +1,32 @@
 """Who owns which partitions: claims them after a rebalance, hands fetched chunks to their tasks, lets go of what is lost.
 
-A claim takes the partition's epoch in Redis, so a worker that was frozen or cut off finds out at its next commit. Each
-claim has a new lease number: chunks fetched under an older one, still on their way through Faust, are dropped.
+A claim takes the partition's epoch in Redis, so a worker that was frozen or cut off finds out at its next commit. What may
+be taken is judged by `admission`; chunks that are still on their way from an earlier claim are dropped (`arrivals`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import structlog
+from aiokafka.errors import IllegalStateError  # type: ignore[import-untyped] # aiokafka ships no types
 from faust.types import TP
 
 from streams.columns import TOPIC_RANKS
+from streams.runtime.admission import Admission, LostState
+from streams.runtime.arrivals import Arrivals
 from streams.runtime.intake import Chunk, end_offset
 from streams.runtime.live_clock import Probe
+from streams.runtime.log_range import LogRange
 from streams.runtime.partition import PartitionTask
 from streams.runtime.shop import Shop
-from streams.runtime.store import Fenced, LostCommits, Meta, StaleGeneration
-from streams.runtime.topics import CLOCK, INPUTS
+from streams.runtime.store import Fenced, LostCommits, StaleGeneration
+from streams.runtime.task_set import TaskSet
 
 log = structlog.get_logger()
-
-STOP_PATIENCE_S = 20.0
-
-
-class LostState(Exception):
-    """Kafka remembers progress of which Redis knows nothing: going on would forget customers silently."""
 
 
 class PartitionOwner:
@@ -38,7 +35,9 @@ class PartitionOwner:
     shop        what all tasks share
     app         () -> the Faust app, for offsets, positions and seeks
     committed   offset that the consumer group has committed for a topic-partition, None when it has none
+    ranges      what the broker holds of partitions, see `log_ranges`
     on_failure  called once when the worker cannot go on
+    session_s   so long at most a member of the group may live without knowing that it is none any more
     """
 
     def __init__(
@@ -46,20 +45,19 @@ class PartitionOwner:
         shop: Shop,
         app: Callable[[], Any],
         committed: Callable[[TP], Awaitable[int | None]],
+        ranges: Callable[[Mapping[TP, int]], Awaitable[dict[TP, LogRange]]],
         on_failure: Callable[[BaseException], None],
+        session_s: float,
     ) -> None:
-        self.shop, self._app, self._committed, self._on_failure = shop, app, committed, on_failure
-        self._prefix = shop.settings.kafka.topic_prefix
-        self._short = {self._prefix + name: name for name in INPUTS} | {self._prefix + CLOCK: "clock"}
-        self.tasks: dict[int, PartitionTask] = {}
+        self.shop, self._app, self._on_failure, self._session_s = shop, app, on_failure, session_s
+        self._admission = Admission(shop, committed, ranges)
+        self._short = self._admission.short
+        self._set = TaskSet(shop.metrics, self._failed)
+        self.tasks = self._set.tasks
         self.assigned: frozenset[int] = frozenset()
         self.joined = False
         self.dead: dict[int, str] = {}
-        self._running: dict[int, asyncio.Task[None]] = {}
-        self._leases: Counter[int] = Counter()
-        self._coming: Counter[tuple[TP, int]] = Counter()
-        self._coming_bytes: Counter[tuple[TP, int]] = Counter()
-        self._positions: dict[TP, int] = {}
+        self._arrivals = Arrivals()
         self._generation = 0
         self._claiming: asyncio.Task[None] | None = None
         self._claimed: frozenset[TP] = frozenset()
@@ -74,39 +72,51 @@ class PartitionOwner:
         """
         self.joined, self._claimed = False, frozenset(tp for tp in assigned if tp.topic in self._short)
         former = self._claiming
+        if former is not None:
+            former.cancel()
         self._claiming = asyncio.create_task(self._claim(former, self._claimed, generation), name="claim")
+
+    def rebalancing(self) -> None:
+        """A rebalance has begun: what is ours will be told by the next claim, and the one under way is out of date."""
+        self.joined = False
+        if self._claiming is not None:
+            self._claiming.cancel()
 
     async def _claim(self, former: asyncio.Task[None] | None, inputs: frozenset[TP], generation: int) -> None:
         try:
             await _ended_early(former)
             await self._let_go()
             await self._take_all(inputs, generation)
+        except (StaleGeneration, IllegalStateError) as problem:
+            # Somebody has joined, and Kafka has not told us yet. It will within the session, and then this claim is cancelled.
+            log.warning("claim out of date; waiting for the next", generation=generation, error=str(problem))
+            await asyncio.sleep(self._session_s)
+            if int(self._app().consumer_generation_id) == generation:
+                self.fail(_never_replaced(problem))
         except Exception as problem:  # noqa: BLE001 - whatever it is: without a claim nothing may be read
             self.fail(problem)
 
     async def _take_all(self, inputs: frozenset[TP], generation: int) -> None:
-        partitions = sorted({tp.partition for tp in inputs})
-        self._check_co_partitioned(inputs, partitions)
+        partitions = self._admission.co_partitioned(inputs)
         self._generation, self.assigned = generation, frozenset(partitions)
+        ranges = await self._admission.judge(partitions, generation)  # of all before the first is taken
         for partition in partitions:
-            await self._take(partition, await self._own(partition))
+            await self._take(partition, ranges)
         self.joined = True
         self.shop.metrics.partitions_owned.set(len(partitions))
         log.info("partitions assigned", partitions=partitions, generation=generation)
 
     def lease(self, tp: TP) -> int:
         """Number of the present claim on this partition."""
-        return self._leases[tp.partition]
+        return self._arrivals.lease(tp.partition)
 
     def fetched(self, tp: TP, nbytes: int) -> None:
         """A chunk of so many bytes is on its way to its task."""
-        key = TP(tp.topic, tp.partition), self._leases[tp.partition]
-        self._coming[key] += 1
-        self._coming_bytes[key] += nbytes
+        self._arrivals.fetched(tp, nbytes)
 
     def reached(self, positions: Mapping[TP, int]) -> None:
         """A fetch has ended at these positions; what it brought is counted by `fetched` before anything else happens."""
-        self._positions = dict(positions)
+        self._arrivals.reached(positions)
 
     def held(self) -> frozenset[TP]:
         """What not to fetch from now: what is ahead of the others, sends dead letters faster than they leave, or is lost."""
@@ -114,7 +124,7 @@ class PartitionOwner:
             return self._claimed
         limit = self.shop.settings.engine.intake_bytes // max(1, len(self.tasks))
         held = {TP(self._name(rank), partition) for partition, task in self.tasks.items() for rank in task.merge.held_back(limit)}
-        held |= {tp for (tp, lease), n in self._coming_bytes.items() if n > limit // 4 and lease == self._leases[tp.partition]}
+        held |= {*self._arrivals.above(limit // 4)}
         stuck = {partition for partition, task in self.tasks.items() if task.burying_bytes > limit // 4}
         held |= {TP(name, partition) for partition in stuck | (self.assigned - self.tasks.keys()) for name in self._short}
         return frozenset(held)
@@ -129,9 +139,7 @@ class PartitionOwner:
     async def receive(self, stream: Any, event: Any) -> None:
         """Hand a chunk to its partition's task."""
         chunk: Chunk = event.value
-        key = TP(chunk.tp.topic, chunk.tp.partition), chunk.lease
-        self._coming[key] -= 1
-        self._coming_bytes[key] -= chunk.nbytes
+        self._arrivals.arrived(chunk)
         task = self.tasks.get(chunk.tp.partition)
         if task is None or chunk.lease != task.lease:
             return
@@ -153,11 +161,7 @@ class PartitionOwner:
 
     def positions(self, partition: int) -> dict[int, int | None]:
         """Topic rank -> the consumer's position at the end of a fetch, None while chunks are on their way to the task."""
-        lease = self._leases[partition]
-        return {
-            TOPIC_RANKS[short]: None if self._coming[TP(name, partition), lease] else self._positions.get(TP(name, partition))
-            for name, short in self._short.items()
-        }
+        return {TOPIC_RANKS[short]: self._arrivals.position(TP(name, partition)) for name, short in self._short.items()}
 
     def probed(self, asked_ms: int, ends: Mapping[TP, int]) -> None:
         """The broker has told these ends. A partition of which it was not asked in full learns nothing."""
@@ -178,107 +182,48 @@ class PartitionOwner:
         await self._let_go()
 
     async def _let_go(self) -> None:
-        for task in self.tasks.values():
-            task.stop()
-        if self._running:
-            _, late = await asyncio.wait(self._running.values(), timeout=STOP_PATIENCE_S)
-            for running in late:
-                running.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
-        for partition in [*self.tasks]:
-            self._forget(partition)
+        await self._set.stop_all()
         self.dead.clear()
         self.assigned = frozenset()
         self.shop.metrics.partitions_owned.set(0)
 
-    async def _take(self, partition: int, meta: Meta) -> None:
+    async def _take(self, partition: int, ranges: Mapping[TP, LogRange]) -> None:
+        count, nonce, system = self.shop.settings.kafka.partitions, secrets.token_hex(8), self._admission.system
+        meta = await self.shop.store.take_epoch(partition, self._generation, count, nonce, system)
+        meta = self._admission.over_what_is_gone(partition, meta, ranges)
         # a fetch under way would bring what lies behind the seek, under the new lease
         async with self._app().consumer.fetching:
-            await self._take_unfetched(partition, meta)
+            lease = self._arrivals.begin(partition)
+            for tp, offset in self._admission.nexts(partition, meta).items():
+                await self._app().consumer.seek(tp, max(offset, ranges[tp].begin))
+            self._arrivals.forget_positions(partition)
+            self.shop.metrics.epoch.labels(str(partition)).set(meta.epoch)
+            self._set.start(PartitionTask(partition, meta, lease, self.shop))
 
-    async def _take_unfetched(self, partition: int, meta: Meta) -> None:
-        self._leases[partition] += 1
-        for key in [key for key in self._coming if key[0].partition == partition]:
-            del self._coming[key], self._coming_bytes[key]
-        # a topic that Redis does not know is read from its beginning, whatever the group has committed for it
-        starts = {TP(name, partition): meta.offsets.get(short, -1) + 1 for name, short in self._short.items()}
-        if meta.exists:
-            for tp, offset in starts.items():
-                await self._app().consumer.seek(tp, offset)
-        for tp in starts:  # where the consumer stood before says nothing now; a task must not see it
-            self._positions.pop(tp, None)
-        task = PartitionTask(partition, meta, self._leases[partition], self.shop)
-        self.tasks[partition] = task
-        self.shop.metrics.own(partition)
-        self.shop.metrics.epoch.labels(str(partition)).set(meta.epoch)
-        running = asyncio.create_task(task.run(), name=f"partition-{partition}")
-        self._running[partition] = running
-        running.add_done_callback(lambda ended: self._ended(partition, task, ended))
-
-    async def _own(self, partition: int) -> Meta:
-        count = self.shop.settings.kafka.partitions
-        try:
-            meta = await self.shop.store.take_epoch(partition, self._generation, count, secrets.token_hex(8))
-        except StaleGeneration as problem:
-            raise LostState(
-                f"partition {partition}: {problem}; if the consumer group was deleted on purpose, "
-                "run `churnwatch rebuild --keep-state`"
-            ) from None
-        if not meta.exists:
-            known = [name for name in self._short if (await self._committed(TP(name, partition)) or 0) > 0]
-            if known:
-                raise LostState(
-                    f"partition {partition}: Redis knows nothing, but group {self.shop.settings.kafka.group} has read "
-                    f"{known[0]} before: state was lost; restore Redis from its backup, or run `churnwatch rebuild` to read "
-                    "the topics from their beginning"
-                )
-        return meta
-
-    def _ended(self, partition: int, task: PartitionTask, ended: asyncio.Task[None]) -> None:
-        """A task has ended, asked to or not."""
-        problem = None if ended.cancelled() else ended.exception()
-        if problem is None or self.tasks.get(partition) is not task:
-            return
+    def _failed(self, task: PartitionTask, problem: BaseException) -> None:
+        partition = task.partition
         if isinstance(problem, Fenced):
             log.warning("partition lost to a newer owner", partition=partition, error=str(problem))
-            self._forget(partition)
+            self._set.forget(partition)
         elif isinstance(problem, LostCommits):
             log.warning("redis lost commits; reading them again", partition=partition, error=str(problem))
-            self._forget(partition)
-            retaking = asyncio.get_running_loop().create_task(self._retake(partition))
-            self._running[partition] = retaking
+            self._set.forget(partition)
+            self._set.retake(partition, self._retake(partition, had_commits=task.committer.seq > 0))
         else:
             self.dead[partition] = f"{type(problem).__name__}: {problem}"
             log.error("partition task died", partition=partition, exc_info=problem)
             self.fail(problem)
 
-    async def _retake(self, partition: int) -> None:
+    async def _retake(self, partition: int, *, had_commits: bool) -> None:
         try:
-            meta = await self._own(partition)
-            if not meta.exists:
-                raise LostState(f"partition {partition}: Redis lost all it had; restore its backup, or run `churnwatch rebuild`")
-            await self._take(partition, meta)
+            await self._take(partition, await self._admission.judge([partition], self._generation, had_commits=had_commits))
+        except (StaleGeneration, IllegalStateError) as problem:
+            log.warning("partition lost to a newer owner", partition=partition, error=str(problem))
         except Exception as problem:  # noqa: BLE001 - whatever it is: the partition cannot be read
             self.fail(problem)
 
-    def _forget(self, partition: int) -> None:
-        self.tasks.pop(partition, None)
-        self._running.pop(partition, None)
-        self.shop.metrics.lose(partition)
-
     def _name(self, rank: int) -> str:
         return next(name for name, short in self._short.items() if TOPIC_RANKS[short] == rank)
-
-    def _check_co_partitioned(self, inputs: Iterable[TP], partitions: list[int]) -> None:
-        """One worker must see all events of a customer: every input's partition p, or none."""
-        expected = {(name, partition) for name in self._short for partition in partitions}
-        missing = expected - {(tp.topic, tp.partition) for tp in inputs}
-        if missing:
-            name, partition = min(missing)
-            raise LostState(
-                f"partition {partition} of {name} is not assigned with the others: give every input topic the same "
-                "number of partitions (`churnwatch topics check`)"
-            )
 
 
 async def _ended_early(work: asyncio.Task[None] | None) -> None:
@@ -286,3 +231,10 @@ async def _ended_early(work: asyncio.Task[None] | None) -> None:
     if work is not None:
         work.cancel()
         await asyncio.gather(work, return_exceptions=True)
+
+
+def _never_replaced(problem: Exception) -> Exception:
+    """What a claim died of that no other one followed."""
+    if not isinstance(problem, StaleGeneration):
+        return problem
+    return LostState(f"{problem}; if the consumer group was deleted on purpose, run `churnwatch rebuild --keep-state`")

@@ -18,7 +18,7 @@ NAMES = {
     *("events", "duplicates", "unknown_fields", "batches", "batch_rows", "dead_letters", "watermark_timestamp_seconds"),
     *("lag_events", "commit_seconds", "commit_retries", "fold_seconds", "risk", "customers", "alerts", "decisions"),
     *("outbox_depth", "outbox_published", "model_age_seconds", "model_info", "epoch", "partitions_owned", "clock_state"),
-    *("intake_buffered_bytes", "cache_rows", "build_info"),
+    *("intake_buffered_bytes", "cache_rows", "build_info", "events_lost"),
 }
 
 
