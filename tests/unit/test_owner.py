@@ -1,0 +1,252 @@
+"""When an owner takes partitions, when it refuses, and that nothing is written by a refusal or runs on after a release."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import copy
+from typing import Any
+
+import pytest
+from aiokafka.errors import IllegalStateError
+from faust.types import TP
+
+from streams.runtime.admission import LostState
+from streams.runtime.log_range import LogRange
+from streams.runtime.store import LostCommits, Meta, OtherSystem, System
+from tests.support.memory_store import MemoryStore
+from tests.support.owners import OURS, Owned
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(30)]
+
+
+class LossyStore(MemoryStore):
+    """A server that may lose all, or its last commits, and answer slowly.
+
+    loses     the next commit finds that commits were lost
+    open      while this is not set, nobody gets an answer from `take_epoch`; `waiting` tells that somebody asked
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loses = False
+        self.open, self.waiting = asyncio.Event(), asyncio.Event()
+        self.open.set()
+
+    async def take_epoch(self, *args: Any, **more: Any) -> Meta:
+        self.waiting.set()
+        while not self.open.is_set():
+            # an answer that is on its way is not called back by a cancellation
+            with contextlib.suppress(asyncio.CancelledError):
+                await self.open.wait()
+        return await super().take_epoch(*args, **more)
+
+    async def commit(self, *args: Any, **more: Any) -> None:
+        if self.loses:
+            self.loses = False
+            raise LostCommits("a replica took over")
+        await super().commit(*args, **more)
+
+
+def tasks_running() -> list[str]:
+    return sorted(task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith(("partition-", "retake-")))
+
+
+async def until(condition: Any) -> None:
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0)
+
+
+async def test_a_claim_reads_on_where_the_last_owner_stopped_and_the_rest_from_the_beginning() -> None:
+    owned = Owned()
+    await owned.has_committed(0, purchases=41)
+    owned.ranges[TP("logins", 0)] = LogRange(7, 9)
+    await owned.claim(0)
+    await owned.settled()
+    assert owned.failures == []
+    assert owned.app.consumer.seeks == {
+        TP("purchases", 0): 42, TP("complaints", 0): 0, TP("logins", 0): 7, TP("churn.clock", 0): 0,
+    }  # fmt: skip
+    assert owned.metrics.events_lost["logins"]._value.get() == 0, "nobody was to read them"
+    await owned.owner.release()
+
+
+async def test_a_topic_that_ends_before_what_was_read_is_refused_and_no_partition_is_taken() -> None:
+    owned = Owned()
+    await owned.has_committed(0, purchases=3)
+    await owned.has_committed(1, purchases=3, logins=9)
+    owned.ranges[TP("logins", 1)] = LogRange(0, 9)
+    before = copy.deepcopy(owned.store.partitions)
+    await owned.claim(0, 1, generation=2)
+    await owned.settled()
+    (problem,) = owned.failures
+    assert isinstance(problem, LostState)
+    assert str(problem).startswith("partition 1 of logins ends at offset 9, but was read up to 10 before")
+    assert "`churnwatch rebuild`" in str(problem)
+    assert owned.store.partitions == before
+    await owned.owner.release()
+
+
+async def test_events_that_were_deleted_unread_are_counted_and_passed() -> None:
+    owned = Owned(CHURNWATCH_ENGINE__HEARTBEAT_COMMIT_S="0.1")
+    await owned.has_committed(0, purchases=9, clock=9)
+    owned.ranges |= {TP("purchases", 0): LogRange(15, 30), TP("churn.clock", 0): LogRange(12, 12)}
+    await owned.claim(0)
+    await owned.settled()
+    assert owned.app.consumer.seeks[TP("purchases", 0)] == 15
+    assert {topic: counter._value.get() for topic, counter in owned.metrics.events_lost.items()} == {
+        "purchases": 5, "complaints": 0, "logins": 0,
+    }  # fmt: skip
+    assert owned.owner.tasks[0].committer.done == {0: 14, 9: 11}
+    await owned.owner.release()
+
+
+async def test_another_systems_state_is_refused_and_left_alone() -> None:
+    owned = Owned()
+    await owned.store.take_epoch(0, 1, 2, "theirs", System("churnwatch", "other."))
+    before = await owned.store.read_meta(0)
+    await owned.claim(0)
+    await owned.settled()
+    assert isinstance(owned.failures[0], OtherSystem)
+    assert await owned.store.read_meta(0) == before
+
+
+async def test_progress_in_kafka_without_state_is_refused_before_anything_is_written() -> None:
+    owned = Owned()
+    owned.committed[TP("complaints", 0)] = 5
+    await owned.claim(0)
+    await owned.settled()
+    assert "Redis knows nothing" in str(owned.failures[0])
+    assert (await owned.store.read_meta(0)).epoch == 0
+
+
+async def test_a_stale_claim_gives_way_to_the_next() -> None:
+    owned = Owned(session_s=60.0)
+    await owned.store.take_epoch(0, 7, 2, "the other worker", OURS)
+    await owned.claim(0, generation=6)
+    await asyncio.sleep(0)
+    await until(lambda: owned.owner._claiming.get_coro().cr_await is not None)
+    assert (await owned.store.read_meta(0)).generation == 7
+    await owned.claim(0, generation=8)
+    await owned.settled()
+    assert owned.failures == []
+    assert (await owned.store.read_meta(0)).generation == 8
+    await owned.owner.release()
+
+
+@pytest.mark.parametrize("problem", ["stale", "not assigned"])
+async def test_a_stale_claim_ends_quietly_when_the_group_has_moved_on(problem: str) -> None:
+    owned = Owned()
+    if problem == "stale":
+        await owned.store.take_epoch(0, 7, 2, "the other worker", OURS)
+    else:
+        owned.app.consumer.refuses = IllegalStateError("No current assignment for partition")
+    await owned.claim(0, generation=6)
+    owned.app.consumer_generation_id = 8
+    await until(lambda: owned.owner._claiming.done())
+    assert (owned.failures, owned.owner.joined) == ([], False)
+    assert owned.owner.held() == {TP(topic, 0) for topic in ("purchases", "complaints", "logins", "churn.clock")}
+    owned.app.consumer.refuses = None
+    await owned.claim(0, generation=8)
+    await owned.settled()
+    assert (owned.failures, owned.owner.joined) == ([], True)
+    await owned.owner.release()
+
+
+async def test_a_generation_that_stays_older_ends_the_worker_with_the_remedy() -> None:
+    owned = Owned()
+    await owned.store.take_epoch(0, 7, 2, "before the group was deleted", OURS)
+    await owned.claim(0, generation=6)
+    await owned.settled()
+    assert "`churnwatch rebuild --keep-state`" in str(owned.failures[0])
+    assert (await owned.store.read_meta(0)).generation == 7
+
+
+async def test_a_rebalance_is_not_joined_and_ends_the_claim_under_way() -> None:
+    owned = Owned()
+    await owned.claim(0)
+    await owned.settled()
+    owned.owner.rebalancing()
+    assert not owned.owner.joined
+    await owned.claim(0, generation=2)
+    owned.owner.rebalancing()
+    await until(lambda: owned.owner._claiming.done())
+    assert not owned.owner.joined
+    await owned.claim(0, generation=3)
+    await owned.settled()
+    assert (owned.owner.joined, (await owned.store.read_meta(0)).generation) == (True, 3)
+    await owned.owner.release()
+
+
+async def test_nothing_runs_after_a_release_in_the_middle_of_a_retake() -> None:
+    """The retake's answer arrives although it was cancelled, so it goes on to start a task."""
+    store = LossyStore()
+    owned = Owned(store)
+    await owned.has_committed(0, purchases=3)
+    await owned.claim(0)
+    await owned.settled()
+    store.waiting.clear()
+    store.open.clear()
+    store.loses = True
+    await store.waiting.wait()
+    releasing = asyncio.create_task(owned.owner.release())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    store.open.set()
+    await releasing
+    assert tasks_running() == []
+    assert owned.owner.tasks == {}
+
+
+async def test_a_release_waits_for_what_a_task_does_that_loses_commits_while_it_ends() -> None:
+    store = LossyStore()
+    owned = Owned(store)
+    await owned.claim(0)
+    await owned.settled()
+    store.loses = True
+    owned.owner.tasks[0].committer.committed_s = 0.0  # its next commit is due at once
+    await owned.owner.release()
+    assert (tasks_running(), owned.owner.tasks, owned.failures) == ([], {}, [])
+
+
+async def test_an_epoch_that_was_lost_before_the_first_commit_is_taken_again() -> None:
+    owned = Owned(LossyStore(), CHURNWATCH_ENGINE__HEARTBEAT_COMMIT_S="3600")
+    await owned.claim(0)
+    await owned.settled()
+    first = owned.owner.tasks[0]
+    owned.store.partitions.clear()
+    owned.store.loses = True
+    first.committer.committed_s = -3600.0
+    first.wake.set()
+    await until(lambda: owned.failures or owned.owner.tasks.get(0) not in (None, first))
+    assert owned.failures == []
+    assert (await owned.store.read_meta(0)).epoch == 1
+    await owned.owner.release()
+
+
+async def test_commits_that_were_lost_altogether_end_the_worker_and_nothing_is_written() -> None:
+    owned = Owned(LossyStore())
+    await owned.has_committed(0, purchases=3)
+    await owned.claim(0)
+    await owned.settled()
+    owned.store.partitions.clear()
+    owned.store.loses = True
+    await until(lambda: owned.failures)
+    assert "Redis lost all it had" in str(owned.failures[0])
+    assert "`churnwatch rebuild`" in str(owned.failures[0])
+    assert (await owned.store.read_meta(0)).epoch == 0
+    await owned.owner.release()
+
+
+async def test_a_partition_that_a_newer_generation_took_is_not_retaken() -> None:
+    owned = Owned(LossyStore())
+    await owned.has_committed(0, purchases=3)
+    await owned.claim(0)
+    await owned.settled()
+    owned.store.loses = True
+    await owned.store.take_epoch(0, 5, 2, "successor", OURS)
+    await until(lambda: owned.owner.tasks == {} and tasks_running() == [])
+    assert owned.failures == []
+    assert (await owned.store.read_meta(0)).nonce == "successor"
+    await owned.owner.release()
