@@ -155,9 +155,10 @@ class PartitionTask:
     async def _drain(self) -> None:
         self._note_ends()
         while not self._stopping and (batch := self.merge.take(self.shop.settings.engine.max_rows)) is not None:
-            # a long backlog must not be folded under a judgement of long ago
-            held = self.clock is not None and self._judge(self.clock).action is ClockAction.HOLD
-            await self._advance(batch, 0, sweep=not held)
+            if self.clock is not None:
+                self._judge(self.clock)  # a long backlog must not be folded under a judgement of long ago
+            # events on the way make the clock wait; what was found out about the sources before stands meanwhile
+            await self._advance(batch, 0, sweep=not (self.clock and self.clock.holding))
             await asyncio.sleep(0)
             self._note_ends()
         if self.merge.done != {rank: self.committer.done.get(rank, -1) for rank in self.merge.done} and not self._stopping:
