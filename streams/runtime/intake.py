@@ -42,6 +42,13 @@ class Chunk:
         return int(self.records[-1].offset)
 
 
+class ReadOffset(int):
+    """An offset that Faust has read. It takes a falsy one for "none yet", and then commits nothing beyond offset 0."""
+
+    def __bool__(self) -> bool:
+        return True
+
+
 class ChunkRecord:
     """A chunk as Faust wants to see it: one record whose value is the chunk, at the offset of the chunk's last record."""
 
@@ -61,7 +68,7 @@ class ChunkRecord:
 
     def __init__(self, chunk: Chunk) -> None:
         last = chunk.records[-1]
-        self.topic, self.partition, self.offset = last.topic, last.partition, last.offset
+        self.topic, self.partition, self.offset = last.topic, last.partition, ReadOffset(last.offset)
         self.timestamp, self.timestamp_type = last.timestamp, last.timestamp_type
         self.headers: tuple[()] = ()
         self.key = None
@@ -188,8 +195,8 @@ def chunk_transport(owner: Owner) -> type[AiokafkaTransport]:
         async def seek(self, partition: TP, offset: int) -> None:
             await super().seek(partition, offset)
             tp = TP(partition.topic, partition.partition)
-            # faust keeps the last offset read, and drops records below it; and it takes 0 for "unknown"
-            self._read_offset[tp] = offset - 1 if offset else None
+            # faust keeps the last offset read, and drops records below it
+            self._read_offset[tp] = ReadOffset(offset - 1) if offset else None
             # and it commits nothing before all from Kafka's offset on is acknowledged; what Redis has passed never will be
             self._committed_offset[tp] = offset or None
             for kept in (self._acked, self._acked_index, self._gap):

@@ -105,6 +105,18 @@ async def test_a_restart_reads_on_from_the_owners_offset_whatever_kafka_has_comm
         await until(lambda: committed(broker, group) == dict.fromkeys(starts, 110), "all committed")
 
 
+async def test_commits_go_on_after_a_chunk_that_was_the_first_record_alone(
+    broker: RunningBroker, topics: list[str], prefix: str, tmp_path: Path
+) -> None:
+    tp, group = TP(topics[0], 2), f"{prefix}group"
+    await send(broker, {tp: 1})
+    async with running(broker, group, topics, Recorder(), tmp_path) as found:
+        await until(lambda: committed(broker, group) == {tp: 1}, "the first")
+        await send(broker, {tp: 50})
+        await until(lambda: found.received() == 51, "every record")
+        await until(lambda: committed(broker, group) == {tp: 51}, "all committed")
+
+
 async def test_a_seek_while_reading_takes_back_what_was_fetched_and_reads_again(
     real_kafka: RunningBroker, prefix: str, tmp_path: Path
 ) -> None:
