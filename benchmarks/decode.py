@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition  # type: ignore[import-unt
 
 from benchmarks.stream import PARTITIONS, TOPICS
 from streams.events import decode_chunk
-from streams.runtime.app import MAX_POLL_RECORDS
+from streams.runtime.faust_options import MAX_POLL_RECORDS
 from streams.runtime.intake import CHUNK_RECORDS
 from streams.runtime.rules import event_rules
 from streams.runtime.settings import Settings
