@@ -24,6 +24,7 @@ from streams.backtest.payloads import to_columns
 from streams.backtest.run import run_history
 from streams.cli.demo_parts.bad_events import BAD_EVENTS
 from streams.dead_letters import DeadReason
+from streams.runtime.lag import lag
 from streams.runtime.rules import engine_rules, event_rules
 from streams.runtime.settings import Settings, load_settings
 from tests.support.eventually import eventually
@@ -159,7 +160,8 @@ def test_it_serves_until_ctrl_c_and_refuses_a_second_one_on_its_folder(tmp_path:
         port = yaml.safe_load(settings.read_text())["http"]["port"]
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10) as answer:
             assert answer.status == 200
-        assert Settings(**yaml.safe_load(settings.read_text())).time.clock == "history"
+        running = load_settings(settings.read_text(), {})
+        eventually(lambda: sum(row.lag for row in lag(running)), lambda behind: behind == 0)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=ENDS_S)
         assert (process.returncode, err) == (0, "")
