@@ -129,6 +129,12 @@ def read_records(blobs: Sequence[bytes | None]) -> Records:
     return rows
 
 
+def row_bytes(records: Records) -> list[bytes]:
+    """The bytes of each row, as stored; `read_records` reads them."""
+    rows: list[bytes] = records.view(_WHOLE).tolist()
+    return rows
+
+
 def last_purchase_day(records: Records) -> NDArray[np.int64]:
     """Day number of the latest purchase, days since 1970; 0 where there is none."""
     return records["recent_days"][:, 0].astype(np.int64)

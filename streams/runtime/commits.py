@@ -10,7 +10,7 @@ import numpy as np
 
 from alerts.alert import IngestionAlert, encode
 from streams.columns import TOPIC_RANKS
-from streams.customer import NEVER_S, RECORD_BYTES, gather
+from streams.customer import NEVER_S, row_bytes
 from streams.engine import Step
 from streams.runtime.live_clock import ClockMemory
 from streams.runtime.store import CommitRequest, OutboxEntry
@@ -81,19 +81,20 @@ def commit_request(
 
     offsets   topic rank -> last folded offset
     """
-    blob = step.records.tobytes()
-    records = [(customer, blob[k * RECORD_BYTES : (k + 1) * RECORD_BYTES]) for k, customer in enumerate(step.ids)]
-    known = step.rows >= 0
-    before = gather(table.records, np.maximum(step.rows, 0))
-    new_due = np.flatnonzero(~known | (before["due_s"] != step.records["due_s"]))
-    new_risk = np.flatnonzero(~known | (before["risk_bp"] != step.records["risk_bp"]))
-    due_s, risk = step.records["due_s"].tolist(), (step.records["risk_bp"] / 10_000).tolist()
+    known, before = step.rows >= 0, np.maximum(step.rows, 0)
+    due_s, risk_bp = step.records["due_s"], step.records["risk_bp"]
+    new_due = np.flatnonzero(~known | (table.records["due_s"][before] != due_s))
+    new_risk = np.flatnonzero(~known | (table.records["risk_bp"][before] != risk_bp))
+    due: list[int | None] = due_s[new_due].tolist()
+    for k in np.flatnonzero(due_s[new_due] == NEVER_S).tolist():
+        due[k] = None
+    ids = step.ids
     return CommitRequest(
         seq=seq,
         commit_id=secrets.token_hex(8),
-        records=records,
-        due=[(step.ids[k], None if due_s[k] == NEVER_S else due_s[k]) for k in new_due.tolist()],
-        risk=[(step.ids[k], risk[k]) for k in new_risk.tolist()],
+        records=list(zip(ids, row_bytes(step.records), strict=True)),
+        due=list(zip([ids[k] for k in new_due.tolist()], due, strict=True)),
+        risk=list(zip([ids[k] for k in new_risk.tolist()], (risk_bp[new_risk] / 10_000).tolist(), strict=True)),
         offsets={TOPIC_OF_RANK[rank]: offset for rank, offset in offsets.items() if offset >= 0},
         state=state,
         outbox=outbox,

@@ -20,7 +20,7 @@ from streams.runtime.live_clock import ClockMemory, LiveClock
 from streams.runtime.outbox import OutboxPublisher
 from streams.runtime.shop import Shop
 from streams.runtime.step_metrics import count_step
-from streams.runtime.store import Meta
+from streams.runtime.store import Meta, OutboxEntry
 from streams.state import PartitionState
 from streams.table import CustomerTable
 from streams.watermark import running
@@ -121,7 +121,8 @@ class Committer:
 
     async def _bring(self, customers: Sequence[str]) -> None:
         """Read the rows of those that the table does not hold."""
-        ids = sorted({customer for customer in customers if customer and customer not in self.table.row_of})
+        missing = np.flatnonzero(self.table.rows(customers) < 0).tolist()
+        ids = sorted({customers[at] for at in missing} - {""})  # a tick's customer is ""
         if not ids:
             return
         blobs = await self._shop.store.load(self._partition, ids)
@@ -161,8 +162,17 @@ class Committer:
             config_hash=self._shop.rules.context.alert.config_hash,
         )
 
-    async def _publish(self, topic: str, key: bytes, value: bytes) -> None:
-        # outputs have the inputs' partitions (the worker checks it at the start), so this is where the key belongs anyway
-        await (await self._shop.sender.submit(topic, key, value, self._partition))
+    async def _publish(self, entries: Sequence[OutboxEntry]) -> list[BaseException | None]:
+        """Send entries of different topics and keys; for each None, or why it may not have arrived."""
+        topics = sorted({entry.topic for entry in entries})
+        outcomes = dict(zip(topics, await asyncio.gather(*(self._send(topic, entries) for topic in topics)), strict=True))
+        ordered = {topic: iter(found) for topic, found in outcomes.items()}
+        return [next(ordered[entry.topic]) for entry in entries]
+
+    async def _send(self, topic: str, entries: Sequence[OutboxEntry]) -> list[BaseException | None]:
+        # outputs have the inputs' partitions (the worker checks it at the start), so this is where the keys belong anyway
+        mine = [(entry.key, entry.value) for entry in entries if entry.topic == topic]
+        outcomes = await self._shop.sender.send_together(topic, self._partition, mine)
         short = topic.removeprefix(self._shop.settings.kafka.topic_prefix)
-        self._shop.metrics.outbox_published[short].inc()
+        self._shop.metrics.outbox_published[short].inc(outcomes.count(None))
+        return outcomes

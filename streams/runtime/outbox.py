@@ -23,8 +23,8 @@ _ENTRY_OVERHEAD_BYTES = 300  # of the Python objects that hold one entry
 class Publish(Protocol):
     """The way to Kafka."""
 
-    def __call__(self, topic: str, key: bytes, value: bytes, /) -> Awaitable[object]:
-        """Done when the broker has acknowledged the message; any exception means that it may not have it."""
+    def __call__(self, entries: Sequence[OutboxEntry], /) -> Awaitable[Sequence[BaseException | None]]:
+        """Send these and wait for the broker: for each, None once acknowledged, or why the broker may not have it."""
         ...
 
 
@@ -152,12 +152,9 @@ class OutboxPublisher:
         await self._publish_together(list(together.values()))
 
     async def _publish_together(self, waiting: list[OutboxEntry]) -> None:
-        async def send(entry: OutboxEntry) -> None:
-            await self._publish(entry.topic, entry.key, entry.value)
-
         async def send_all() -> None:
             nonlocal waiting
-            outcomes = await asyncio.gather(*map(send, waiting), return_exceptions=True)
+            outcomes = await self._publish(waiting)
             failed = [(entry, error) for entry, error in zip(waiting, outcomes, strict=True) if error is not None]
             waiting = [entry for entry, _ in failed]
             if failed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped] # aiokafka ships no types
@@ -13,6 +14,8 @@ from streams.runtime.backoff import Backoff
 from streams.runtime.settings import KafkaSettings
 
 MAX_MESSAGE_BYTES = 1_000_000
+BATCH_BYTES = 512 * 1024
+"""Of one partition in one request. aiokafka's 16 kB makes senders of many messages wait in turn; brokers take a megabyte."""
 
 
 def aiokafka_options(kafka: KafkaSettings) -> dict[str, Any]:
@@ -44,7 +47,13 @@ class Sender:
         await self._backoff.run("kafka connect", self._connect, passing)
 
     async def _connect(self) -> None:
-        producer = AIOKafkaProducer(**aiokafka_options(self._kafka), acks="all", linger_ms=5, max_request_size=MAX_MESSAGE_BYTES)
+        producer = AIOKafkaProducer(
+            **aiokafka_options(self._kafka),
+            acks="all",
+            linger_ms=5,
+            max_request_size=MAX_MESSAGE_BYTES,
+            max_batch_size=BATCH_BYTES,
+        )
         try:
             await producer.start()
         except BaseException:
@@ -58,25 +67,45 @@ class Sender:
             await self._producer.stop()
             self._producer = None
 
-    async def submit(self, topic: str, key: bytes | None, value: bytes, partition: int | None = None) -> asyncio.Future[Any]:
-        """Put a message in line; the future ends when all in-sync replicas have it, or with a KafkaError."""
+    async def send_together(
+        self, topic: str, partition: int, messages: Sequence[tuple[bytes, bytes]]
+    ) -> list[BaseException | None]:
+        """Send (key, value) pairs in their order and wait for the broker.
+
+        Returns for each None once all in-sync replicas have it, or why they may not. They travel in batches of our own,
+        where one costs a tenth of what it costs by itself.
+        """
+        under_way: list[tuple[int, asyncio.Future[Any]]] = []
+        refusal: BaseException | None = None
+        try:
+            for size, batch in _batches(self._started(), messages):
+                under_way.append((size, await self._started().send_batch(batch, topic, partition=partition)))
+        except Exception as problem:  # noqa: BLE001 - whatever it is, it is the answer for what was not taken
+            refusal = problem
+        answers = await asyncio.gather(*(future for _, future in under_way), return_exceptions=True)
+        told = [
+            answer if isinstance(answer, BaseException) else None
+            for (size, _), answer in zip(under_way, answers, strict=True)
+            for _ in range(size)
+        ]
+        return told + [refusal] * (len(messages) - len(told))
+
+    def _started(self) -> AIOKafkaProducer:
         if self._producer is None:
             raise RuntimeError("Sender.start() comes first")
-        return await self._producer.send(topic, value=value, key=key, partition=partition)  # type: ignore[no-any-return] # untyped in aiokafka
+        return self._producer
 
     async def send(self, topic: str, key: bytes | None, value: bytes) -> None:
         """Send one message, again until it is acknowledged. Raises KafkaError for one that can never be."""
 
         async def once() -> None:
-            await (await self.submit(topic, key, value))
+            await self._started().send_and_wait(topic, value=value, key=key)
 
         await self._backoff.run(f"send to {topic}", once, passing)
 
     async def partition_counts(self) -> dict[str, int]:
         """Topic -> number of partitions, of every topic that the broker lets us see; asked again until it answers."""
-        producer = self._producer
-        if producer is None:
-            raise RuntimeError("Sender.start() comes first")
+        producer = self._started()
 
         async def ask() -> dict[str, int]:
             cluster = await producer.client.fetch_all_metadata()
@@ -90,6 +119,18 @@ class Sender:
             raise KafkaError("not connected yet")
         if not await self._producer.client.force_metadata_update():
             raise KafkaError("no broker answered a metadata request")
+
+
+def _batches(producer: AIOKafkaProducer, messages: Sequence[tuple[bytes, bytes]]) -> Iterator[tuple[int, Any]]:
+    """(number of messages, batch), as few as hold them all."""
+    batch = producer.create_batch()
+    for key, value in messages:
+        if batch.append(key=key, value=value, timestamp=None) is None:  # full; the first always fits
+            yield batch.record_count(), batch
+            batch = producer.create_batch()
+            batch.append(key=key, value=value, timestamp=None)
+    if batch.record_count():
+        yield batch.record_count(), batch
 
 
 def passing(problem: BaseException) -> str | None:

@@ -18,6 +18,7 @@ from streams.runtime.redis_store import RedisPartitionStore
 from streams.runtime.store import CommitRequest, Meta, OutboxEntry
 from tests.support.broker_fixtures import missing
 from tests.support.brokers import KafkaMissing, kafka_broker
+from tests.support.one_by_one import one_by_one
 from tests.support.redis_servers import RunningRedis
 from tests.support.store_load import store_on
 
@@ -35,7 +36,12 @@ async def publishing(store: RedisPartitionStore, bootstrap: str, committed_no: i
         await producer.send_and_wait(topic, value, key)
 
     mine = OutboxPublisher(
-        store, 0, Meta(1, "owner", outbox_no=committed_no), publish, memory_bytes=MEMORY_BYTES, backoff=Backoff(cap_s=0.2)
+        store,
+        0,
+        Meta(1, "owner", outbox_no=committed_no),
+        one_by_one(publish),
+        memory_bytes=MEMORY_BYTES,
+        backoff=Backoff(cap_s=0.2),
     )
     task = asyncio.create_task(mine.run())
     try:

@@ -15,6 +15,7 @@ from streams.runtime.backoff import Backoff, Retrying
 from streams.runtime.outbox import OutboxPublisher
 from streams.runtime.store import CommitRequest, Fenced, Meta, OutboxEntry
 from tests.support.memory_store import MemoryStore
+from tests.support.one_by_one import one_by_one
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(30)]
 
@@ -80,7 +81,7 @@ def owner(outbox_no: int) -> Meta:
 
 
 def publisher(store: MemoryStore, broker: Broker, committed_no: int = 0, **more: int) -> OutboxPublisher:
-    return OutboxPublisher(store, 0, owner(committed_no), broker.publish, backoff=Backoff(sleep=no_pause), **more)
+    return OutboxPublisher(store, 0, owner(committed_no), one_by_one(broker.publish), backoff=Backoff(sleep=no_pause), **more)
 
 
 @contextlib.asynccontextmanager
@@ -153,7 +154,7 @@ async def test_retries_are_reported_with_growing_pauses() -> None:
         store,
         0,
         owner(0),
-        broker.publish,
+        one_by_one(broker.publish),
         backoff=Backoff(first_s=1, cap_s=3, patience_s=0, on_retry=told.append, sleep=no_pause),
     )
     async with running(mine):
