@@ -11,9 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from alerts.render import card
-from streams.cli.demo_parts.show import COLUMNS, STYLES, cut, printable
+from streams.cli.demo_parts.show import COLUMNS, STYLES
 from streams.cli.demo_parts.summary import Summary
 from streams.cli.demo_parts.truth import Spread, TruthReport
+from streams.cli.demo_parts.words import cut, printable
 
 SEGMENTS_SHOWN = 6
 LETTER_INDENT = 24

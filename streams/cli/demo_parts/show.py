@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-import numpy as np
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -21,8 +20,8 @@ from rich.text import Text
 from alerts.alert import Alert
 from alerts.render import headline, money
 from streams.cli.demo_parts.feed import Tally
+from streams.cli.demo_parts.words import clues, cut, day, printable
 from streams.cli.demo_parts.worker_page import Figures
-from streams.columns import DAY_MS
 from streams.dead_letters import DeadLetter
 
 STYLES = {"critical": "bold red", "high": "dark_orange", "watch": "yellow", "resolved": "green", "refused": "magenta"}
@@ -221,38 +220,6 @@ def tiers_now(figures: Figures) -> dict[str, int]:
     for (tier, _), count in figures.customers.items():
         tiers[tier] = tiers.get(tier, 0) + count
     return tiers
-
-
-def day(time_ms: int) -> str:
-    """The UTC date of an event time.
-
-    >>> day(0)
-    '1970-01-01'
-    """
-    return str(np.datetime64(time_ms // DAY_MS, "D"))
-
-
-def cut(text: str, longest: int) -> str:
-    """At most `longest` characters of a text.
-
-    >>> cut("abcdef", 4)
-    'abc…'
-    """
-    return text if len(text) <= longest else text[: longest - 1] + "…"
-
-
-def clues(alert: Alert) -> str:
-    """What else was seen of the customer, beyond the purchases that the risk is computed from; "" where nothing was."""
-    return "; ".join(reason.text for reason in alert.reasons if reason.contribution is None)
-
-
-def printable(text: str) -> str:
-    """Control characters made visible: what a producer sent must not steer the terminal.
-
-    >>> printable("a\\x1b[1mb")
-    'a\\\\x1b[1mb'
-    """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _line_of(left: Text, right: Text) -> Table:
