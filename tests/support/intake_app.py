@@ -96,8 +96,8 @@ async def running(
         "broker": f"kafka://{broker.bootstrap}",
         "datadir": folder,
         "broker_commit_interval": 0.2,
-        "broker_session_timeout": 6.0,
-        "broker_heartbeat_interval": 0.5,
+        "broker_session_timeout": 3.0,
+        "broker_heartbeat_interval": 0.3,
         "broker_max_poll_records": 10_000,
     }
     recorder.app = build_app(group, list(topics), recorder, recorder.receive, settings | options)
