@@ -81,8 +81,9 @@ class Committer:
             cut = int(np.searchsorted(after, stop_ms, side="right"))
             part = work.batch.take(slice(0, cut))
             taken = {int(rank): int(part.offset[part.rank == rank].max()) for rank in np.unique(part.rank)}
-            await self._step(Work(part, stop_ms, self.done | taken, sweep=True, only=first), passed)
-            work = replace(work, batch=work.batch.take(slice(cut, None)))
+            # the clock's memory goes with every commit, so what it has told must go with the first
+            await self._step(Work(part, stop_ms, self.done | taken, True, work.ingestion, first), passed)
+            work = replace(work, batch=work.batch.take(slice(cut, None)), ingestion=())
         await self._step(work, passed)
 
     def _watermarks(self, batch: Columns) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

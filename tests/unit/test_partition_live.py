@@ -97,21 +97,20 @@ class Played:
             self.task.stop()
             await asyncio.wait_for(running, 20)
 
-    def receives(self, topic: str, first_offset: int, *values: bytes | None, key: bytes = b"anna", at_end: bool = True) -> None:
-        """A chunk of these values; `at_end` says that the topic ends behind it."""
+    def receives(self, topic: str, first_offset: int, *values: bytes | None, key: bytes = b"anna") -> None:
+        """A chunk of these values, with which the topic ends."""
         records = [FakeRecord(topic, 3, first_offset + number, self.now_ms, 1, key, value) for number, value in enumerate(values)]
         rank = TOPIC_RANKS[topic]
         self.positions[rank] = first_offset + len(values)
-        if at_end:
-            self.ends[rank] = max(self.ends[rank] or 0, first_offset + len(values))
+        self.ends[rank] = max(self.ends[rank] or 0, first_offset + len(values))
         self.task.receive(topic, Chunk(TP(topic, 3), records, 1, 100 * len(records)), lambda: None)
 
-    def buys(self, first_offset: int, *times_ms: int, customer: str = "anna", at_end: bool = True) -> None:
+    def buys(self, first_offset: int, *times_ms: int, customer: str = "anna") -> None:
         """Purchases of one customer."""
         fields = {"customer_id": customer, "amount": 20.0, "currency": "USD"}
         values = [fields | {"event_id": f"{customer}-{at_ms}", "occurred_at": at_ms} for at_ms in times_ms]
         encoded = [json.dumps(value).encode() for value in values]
-        self.receives("purchases", first_offset, *encoded, key=customer.encode(), at_end=at_end)
+        self.receives("purchases", first_offset, *encoded, key=customer.encode())
 
     def probed(self, asked_ms: int, **ends: int) -> None:
         """The broker has told the ends of the inputs; 0 where none is given."""
@@ -240,3 +239,15 @@ async def test_the_next_owner_holds_on_and_ends_what_the_former_told() -> None:
         played.probed(NOW_MS + 1_000, purchases=6)
         await until(lambda: played.watermark_ms() == NOW_MS + 1_000, "an owner who knows the last heartbeat")
         assert len(played.told()) == 2
+
+
+async def test_the_end_of_a_hold_is_told_before_what_was_held_also_when_that_takes_several_commits() -> None:
+    async with Played(CHURNWATCH_TIME__HEARTBEAT_TIMEOUT_S="60", CHURNWATCH_ENGINE__MAX_ROWS="1").running() as played:
+        for number, customer in enumerate(("anna", "berta", "carla")):
+            played.buys(6 * number, *SILENT_FOR_MONTHS, customer=customer)
+        played.probed(NOW_MS, purchases=18)
+        await until(lambda: played.told() == [("firing", "heartbeat_missing")], "the ingestion alert")
+        before = len(played.sender.alerts)
+        played.receives("clock", 0, json.dumps({"type": "heartbeat", "at_ms": NOW_MS}).encode(), key=b"3")
+        await until(lambda: set(played.fired()) == {"anna", "berta", "carla"}, "the alerts that were held")
+        assert isinstance(played.sender.alerts[before], IngestionAlert)
