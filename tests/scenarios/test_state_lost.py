@@ -61,7 +61,7 @@ def assert_gives_up(fleet: Fleet, worker: WorkerProcess, *said: str) -> None:
 
 
 def test_state_that_does_not_fit_is_refused_and_left_as_it_is(site: Site, own_redis: RunningRedis, tmp_path: Path) -> None:
-    """Another system's; a consumer group that began anew; another number of partitions; nothing where Kafka remembers progress."""
+    """Another system's; a consumer group that began anew; another number of partitions; nothing where Kafka has progress."""
     work_to_the_end(site, tmp_path)
     records, metas = site.records(), [site.meta(partition) for partition in range(PARTITIONS)]
     other = {"CHURNWATCH_KAFKA__TOPIC_PREFIX": f"{site.prefix}8."}
