@@ -10,7 +10,6 @@ import contextlib
 import json
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any
 
 from faust.types import TP
 from prometheus_client import CollectorRegistry
@@ -32,6 +31,7 @@ from tests.support.memory_store import MemoryStore
 from tests.support.records import FakeRecord
 
 NOW_MS = 20_000 * DAY_MS
+HEARTBEAT = json.dumps({"type": "heartbeat", "at_ms": NOW_MS}).encode()
 SETTINGS = {
     "CHURNWATCH_TIME__LATENESS_S": "0",
     "CHURNWATCH_ENGINE__HEARTBEAT_COMMIT_S": "0.02",
@@ -195,8 +195,7 @@ async def test_events_of_others_prove_no_silence_while_heartbeats_are_missing() 
         assert played.watermark_ms() > NOW_MS - 60_000, "event time has moved by months"
         assert "anna" not in played.fired()
         assert played.told() == [("firing", "heartbeat_missing")]
-        beat = json.dumps({"type": "heartbeat", "at_ms": NOW_MS}).encode()
-        played.receives("clock", 0, beat, key=b"3")
+        played.receives("clock", 0, HEARTBEAT, key=b"3")
         played.probed(NOW_MS, purchases=16)
         await until(lambda: "anna" in played.fired(), "the alert that was held")
         assert played.told() == [("firing", "heartbeat_missing"), ("resolved", "caught_up")]
@@ -232,8 +231,7 @@ async def test_the_next_owner_holds_on_and_ends_what_the_former_told() -> None:
         await until(played.commits(5), "five commits of the next owner")
         assert len(played.told()) == 1
         assert played.fired() == []
-        beat: dict[str, Any] = {"type": "heartbeat", "at_ms": NOW_MS}
-        played.receives("clock", 0, json.dumps(beat).encode(), key=b"3")
+        played.receives("clock", 0, HEARTBEAT, key=b"3")
         await until(lambda: len(played.told()) == 2, "its end")
     async with played.running():
         played.probed(NOW_MS + 1_000, purchases=6)
@@ -248,6 +246,6 @@ async def test_the_end_of_a_hold_is_told_before_what_was_held_also_when_that_tak
         played.probed(NOW_MS, purchases=18)
         await until(lambda: played.told() == [("firing", "heartbeat_missing")], "the ingestion alert")
         before = len(played.sender.alerts)
-        played.receives("clock", 0, json.dumps({"type": "heartbeat", "at_ms": NOW_MS}).encode(), key=b"3")
+        played.receives("clock", 0, HEARTBEAT, key=b"3")
         await until(lambda: set(played.fired()) == {"anna", "berta", "carla"}, "the alerts that were held")
         assert isinstance(played.sender.alerts[before], IngestionAlert)
