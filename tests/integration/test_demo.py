@@ -49,7 +49,7 @@ def demo(data: Path, *args: str) -> Iterator[subprocess.Popen[str]]:
 
 def children(process: subprocess.Popen[str]) -> dict[str, int]:
     """What the demo has started, by name."""
-    listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(["ps", "-A", "-ww", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
     found = {}
     for line in listed.splitlines():
         pid, parent, command = line.split(None, 2)
