@@ -4,6 +4,7 @@ is its own."""
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from dataclasses import dataclass
 
@@ -30,6 +31,7 @@ class DecodeResult:
 
 def measure_decode(settings: Settings, events: int) -> DecodeResult:
     """Consume all `events` of the topics, in chunks as the worker's. Run it in a process of its own."""
+    gc.freeze()  # as the worker does
     return asyncio.run(_measure(settings, events))
 
 

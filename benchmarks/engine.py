@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from dataclasses import dataclass
 from statistics import median
@@ -41,6 +42,7 @@ def measure_engine(events: int, span_days: int, batches: tuple[int, ...], repeat
     """Fold a whole stream for each batch size, `repeats` times each from empty tables. Run it in a process of its own."""
     settings = load_settings(None, {"CHURNWATCH_TIME__CLOCK": "history"})
     merged = columns(make_stream(events, span_days), event_rules(settings))  # the messages themselves are gone then
+    gc.freeze()  # as the worker does
     return [_measure(events, span_days, merged, settings, rows, repeats) for rows in batches]
 
 
