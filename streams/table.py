@@ -26,10 +26,12 @@ _START = 1_024
 class CustomerTable:
     """Rows of dtype CUSTOMER by customer id, with the partition's state.
 
-    capacity   rows kept after `forget_unused`; None = all
+    capacity   rows kept after `forget_unused`, at least 1; None = all
     """
 
     def __init__(self, state: PartitionState | None = None, capacity: int | None = None) -> None:
+        if capacity is not None and capacity < 1:
+            raise ValueError(f"capacity {capacity}: a table keeps at least one row")
         self.state = state if state is not None else PartitionState()
         self.capacity = capacity
         self.records: Records = new_records(_START)

@@ -144,9 +144,11 @@ class TimeSettings(Section):
     )
     stalled_after_s: Positive = Field(30.0, description="Lag that has not shrunk for so many seconds is a stall")
     low_inflow_share: Share = Field(
-        0.1, description="Inflow below this share of what the hour usually brings holds silence alerts"
+        0.1, description="Inflow of a topic below this share of what the hour usually brings holds silence alerts"
     )
-    low_inflow_min_expected: Positive = Field(20.0, description="Events an hour must usually bring before its inflow is judged")
+    low_inflow_min_expected: Positive = Field(
+        20.0, description="Events of a topic an hour must usually bring before its inflow is judged"
+    )
     hold_max_s: Seconds = Field(21_600, description="Longest hold for low inflow, seconds; then the alerts go, with that reason")
 
 

@@ -97,6 +97,11 @@ def test_places_of_the_forgotten_are_used_again():
     assert set(table.records[list(table.row_of.values())]["purchases"].tolist()) == {49}
 
 
+def test_a_table_that_may_keep_nothing_is_refused():
+    with pytest.raises(ValueError, match="capacity 0"):
+        CustomerTable(capacity=0)
+
+
 @pytest.mark.parametrize("customer", ["", "nobody"])
 def test_who_is_not_held_has_no_row(customer):
     table = CustomerTable()
