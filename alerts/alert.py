@@ -76,6 +76,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="sche
     segment: Annotated[str, Meta(description="RFM segment")]
     rfm: Annotated[tuple[Score, Score, Score] | None, Meta(description="R, F and M quintiles, 5 best")]
     holdout: Annotated[bool, Meta(description="true: leave this customer alone, so that uplift can be measured")]
+    live: Annotated[bool, Meta(description="false: about the past, decided while history was loaded; never leaves Kafka")]
     episode_started_at: Instant
     as_of: Annotated[Instant, Meta(description="event time of the decision")]
     idle_days: Annotated[float | None, Meta(description="since the last purchase")]
@@ -101,6 +102,32 @@ class IngestionAlert(msgspec.Struct, frozen=True, kw_only=True, tag_field="schem
     text: str
 
 
+class DigestEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the customers that a digest names."""
+
+    customer_id: str
+    tier: Tier
+    risk: Risk
+    text: Annotated[str, Meta(description="what says so, in words")]
+
+
+class Digest(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="churnwatch.digest/1"):
+    """One message in place of many alerts. `catch_up`: those that history left when a system went live, on `churn.alerts`.
+    `overflow`: what a channel was not told singly since its minute was full; all of it is on `churn.alerts`."""
+
+    digest_id: Annotated[str, Meta(description="drop the ids you know")]
+    kind: Literal["catch_up", "overflow"]
+    since: Instant
+    until: Instant
+    alerts: Annotated[int, Meta(ge=0, description="how many it stands for")]
+    by_tier: Annotated[dict[Tier, int], Meta(description="of these, by tier; without those that ended")]
+    top: Annotated[list[DigestEntry], Meta(description="the most pressing, at most 10")]
+
+
+Message = Alert | IngestionAlert | Digest
+"""What `churn.alerts` carries."""
+
+
 class AlertContext(msgspec.Struct, frozen=True, kw_only=True):
     """What all alerts of a run share.
 
@@ -108,6 +135,7 @@ class AlertContext(msgspec.Struct, frozen=True, kw_only=True):
     currency                      base currency, ISO 4217
     config_hash                   of the settings that change decisions
     holdout_share, holdout_salt   see alerts/stages/holdout.py
+    live_after_ms                 event time up to which decisions are about the past, ms since 1970; None = all are
     """
 
     horizon_days: float
@@ -115,6 +143,7 @@ class AlertContext(msgspec.Struct, frozen=True, kw_only=True):
     config_hash: str
     holdout_share: float
     holdout_salt: str
+    live_after_ms: int | None = None
 
 
 def build_alert(
@@ -163,6 +192,7 @@ def build_alert(
         segment=facts.segment,
         rfm=facts.rfm,
         holdout=in_holdout(facts.customer_id, context.holdout_share, context.holdout_salt),
+        live=context.live_after_ms is not None and facts.as_of_ms > context.live_after_ms,
         episode_started_at=rfc3339(transition.episode_s * 1000),
         as_of=rfc3339(facts.as_of_ms),
         idle_days=_rounded(facts.idle_days, 3),
@@ -198,7 +228,7 @@ def build_ingestion_alert(
     )
 
 
-def encode(alert: Alert | IngestionAlert) -> bytes:
+def encode(alert: Message) -> bytes:
     """JSON, keys in declared order, `schema` first; the same bytes for the same content."""
     return _ENCODER.encode(alert)
 
@@ -214,8 +244,8 @@ def decode(data: bytes) -> Alert:
     return message
 
 
-def decode_any(data: bytes) -> Alert | IngestionAlert:
-    """Either kind of message that `churn.alerts` may carry, told apart by `schema`. Raises as `decode`."""
+def decode_any(data: bytes) -> Message:
+    """Any kind of message that `churn.alerts` may carry, told apart by `schema`. Raises as `decode`."""
     return _DECODER.decode(data)
 
 
@@ -224,7 +254,7 @@ def _rounded(value: float | None, digits: int) -> float | None:
 
 
 _ENCODER = msgspec.json.Encoder()
-_DECODER: msgspec.json.Decoder[Alert | IngestionAlert] = msgspec.json.Decoder(Alert | IngestionAlert)
+_DECODER: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 # Keyed by number: an enum's member is hashed by a function in Python.
 _DECISIONS: dict[int, Decision] = {
     int(ReasonCode.FIRED): "fired",

@@ -15,8 +15,9 @@ committed). The result does not depend on where batches are cut:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -56,6 +57,11 @@ class EngineRules:
     looks: LookRules
     policy: PolicyRules
     context: Context
+
+    def live_after(self, time_ms: int | None) -> EngineRules:
+        """The same, saying of decisions up to this event time that they are about the past; None: of all."""
+        alert = msgspec.structs.replace(self.context.alert, live_after_ms=time_ms)
+        return replace(self, context=replace(self.context, alert=alert))
 
 
 @dataclass(frozen=True, slots=True)

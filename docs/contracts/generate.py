@@ -17,7 +17,7 @@ import msgspec
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1]))  # run from a checkout, installed or not
 
-from alerts.alert import Alert, IngestionAlert  # noqa: E402 - needs the path above
+from alerts.alert import Alert, Digest, IngestionAlert  # noqa: E402 - needs the path above
 from detectors.parameters import BtydParameters  # noqa: E402
 from streams.contract import Complaint, Login, Purchase  # noqa: E402
 from streams.dead_letters import DeadLetter  # noqa: E402
@@ -32,6 +32,7 @@ MESSAGES: dict[str, type[msgspec.Struct]] = {
     "heartbeat": HeartbeatMessage,
     "alert": Alert,
     "ingestion-alert": IngestionAlert,
+    "digest": Digest,
     "dead-letter": DeadLetter,
     "journal-entry": JournalEntry,
     "parameters": BtydParameters,
@@ -43,7 +44,7 @@ TOPICS: dict[str, tuple[str, str, tuple[str, ...]]] = {  # topic -> (who sends, 
     "logins": ("receive", "customer_id", ("login",)),
     "churn.clock": ("receive", "partition number", ("tick", "heartbeat")),
     "churn.models": ("receive", "model name", ("parameters",)),
-    "churn.alerts": ("send", "customer_id, or partition-<n>", ("alert", "ingestion-alert")),
+    "churn.alerts": ("send", "customer_id, partition-<n>, or digest", ("alert", "ingestion-alert", "digest")),
     "churn.dead-letters": ("send", "key of the original", ("dead-letter",)),
     "churn.journal": ("send", "partition number", ("journal-entry",)),
 }

@@ -47,16 +47,20 @@ class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LiveState(msgspec.Struct, frozen=True):
-    """The partition's opaque state as stored: the engine's; of a live system also the usual inflow and the clock's memory."""
+    """The partition's opaque state as stored: the engine's; of a live system also the usual inflow and the clock's memory.
+
+    live_after_ms   event time up to which decisions are about the past, ms since 1970; None = history is being loaded
+    """
 
     engine: bytes
     inflow: bytes
     clock: ClockMemory = ClockMemory()
+    live_after_ms: int | None = None
 
 
-def pack_state(engine: bytes, inflow: bytes, clock: ClockMemory) -> bytes:
+def pack_state(state: LiveState) -> bytes:
     """Bytes that `unpack_state` reads."""
-    return msgspec.msgpack.encode(LiveState(engine, inflow, clock))
+    return msgspec.msgpack.encode(state)
 
 
 def unpack_state(blob: bytes) -> LiveState:

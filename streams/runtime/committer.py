@@ -14,7 +14,7 @@ from alerts.alert import IngestionAlert
 from streams.columns import TOPIC_RANKS, Columns
 from streams.customer import read_records
 from streams.engine import Step, advance
-from streams.runtime.commits import JournalEntry, commit_request, messages, pack_state, unpack_state
+from streams.runtime.commits import JournalEntry, LiveState, commit_request, messages, pack_state, unpack_state
 from streams.runtime.graveyard import Graveyard
 from streams.runtime.live_clock import ClockMemory, LiveClock
 from streams.runtime.outbox import OutboxPublisher
@@ -55,10 +55,16 @@ class Committer:
     table       customers in memory; equal to what Redis holds
     seq, outbox_no   numbers of the last commit and of the last message in it
     committed_s when that was, s of the monotonic clock
+
+    live_after_ms   see LiveState
     """
 
-    def __init__(self, partition: int, meta: Meta, shop: Shop, graveyard: Graveyard, clock: LiveClock | None) -> None:
+    def __init__(
+        self, partition: int, meta: Meta, shop: Shop, graveyard: Graveyard, clock: LiveClock | None, live_after_ms: int | None
+    ) -> None:
         self._partition, self._shop, self._graveyard, self._clock = partition, shop, graveyard, clock
+        self._live_after_ms = live_after_ms
+        self._rules = shop.rules.live_after(live_after_ms)
         self._epoch, self._nonce = meta.epoch, meta.nonce
         self.seq, self.outbox_no = meta.seq, meta.outbox_no
         self.done = {TOPIC_RANKS[topic]: offset for topic, offset in meta.offsets.items()}
@@ -87,12 +93,12 @@ class Committer:
         await self._step(work, passed)
 
     def _watermarks(self, batch: Columns) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        return running(self.table.state.watermark_ms, batch.kind, batch.time_ms, self._shop.rules.lateness_ms)
+        return running(self.table.state.watermark_ms, batch.kind, batch.time_ms, self._rules.lateness_ms)
 
     async def _step(self, work: Work, passed: frozenset[asyncio.Task[None]]) -> None:
         model = self._shop.model()
         began_s = time.perf_counter()
-        step = advance(self.table, work.batch, work.now_ms, self._shop.rules, model, sweep=work.sweep, only=work.only)
+        step = advance(self.table, work.batch, work.now_ms, self._rules, model, sweep=work.sweep, only=work.only)
         self._shop.metrics.fold_seconds.observe(time.perf_counter() - began_s)
         await self._graveyard.safe(passed)
         await self._commit(work, step, model.version)
@@ -135,7 +141,7 @@ class Committer:
         prefix = self._shop.settings.kafka.topic_prefix
         outbox = messages(prefix, self.outbox_no, step, work.ingestion, self._journal(work, step, model_version))
         inflow, memory = (self._clock.profile.to_bytes(), self._clock.memory) if self._clock else (b"", ClockMemory())
-        state = pack_state(step.state.to_bytes(), inflow, memory)
+        state = pack_state(LiveState(step.state.to_bytes(), inflow, memory, self._live_after_ms))
         request = commit_request(self.seq + 1, step, self.table, work.offsets, state, outbox)
         began_s = time.perf_counter()
         await self._shop.store.commit(self._partition, self._epoch, self._nonce, request)
@@ -160,7 +166,7 @@ class Committer:
             looked_at=None if work.only is None else len(work.only),
             watermark_ms=step.state.watermark_ms,
             model=model_version,
-            config_hash=self._shop.rules.context.alert.config_hash,
+            config_hash=self._rules.context.alert.config_hash,
         )
 
     async def _publish(self, entries: Sequence[OutboxEntry]) -> list[BaseException | None]:

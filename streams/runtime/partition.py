@@ -54,7 +54,7 @@ class PartitionTask:
         history = shop.settings.time.clock == "history"
         self.clock = None if history else _live_clock(partition, meta, shop)
         self._graveyard = Graveyard(shop.sender, shop.settings.kafka.topic_prefix + DEAD_LETTERS)
-        self.committer = Committer(partition, meta, shop, self._graveyard, self.clock)
+        self.committer = Committer(partition, meta, shop, self._graveyard, self.clock, _live_after_ms(meta, shop))
         self.merge = PartitionMerge([TOPIC_RANKS[topic] for topic in INPUTS], self.committer.done, history=history)
         self._clock_done = self.committer.done.get(CLOCK_RANK, -1)
         self.probe: Probe | None = None
@@ -229,6 +229,14 @@ def _clock_state(decision: ClockDecision) -> str:
 
 def _memory_bytes(chunk: Chunk) -> int:
     return chunk.nbytes + EVENT_OVERHEAD_BYTES * len(chunk.records)
+
+
+def _live_after_ms(meta: Meta, shop: Shop) -> int | None:
+    """What is recorded; of a live system that begins, the time up to which its backlog is the past."""
+    stored = None if meta.state is None else unpack_state(meta.state).live_after_ms
+    if stored is not None or shop.settings.time.clock == "history":
+        return stored
+    return shop.now_ms() - shop.rules.lateness_ms
 
 
 def _live_clock(partition: int, meta: Meta, shop: Shop) -> LiveClock:

@@ -58,7 +58,7 @@ async def committed(works: list[Work], rules: EngineRules, max_rows: int) -> tup
     store = MemoryStore()
     meta = await store.take_epoch(0, 1, 1, "me")
     parts = shop(store, rules, max_rows)
-    committer = Committer(0, meta, parts, Graveyard(parts.sender, "dead"), None)
+    committer = Committer(0, meta, parts, Graveyard(parts.sender, "dead"), None, None)
     for work in works:
         await committer.advance(work)
     meta = await store.read_meta(0)

@@ -18,7 +18,7 @@ from typing import Any
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.partitioner import murmur2
 
-from alerts.alert import Alert, IngestionAlert, decode_any
+from alerts.alert import Alert, IngestionAlert, Message, decode_any
 from streams.columns import DAY_MS
 from streams.runtime.admin import create_topics
 from streams.runtime.commits import unpack_state
@@ -118,13 +118,13 @@ class Live:
         """Per input the number of offsets that are committed."""
         return {topic: self.meta(partition).offsets.get(topic, -1) + 1 for topic in INPUTS}
 
-    def outbox(self, partition: int = 0) -> list[Alert | IngestionAlert]:
+    def outbox(self, partition: int = 0) -> list[Message]:
         """Alerts that are committed and have not been acknowledged by Kafka."""
         with self.redis.client() as client:
             entries = client.xrange(self._key(partition, "outbox"))
         return [decode_any(fields[b"v"]) for _, fields in entries if fields[b"t"].decode() == self.prefix + ALERTS]
 
-    def alerts(self) -> list[Alert | IngestionAlert]:
+    def alerts(self) -> list[Message]:
         """What stands on `churn.alerts`, in order within a partition."""
         return [decode_any(record.value) for record in self.records(ALERTS)]
 

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from alerts.alert import Alert, IngestionAlert, build_ingestion_alert, decode, decode_any, encode
+from alerts.alert import Alert, Digest, DigestEntry, IngestionAlert, build_ingestion_alert, decode, decode_any, encode
 from alerts.ids import alert_id, rfc3339
 from alerts.policy import TRANSITIONS, ReasonCode
 from tests.support.alerts import CONTEXT, FACTS, FIRED_S, an_alert, transition
@@ -35,7 +35,7 @@ WIRE = """{
 "cause":"service","cause_why":"rule: 1 complaint in 90 days",
 "suggested_action":"Call today: settle the complaint, then confirm in writing.",
 "value_at_stake":{"amount_minor":123450,"currency":"USD","basis":"spent in the last 365 days"},
-"segment":"at-risk","rfm":[1,4,5],"holdout":false,
+"segment":"at-risk","rfm":[1,4,5],"holdout":false,"live":false,
 "episode_started_at":"2023-11-14T22:13:20.000Z","as_of":"2023-11-14T22:13:20.250Z",
 "idle_days":63.0,"usual_gap_days":14.0,
 "model":{"name":"mbg-nbd","version":"shipped-1"},"config_hash":"0123456789ab",
@@ -188,3 +188,25 @@ def test_the_schema_names_and_requires_every_key_on_the_wire(file, kind, message
     keys = list(json.loads(message))
     assert list(schema["properties"]) == keys
     assert schema["required"] == keys
+
+
+@pytest.mark.parametrize(
+    ("after_ms", "live"),
+    [
+        pytest.param(None, False, id="while history is loaded nothing is live"),
+        pytest.param(FACTS.as_of_ms - 1, True, id="what is decided after the switch is live"),
+        pytest.param(FACTS.as_of_ms, False, id="what is decided at the switch is still the past"),
+    ],
+)
+def test_an_alert_says_whether_it_is_about_the_past(after_ms, live):
+    alert = an_alert(context=msgspec.structs.replace(CONTEXT, live_after_ms=after_ms))
+    assert alert.live is live
+    assert json.loads(encode(alert))["live"] is live
+
+
+def test_a_digest_travels_with_the_alerts_and_comes_back_as_it_was():
+    digest = Digest(
+        digest_id="d1", kind="catch_up", since="2023-11-14T22:13:20.000Z", until="2023-11-15T22:13:20.000Z", alerts=3,
+        by_tier={"high": 1}, top=[DigestEntry(customer_id="c-17", tier="high", risk=0.8, text="no order for 63 days")],
+    )  # fmt: skip
+    assert decode_any(encode(digest)) == digest

@@ -10,7 +10,7 @@ import pytest
 from alerts.alert import IngestionAlert
 from streams.clock_rule import ClockDecision, ClockReason
 from streams.inflow import HOUR_MS, TOPICS, WEEK_HOURS, InflowProfile
-from streams.runtime.commits import pack_state, unpack_state
+from streams.runtime.commits import LiveState, pack_state, unpack_state
 from streams.runtime.live_clock import HELD_TEXTS, RESOLVED_TEXTS, ClockMemory, LiveClock, Probe
 from streams.runtime.settings import TimeSettings
 
@@ -56,7 +56,7 @@ class Partition:
 
     def moved_on(self, seconds: float = 0.0, **rules: object) -> Partition:
         """The same partition with its next owner, who takes it after so many seconds and knows what a commit stored."""
-        stored = unpack_state(pack_state(b"", self.clock.profile.to_bytes(), self.clock.memory))
+        stored = unpack_state(pack_state(LiveState(b"", self.clock.profile.to_bytes(), self.clock.memory)))
         start_ms = self.now_ms + round(seconds * 1000)
         rules = rules or self.rules.model_dump()
         return Partition(memory=stored.clock, profile=InflowProfile.from_bytes(stored.inflow), start_ms=start_ms, **rules)

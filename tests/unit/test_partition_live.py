@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from faust.types import TP
 from prometheus_client import CollectorRegistry
 
-from alerts.alert import Alert, IngestionAlert, decode_any
+from alerts.alert import Alert, IngestionAlert, Message, decode_any
 from detectors.parameters import SHIPPED
 from streams.columns import DAY_MS, TOPIC_RANKS
 from streams.runtime.backoff import Backoff
@@ -43,7 +43,7 @@ class Outlet:
     """A sender whose dead letters leave when a test lets them, each by its offset."""
 
     def __init__(self) -> None:
-        self.alerts: list[Alert | IngestionAlert] = []
+        self.alerts: list[Message] = []
         self.letters: list[int] = []
         self.let_go: dict[int, asyncio.Event] = defaultdict(asyncio.Event)
 
