@@ -5,6 +5,7 @@
     <prefix>:{p}:due      ZSET    customer -> event time of the next look, s
     <prefix>:{p}:outbox   STREAM  <number>-0 -> t(opic), k(ey), v(alue)
     <prefix>:{p}:risk     ZSET    customer -> risk 0..1
+    <prefix>:{p}:triggered ZSET   <play>\\0<customer> -> event time of the last trigger, s; not there before the first
     <prefix>:{p}:confirm  STRING  written before WAIT, see `confirmed`
 
 The hash tag {p} keeps a partition in one slot, so that one script may touch all of it.
@@ -103,7 +104,7 @@ class RedisPartitionStore:
         """See `EpochStore`."""
         check_request(request)
         record_key = self.key(partition, "c:")
-        keys = [self.key(partition, name) for name in ("meta", "due", "risk", "outbox")]
+        keys = [self.key(partition, name) for name in ("meta", "due", "risk", "outbox", "triggered")]
         keys += [record_key + customer for customer, _ in request.records]
         reply = await self._run(self._commit, keys, pack_commit(epoch, nonce, request))
         if reply[0] != b"refused":
@@ -144,6 +145,14 @@ class RedisPartitionStore:
         if record is None:
             return None
         return StoredCustomer(record, None if due_s is None else int(float(due_s)), None if score is None else float(score))
+
+    async def triggered(self, partition: int, names: Sequence[str]) -> list[int | None]:
+        """See `RecordStore`."""
+        triggered = self.key(partition, "triggered")
+        found: list[Any] = []
+        for at in range(0, len(names), LOAD_SLICE):
+            found += await self._send("triggered", triggered, "ZMSCORE", triggered, *names[at : at + LOAD_SLICE])
+        return [None if time_s is None else int(float(time_s)) for time_s in found]
 
     async def scan_records(self, partition: int) -> AsyncIterator[tuple[str, bytes]]:
         """See `RecordStore`. Walks the whole key space of the owning server: for fitting and looking, not for the hot path."""

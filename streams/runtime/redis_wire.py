@@ -76,6 +76,9 @@ def pack_commit(epoch: int, nonce: str, request: CommitRequest) -> bytes:
         [text for topic, offset in request.offsets.items() for text in (topic, str(offset))],
         False if request.state is None else request.state,
         [part for entry in request.outbox for part in entry],
+        [name for name, _ in request.triggered],
+        [time_s for _, time_s in request.triggered],
+        False if request.forget_triggered_before_s is None else request.forget_triggered_before_s,
     ]
     body.append([len(part) for part in body if isinstance(part, list)])
     return cast(bytes, msgpack.packb(body, use_bin_type=False))

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 LAYOUT_VERSION = 1
-"""Of the keys and of meta's fields. Another one is refused; record versions are the engine's own."""
+"""Of the keys and of meta's fields. Another one is refused; record versions are the engine's own.
+
+A key that an older program can do without (`triggered` came later) is no new layout."""
 
 
 class StoreError(Exception):
@@ -119,7 +121,9 @@ class CommitRequest:
     offsets     topic -> last folded offset; topics left out keep theirs
     state       the partition's state; None keeps the stored one
     outbox      entries numbered on from the last committed one
-    A customer comes at most once in each list.
+    triggered   (name of what was triggered for whom, event time in s); a later time replaces the stored one
+    forget_triggered_before_s   of what was triggered, forget what lies before this event time, s; None: nothing
+    A customer, or a name, comes at most once in each list.
     """
 
     seq: int
@@ -130,6 +134,8 @@ class CommitRequest:
     offsets: dict[str, int] = field(default_factory=dict)
     state: bytes | None = None
     outbox: Sequence[OutboxEntry] = ()
+    triggered: Sequence[tuple[str, int]] = ()
+    forget_triggered_before_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +199,10 @@ class RecordStore(Protocol):
 
     async def read_customer(self, partition: int, customer_id: str) -> StoredCustomer | None:
         """One customer, or None."""
+        ...
+
+    async def triggered(self, partition: int, names: Sequence[str]) -> list[int | None]:
+        """When these were last triggered, event time in s, in the order of names; None for never, or forgotten."""
         ...
 
     def scan_records(self, partition: int) -> AsyncIterator[tuple[str, bytes]]:

@@ -38,6 +38,8 @@ def check_request(request: CommitRequest) -> None:
     for name, pairs in (("records", request.records), ("due", request.due), ("risk", request.risk)):
         if len(dict(pairs)) != len(pairs):
             raise ValueError(f"{name}: a customer comes twice in commit {request.seq}")
+    if len(dict(request.triggered)) != len(request.triggered):
+        raise ValueError(f"triggered: a name comes twice in commit {request.seq}")
     if [risk for _, risk in request.risk if not 0.0 <= risk <= 1.0]:  # NaN is caught too
         raise ValueError(f"risk: outside 0..1 in commit {request.seq}")
     if request.outbox and request.outbox[-1].number - request.outbox[0].number != len(request.outbox) - 1:

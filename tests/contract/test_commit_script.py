@@ -28,7 +28,9 @@ WRONG: dict[int, tuple[Any, ...]] = {
     8: (*LIST, [], ["x"]), 9: (*LIST, [], [0.5], [0.5, float("-inf")], [0.5, float("nan")]),
     10: (*LIST, ["t"], ["t", 5], ["t", "x"], ["t", "1.5"]), 11: (None, 1, True, [], {"a": 1}),
     12: (*LIST, [1], [1, "t", b"k"], [1, "t", b"k", 5], [2, "t", b"k", b"v"], ["1", "t", b"k", b"v"], [1.5, "t", b"k", b"v"]),
-    13: (*LIST, [], [2, 2, 2, 0, 2, 2, 2, 5], [2, 2, 2, 0, 2, 2, 2], [1, 1, 1, 1, 1, 1, 1, 1]),
+    13: (*LIST, [], ["x"]), 14: (*LIST, [], [1], ["1", "2"], [1, float("nan")], [1, float("inf")]),
+    15: (None, True, "1", [], [1], float("nan"), float("inf"), float("-inf")),
+    16: (*LIST, [], [2, 2, 2, 0, 2, 2, 2, 5, 2, 2], [2, 2, 2, 0, 2, 2, 2, 4, 2], [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]),
 }  # fmt: skip
 
 
@@ -39,12 +41,12 @@ async def test_a_malformed_blob_writes_nothing(kind: str, request: pytest.Fixtur
         await store.take_epoch(0, 1, 1, "owner")
         good = msgpack.unpackb(pack_commit(1, "owner", CommitRequest(
             1, "c1", [("x", b"1"), ("y", b"2")], [("x", 1), ("y", 2)], [("x", 0.1), ("y", 0.2)], {"t": 5}, b"s",
-            [OutboxEntry(1, "t", b"k", b"v")],
+            [OutboxEntry(1, "t", b"k", b"v")], [("p\0x", 1), ("p\0y", 2)], 1,
         )))  # fmt: skip
         link = RedisLink(server.url)
         case = RedisCase(link, store.key(0, "meta").split(":")[0], store)
         before = await case.save(0)
-        keys = [store.key(0, name) for name in ("meta", "due", "risk", "outbox", "c:x", "c:y")]
+        keys = [store.key(0, name) for name in ("meta", "due", "risk", "outbox", "triggered", "c:x", "c:y")]
 
         async def send(blob: bytes) -> Any:
             return await link.send(keys[0], "EVAL", Script("commit").source, len(keys), *keys, blob)
@@ -60,7 +62,7 @@ async def test_a_malformed_blob_writes_nothing(kind: str, request: pytest.Fixtur
         await link.close()
 
 
-@pytest.mark.parametrize("name", ["due", "risk", "outbox"])
+@pytest.mark.parametrize("name", ["due", "risk", "outbox", "triggered"])
 async def test_a_key_of_another_type_refuses_the_whole_commit(real_redis: RunningRedis, name: str) -> None:
     async with store_on(real_redis.url, prefix="type" + secrets.token_hex(3)) as store:
         await store.take_epoch(0, 1, 1, "owner")

@@ -61,6 +61,8 @@ async def test_a_partition_never_taken_is_empty(store_case: StoreCase) -> None:
     assert await store.outbox_read(3, 0, 10) == []
     assert await store.outbox_depth(3) == 0
     assert await store.read_customer(3, "ann") is None
+    assert await store.triggered(3, ["call\0ann"]) == [None]
+    assert await store.triggered(3, []) == []
     assert [found async for found in store.scan_records(3)] == []
     assert await store.reset_generation(3) is False
 
@@ -73,7 +75,9 @@ async def test_a_commit_is_all_there(store_case: StoreCase) -> None:
         1, "c1", [(name, every_byte + name.encode()) for name in ODD_IDS],
         [(name, 4_000_000_000 + at) for at, name in enumerate(ODD_IDS)], [(name, 0.1 * at) for at, name in enumerate(ODD_IDS)],
         {"purchases": 2**53 + 1, "logins": 0}, every_byte, [entry(1), entry(2)],
+        [(f"call\0{name}", 4_000_000_000 + at) for at, name in enumerate(ODD_IDS)],
     ))  # fmt: skip
+    assert await store.triggered(0, [f"call\0{name}" for name in reversed(ODD_IDS)]) == [4_000_000_007 - at for at in range(8)]
     assert await store.load(0, [*ODD_IDS, "nobody"]) == [every_byte + name.encode() for name in ODD_IDS] + [None]
     assert await store.due(0, 4_000_000_002, 10) == ODD_IDS[:3]
     assert await store.due(0, 2**32, 2) == ODD_IDS[:2]
@@ -98,6 +102,19 @@ async def test_a_later_commit_keeps_what_it_does_not_name(store_case: StoreCase)
     meta = await store.read_meta(0)
     assert (meta.offsets, meta.state, meta.seq) == ({"p": 7, "q": 1}, b"s", 2)
     assert await store.read_customer(0, "x") == StoredCustomer(b"", None, 0.5)
+
+
+async def test_a_trigger_is_remembered_until_a_commit_forgets_what_lies_before_a_time(store_case: StoreCase) -> None:
+    store, names = store_case.store, ["a", "b", "c", "d"]
+    await store.take_epoch(0, 1, 4, "a")
+    await store.commit(0, 1, "a", CommitRequest(1, "c1", triggered=[("a", 9), ("b", 10), ("c", 11)]))
+    await store.commit(0, 1, "a", CommitRequest(2, "c2"))
+    assert await store.triggered(0, names) == [9, 10, 11, None]
+    await store.commit(0, 1, "a", CommitRequest(3, "c3", triggered=[("c", 12), ("d", 8)], forget_triggered_before_s=10))
+    assert await store.triggered(0, names) == [None, 10, 12, None]
+    await store.commit(0, 1, "a", CommitRequest(4, "c4", forget_triggered_before_s=13))
+    assert await store.triggered(0, names) == [None] * 4
+    assert await store.triggered(1, names) == [None] * 4, "partitions are apart"
 
 
 async def test_looks_that_are_due_at_once_come_in_the_order_of_the_ids_bytes(store_case: StoreCase) -> None:
@@ -144,6 +161,7 @@ async def test_outbox_numbers_go_on_from_the_last(store_case: StoreCase, number:
         (CommitRequest(1, "c", risk=[("x", 0.1), ("x", 0.2)]), "risk"),
         (CommitRequest(1, "c", risk=[("x", math.nan)]), "risk"),
         (CommitRequest(1, "c", outbox=[entry(1), entry(3)]), "outbox"),
+        (CommitRequest(1, "c", triggered=[("call\0x", 1), ("call\0x", 2)]), "triggered"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -162,11 +180,12 @@ async def test_twenty_thousand_records_in_one_commit(store_case: StoreCase, reco
     began_s = time.perf_counter()
     await store.commit(0, 1, "a", CommitRequest(
         1, "c1", [(name, name.encode() * 32) for name in ids], [(name, at) for at, name in enumerate(ids)],
-        [(name, at / 20_000) for at, name in enumerate(ids)],
+        [(name, at / 20_000) for at, name in enumerate(ids)], triggered=[(name, at) for at, name in enumerate(ids)],
     ))  # fmt: skip
     record_property("commit_s", round(time.perf_counter() - began_s, 3))
     assert await store.load(0, ids) == [name.encode() * 32 for name in ids]
     assert await store.due(0, 2**32, 30_000) == ids
+    assert await store.triggered(0, ids) == list(range(20_000))
     assert {name async for name, _ in store.scan_records(0)} == set(ids)
     await store.commit(0, 1, "a", CommitRequest(2, "c2", due=[(name, None) for name in ids]))
     assert await store.due(0, 2**32, 30_000) == []

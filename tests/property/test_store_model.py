@@ -65,6 +65,7 @@ def request(seq: int, worker: int, customers: int, outbox_no: int) -> CommitRequ
         [(name, seq if at % 2 else None) for at, name in enumerate(ids)], [(name, seq / 1000) for name in ids],
         {f"t{customers}": seq}, mark.encode() if customers % 2 else None,
         [OutboxEntry(outbox_no + 1 + at, "t", b"k", mark.encode()) for at in range(customers)],
+        [(f"p{at}", seq) for at in range(0, customers, 2)], seq - 3 if customers % 2 else None,
     )  # fmt: skip
 
 
@@ -108,17 +109,23 @@ async def assert_same(store: PartitionStore, model: Model) -> None:
     records: dict[str, bytes] = {}
     due: dict[str, int | None] = {}
     offsets: dict[str, int] = {}
+    triggered: dict[str, int] = {}
     states = [at.state for at in model.applied if at.state is not None]
     for at in model.applied:
         records |= dict(at.records)
         due |= dict(at.due)
         offsets |= at.offsets
+        triggered |= dict(at.triggered)
+        forgotten_s = -1 if at.forget_triggered_before_s is None else at.forget_triggered_before_s
+        triggered = {name: time_s for name, time_s in triggered.items() if time_s >= forgotten_s}
     meta = await store.read_meta(0)
     assert (meta.epoch, meta.nonce, meta.generation) == (model.epoch, model.owner, model.generation)
     assert (meta.seq, meta.offsets, meta.state) == (len(model.applied), offsets, states[-1] if states else None)
     assert {name: record async for name, record in store.scan_records(0)} == records
     kept = {name: at for name, at in due.items() if at is not None}
     assert await store.due(0, 1_000, 1_000) == sorted(kept, key=lambda name: (kept[name], name))
+    names = [f"p{at}" for at in range(5)]
+    assert await store.triggered(0, names) == [triggered.get(name) for name in names]
     assert await store.outbox_read(0, 0, 1_000) == [entry for at in model.applied for entry in at.outbox]
 
 

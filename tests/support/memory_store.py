@@ -33,6 +33,7 @@ class Partition:
     due: dict[str, int] = field(default_factory=dict)
     risk: dict[str, float] = field(default_factory=dict)
     outbox: list[OutboxEntry] = field(default_factory=list)
+    triggered: dict[str, int] = field(default_factory=dict)
 
 
 class MemoryStore:
@@ -95,6 +96,9 @@ class MemoryStore:
         at.risk |= dict(request.risk)
         at.due = {customer: due_s for customer, due_s in (at.due | dict(request.due)).items() if due_s is not None}
         at.outbox += [OutboxEntry(*entry) for entry in request.outbox]
+        at.triggered |= dict(request.triggered)
+        if (before_s := request.forget_triggered_before_s) is not None:
+            at.triggered = {name: time_s for name, time_s in at.triggered.items() if time_s >= before_s}
         at.meta = dataclasses.replace(
             meta,
             seq=request.seq,
@@ -119,6 +123,9 @@ class MemoryStore:
         at = self.of(partition)
         record = at.records.get(customer_id)
         return None if record is None else StoredCustomer(record, at.due.get(customer_id), at.risk.get(customer_id))
+
+    async def triggered(self, partition: int, names: Sequence[str]) -> list[int | None]:
+        return [self.of(partition).triggered.get(name) for name in names]
 
     async def scan_records(self, partition: int) -> AsyncIterator[tuple[str, bytes]]:
         for customer, record in list(self.of(partition).records.items()):

@@ -25,12 +25,12 @@ async def store_on(url: str, **options: Any) -> AsyncIterator[RedisPartitionStor
 
 
 def numbered(seq: int, *, fresh: int = 0) -> CommitRequest:
-    """Commit `seq`: every record, look and risk says which commit wrote it; and one outbox entry."""
+    """Commit `seq`: every record, look, risk and trigger says which commit wrote it; and one outbox entry."""
     ids = CUSTOMERS + [f"fresh{seq}.{at}" for at in range(fresh)]
     mark = b"%d" % seq
     return CommitRequest(
         seq, f"id{seq}", [(name, mark) for name in ids], [(name, seq) for name in ids], [(name, seq / 1e6) for name in ids],
-        {"purchases": seq}, mark, [OutboxEntry(seq, "t", b"k", mark)],
+        {"purchases": seq}, mark, [OutboxEntry(seq, "t", b"k", mark)], [(name, seq) for name in CUSTOMERS],
     )  # fmt: skip
 
 
@@ -41,6 +41,7 @@ async def assert_whole(store: RedisPartitionStore, acked: int, *, fresh: int = 0
     assert set(await store.load(0, CUSTOMERS)) == {b"%d" % acked}
     assert await store.due(0, acked - 1, 1_000) == [f"fresh{seq}.{at}" for seq in range(1, acked) for at in range(fresh)][:1000]
     assert {risk for _, risk in await store.riskiest(0, len(CUSTOMERS))} == {acked / 1e6}
+    assert set(await store.triggered(0, CUSTOMERS)) == {acked}
     assert [entry.number for entry in await store.outbox_read(0, 0, acked + 10)] == list(range(1, acked + 1))
     for seq in range(1, acked + 1) if fresh else ():
         assert await store.load(0, [f"fresh{seq}.{at}" for at in range(fresh)]) == [b"%d" % seq] * fresh

@@ -1,14 +1,15 @@
 -- One commit of a partition: all of it or nothing.
 --
--- KEYS     meta, due, risk, outbox, then one key a record
+-- KEYS     meta, due, risk, outbox, triggered, then one key a record
 -- ARGV[1]  MessagePack: {epoch, nonce, seq, commit id, records, due ids, due times, ids to look at no more, risk ids, risks,
---          {topic, offset, ...}, state or false, {number, topic, key, value, ...}, lengths of the eight lists}
+--          {topic, offset, ...}, state or false, {number, topic, key, value, ...}, triggered names, triggered times,
+--          time before which triggers are forgotten or false, lengths of the ten lists}
 --          epoch, seq and offsets are decimal strings: a Lua number would round them above 2^53 and print them as 1e+15.
 -- Returns  {"ok"}, {"mine"} (this very commit was applied before) or {"refused", stored epoch, nonce, seq, commit id}.
 --
 -- An error after the first write undoes nothing, so everything that can fail is looked at before it. Every key is
 -- declared: while a cluster moves the slot, the server then says TRYAGAIN before the script starts.
-local META, DUE, RISK, OUTBOX, FIXED = KEYS[1], KEYS[2], KEYS[3], KEYS[4], 4
+local META, DUE, RISK, OUTBOX, TRIGGERED, FIXED = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], 5
 local SLICE = 1000 -- pairs; with its own arguments, Lua's unpack takes at most 7,997 values
 
 local function malformed(what)
@@ -34,16 +35,17 @@ local function finite(values, length)
 end
 
 local decoded, body, rest = pcall(cmsgpack.unpack, ARGV[1])
-if not decoded or type(body) ~= 'table' or rest ~= nil or #body ~= 14 then return malformed('not one array of 14') end
+if not decoded or type(body) ~= 'table' or rest ~= nil or #body ~= 17 then return malformed('not one array of 17') end
 local epoch, nonce, seq, commit_id = body[1], body[2], body[3], body[4]
 local records, due_ids, due_s, no_longer_due = body[5], body[6], body[7], body[8]
-local risk_ids, risks, offsets, state, entries, lengths = body[9], body[10], body[11], body[12], body[13], body[14]
+local risk_ids, risks, offsets, state, entries = body[9], body[10], body[11], body[12], body[13]
+local triggered, triggered_s, forget_before_s, lengths = body[14], body[15], body[16], body[17]
 
 local function count(text) return type(text) == 'string' and text:match('^%d+$') end
 
 if not count(epoch) or not count(seq) then return malformed('epoch or seq') end
 if type(nonce) ~= 'string' or type(commit_id) ~= 'string' then return malformed('nonce or commit id') end
-if not all(lengths, 'number', 8) then return malformed('lengths') end
+if not all(lengths, 'number', 10) then return malformed('lengths') end
 if not all(records, 'string', #KEYS - FIXED) or #records ~= lengths[1] then return malformed('records do not match the keys') end
 if not all(due_ids, 'string', lengths[2]) or not finite(due_s, lengths[2]) or lengths[2] ~= lengths[3] then return malformed('due') end
 if not all(no_longer_due, 'string', lengths[4]) then return malformed('due to remove') end
@@ -54,6 +56,8 @@ for i = 2, #offsets, 2 do
 end
 if state ~= false and type(state) ~= 'string' then return malformed('state') end
 if type(entries) ~= 'table' or #entries ~= lengths[8] or #entries % 4 ~= 0 then return malformed('outbox') end
+if not all(triggered, 'string', lengths[9]) or not finite(triggered_s, lengths[9]) or lengths[9] ~= lengths[10] then return malformed('triggered') end
+if forget_before_s ~= false and not finite({ forget_before_s }, 1) then return malformed('time before which triggers are forgotten') end
 
 -- The fence.
 local stored = redis.call('HMGET', META, 'epoch', 'nonce', 'seq', 'commit_id', 'outbox_no')
@@ -67,7 +71,9 @@ if tonumber(stored_seq) + 1 ~= tonumber(seq) then
 end
 
 -- What would fail half way: keys of another type, outbox numbers that the stream refuses.
-for key, kind in pairs({ [DUE] = 'zset', [RISK] = 'zset', [OUTBOX] = 'stream' }) do
+local kinds = { [DUE] = 'zset', [RISK] = 'zset', [OUTBOX] = 'stream' }
+if #triggered > 0 or forget_before_s then kinds[TRIGGERED] = 'zset' end
+for key, kind in pairs(kinds) do
   local found = redis.call('TYPE', key).ok
   if found ~= 'none' and found ~= kind then return malformed(key .. ' is a ' .. found .. ', not a ' .. kind) end
 end
@@ -110,6 +116,8 @@ end
 in_slices(KEYS, records, FIXED, function(args, n) redis.call('MSET', unpack(args, 1, n)) end)
 in_slices(due_s, due_ids, 0, function(args, n) redis.call('ZADD', DUE, unpack(args, 1, n)) end)
 in_slices(risks, risk_ids, 0, function(args, n) redis.call('ZADD', RISK, unpack(args, 1, n)) end)
+in_slices(triggered_s, triggered, 0, function(args, n) redis.call('ZADD', TRIGGERED, unpack(args, 1, n)) end)
+if forget_before_s then redis.call('ZREMRANGEBYSCORE', TRIGGERED, '-inf', string.format('(%.0f', forget_before_s)) end
 for from = 1, #no_longer_due, SLICE do
   redis.call('ZREM', DUE, unpack(no_longer_due, from, math.min(from + SLICE - 1, #no_longer_due)))
 end
