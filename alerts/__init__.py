@@ -9,8 +9,11 @@ The flow, in the order to read it:
     ids.py        names and dates: an episode's id depends on nothing that a replay would change
     alert.py      the message of a transition, its bytes, the contract of churn.alerts
     render.py     the same for people: a headline, a card
+    playbook.py   what retention does about whom: plays, the first that matches
+    triggers.py   which alerts set off a play, and why the others do not
+    trigger_event.py   what leaves for the retention tool: a CloudEvent, the contract of churn.triggers
     channels/     ways out other than Kafka
 
 An episode begins with FIRED and ends with RESOLVED_*; each message between is a change of tier. Schemas for whoever
-reads churn.alerts are in docs/contracts/.
+reads churn.alerts and churn.triggers are in docs/contracts/.
 """

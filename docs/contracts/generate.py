@@ -18,6 +18,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1]))  # run from a checkout, installed or not
 
 from alerts.alert import Alert, Digest, IngestionAlert  # noqa: E402 - needs the path above
+from alerts.trigger_event import Trigger  # noqa: E402
 from detectors.parameters import BtydParameters  # noqa: E402
 from streams.contract import Complaint, Login, Purchase  # noqa: E402
 from streams.dead_letters import DeadLetter  # noqa: E402
@@ -33,6 +34,7 @@ MESSAGES: dict[str, type[msgspec.Struct]] = {
     "alert": Alert,
     "ingestion-alert": IngestionAlert,
     "digest": Digest,
+    "trigger": Trigger,
     "dead-letter": DeadLetter,
     "journal-entry": JournalEntry,
     "parameters": BtydParameters,
@@ -45,10 +47,14 @@ TOPICS: dict[str, tuple[str, str, tuple[str, ...]]] = {  # topic -> (who sends, 
     "churn.clock": ("receive", "partition number", ("tick", "heartbeat")),
     "churn.models": ("receive", "model name", ("parameters",)),
     "churn.alerts": ("send", "customer_id, partition-<n>, or digest", ("alert", "ingestion-alert", "digest")),
+    "churn.triggers": ("send", "customer_id", ("trigger",)),
     "churn.dead-letters": ("send", "key of the original", ("dead-letter",)),
     "churn.journal": ("send", "partition number", ("journal-entry",)),
 }
 """`receive`: churnwatch reads the topic; `send`: it writes it."""
+
+CONTENT_TYPES = {"trigger": "application/cloudevents+json"}
+"""Of messages that are not plain JSON."""
 
 
 def documents() -> dict[str, str]:
@@ -64,7 +70,7 @@ def asyncapi() -> dict[str, Any]:
         topic: {
             "address": topic,
             "description": f"keyed by {key}; kafka.topic_prefix stands before the name",
-            "messages": {name: {"payload": {"$ref": f"./{name}.schema.json"}} for name in messages},
+            "messages": {name: _message(name) for name in messages},
         }
         for topic, (_, key, messages) in TOPICS.items()
     }
@@ -84,6 +90,11 @@ def asyncapi() -> dict[str, Any]:
         "channels": channels,
         "operations": operations,
     }
+
+
+def _message(name: str) -> dict[str, Any]:
+    content_type = {"contentType": CONTENT_TYPES[name]} if name in CONTENT_TYPES else {}
+    return content_type | {"payload": {"$ref": f"./{name}.schema.json"}}
 
 
 def _text(content: dict[str, Any]) -> str:

@@ -27,6 +27,7 @@ COMMANDS = {
     "fit": "Fit the risk's parameters to a history or to the running system's customers.",
     "rebuild": "Begin anew from the topics when Redis has lost its state.",
     "dead-letters": "Show what was refused, and why.",
+    "playbook": "Check a playbook of retention triggers.",
     "settings": "Print the settings in force, secrets masked.",
 }
 

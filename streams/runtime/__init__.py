@@ -2,7 +2,8 @@
 
 In the order to read:
 
-    settings, settings_sections     what an operator decides (settings_problems, settings_docs)
+    settings, settings_sections     what an operator decides (settings_problems, settings_docs); playbook_file what
+                                    retention does; strict_yaml reads both
     app                             the composition root: one worker, put together; rules and kafka_client from its settings
     topics, intake                  the topics; whole fetched batches out of Faust (faust_options: its broker)
     owner, partition                which partitions are ours; one of them at work (admission: may we? log_range: where a topic
@@ -10,7 +11,8 @@ In the order to read:
     live_clock, prober              may the wall clock move the watermark? where do the topics end?
     store, redis_store, scripts/    the port to state, its Redis adapter, the scripts that commit; store_rules for every
                                     adapter; redis_link and redis_wire below
-    committer, commits              from a batch to a commit; what one commit writes (step_metrics); backoff between attempts
+    committer, commits              from a batch to a commit; what one commit writes (step_metrics), triggers
+                                    with it (triggering); backoff between attempts
     shop                            what the partitions of a worker share
     outbox, sender, graveyard       what leaves, in order, until Kafka has acknowledged; dead letters
     models, partitioner             which parameters are in use; which partition a customer is in

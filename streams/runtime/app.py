@@ -25,6 +25,7 @@ from streams.runtime.log_range import log_ranges
 from streams.runtime.metrics import CLOCK_STATES, Metrics
 from streams.runtime.models import ModelFeed
 from streams.runtime.owner import PartitionOwner
+from streams.runtime.playbook_file import playbook_of
 from streams.runtime.prober import Prober
 from streams.runtime.redis_link import RedisLink
 from streams.runtime.redis_store import RedisPartitionStore
@@ -98,6 +99,7 @@ class Worker:
             ends=lambda partition: self.owner.ends(partition),
             fetched=lambda partition: self.owner.positions(partition),
             backoff=backoff,
+            playbook=playbook_of(self.settings),
         )
 
     async def run(self) -> None:

@@ -9,12 +9,13 @@ import msgspec
 import numpy as np
 
 from alerts.alert import IngestionAlert, encode
+from alerts.trigger_event import Trigger, encode_trigger
 from streams.columns import TOPIC_RANKS
 from streams.customer import NEVER_S, row_bytes
 from streams.engine import Step
 from streams.runtime.live_clock import ClockMemory
 from streams.runtime.store import CommitRequest, OutboxEntry
-from streams.runtime.topics import ALERTS, JOURNAL
+from streams.runtime.topics import ALERTS, JOURNAL, TRIGGERS
 from streams.table import CustomerTable
 
 TOPIC_OF_RANK = {rank: topic for topic, rank in TOPIC_RANKS.items()}
@@ -69,11 +70,17 @@ def unpack_state(blob: bytes) -> LiveState:
 
 
 def messages(
-    prefix: str, after_no: int, step: Step, ingestion: Sequence[IngestionAlert], journal: JournalEntry
+    prefix: str,
+    after_no: int,
+    step: Step,
+    ingestion: Sequence[IngestionAlert],
+    triggers: Sequence[Trigger],
+    journal: JournalEntry,
 ) -> list[OutboxEntry]:
-    """What leaves with the commit, numbered on from `after_no`: ingestion alerts, those that were held, the journal entry."""
+    """What leaves with the commit, numbered on from `after_no`: ingestion alerts, customers', triggers, the journal entry."""
     found = [(ALERTS, f"partition-{alert.partition}".encode(), encode(alert)) for alert in ingestion]
     found += [(ALERTS, alert.customer_id.encode(), encode(alert)) for alert in step.alerts]
+    found += [(TRIGGERS, trigger.subject.encode(), encode_trigger(trigger)) for trigger in triggers]
     found.append((JOURNAL, str(journal.partition).encode(), msgspec.json.encode(journal)))
     return [OutboxEntry(after_no + k, prefix + topic, key, value) for k, (topic, key, value) in enumerate(found, 1)]
 

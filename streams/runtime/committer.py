@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alerts.alert import IngestionAlert
+from alerts.triggers import forgettable_before_s
 from streams.columns import TOPIC_RANKS, Columns
 from streams.customer import read_records
 from streams.engine import Step, advance
@@ -21,6 +22,7 @@ from streams.runtime.outbox import OutboxPublisher
 from streams.runtime.shop import Shop
 from streams.runtime.step_metrics import count_step
 from streams.runtime.store import Meta, OutboxEntry
+from streams.runtime.triggering import Triggering
 from streams.state import PartitionState
 from streams.table import CustomerTable
 from streams.watermark import running
@@ -70,6 +72,7 @@ class Committer:
         self.done = {TOPIC_RANKS[topic]: offset for topic, offset in meta.offsets.items()}
         state = PartitionState() if meta.state is None else PartitionState.from_bytes(unpack_state(meta.state).engine)
         self.table = CustomerTable(state, shop.settings.engine.cached_customers)
+        self._triggering = Triggering(partition, shop)
         self.publisher = OutboxPublisher(shop.store, partition, meta, self._publish, backoff=shop.backoff)
         self.committed_s = time.monotonic()
 
@@ -139,10 +142,15 @@ class Committer:
 
     async def _commit(self, work: Work, step: Step, model_version: str) -> None:
         prefix = self._shop.settings.kafka.topic_prefix
-        outbox = messages(prefix, self.outbox_no, step, work.ingestion, self._journal(work, step, model_version))
+        decided = await self._triggering.decide(step)
+        journal = self._journal(work, step, model_version)
+        outbox = messages(prefix, self.outbox_no, step, work.ingestion, decided.triggers, journal)
         inflow, memory = (self._clock.profile.to_bytes(), self._clock.memory) if self._clock else (b"", ClockMemory())
         state = pack_state(LiveState(step.state.to_bytes(), inflow, memory, self._live_after_ms))
         request = commit_request(self.seq + 1, step, self.table, work.offsets, state, outbox)
+        if decided.triggers:
+            past_s = self._past_s(work, step)
+            request = replace(request, triggered=list(decided.triggered_s.items()), forget_triggered_before_s=past_s)
         began_s = time.perf_counter()
         await self._shop.store.commit(self._partition, self._epoch, self._nonce, request)
         self._shop.metrics.commit_seconds.observe(time.perf_counter() - began_s)
@@ -151,8 +159,14 @@ class Committer:
         self.table.apply(step)
         self.table.forget_unused()
         self.publisher.committed(outbox)
-        count_step(self._shop.metrics, self._partition, step, len(work.batch))
+        count_step(self._shop.metrics, self._partition, step, len(work.batch), decided)
         self._shop.metrics.cache_rows.labels(str(self._partition)).set(len(self.table))
+
+    def _past_s(self, work: Work, step: Step) -> int | None:
+        """Event time before which triggers may be forgotten, s; None while looks are in arrears, which may be older than that."""
+        if self._shop.playbook is None or not work.sweep or work.only is not None:
+            return None
+        return forgettable_before_s(step.state.watermark_ms, self._shop.playbook)
 
     def _journal(self, work: Work, step: Step, model_version: str) -> JournalEntry:
         return JournalEntry(

@@ -15,10 +15,11 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from alerts.policy import SENDS, ReasonCode
 from alerts.rules import TIER_NAMES
+from alerts.triggers import Outcome
 from streams.clock_rule import ClockAction, ClockReason
 from streams.dead_letters import DeadReason
 from streams.runtime.collectors import CrossTable, RiskHistogram
-from streams.runtime.topics import ALERTS, INPUTS, JOURNAL
+from streams.runtime.topics import ALERTS, INPUTS, JOURNAL, TRIGGERS
 from streams.segments import SEGMENTS
 
 ROWS_BUCKETS = (1, 10, 100, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000)
@@ -76,7 +77,7 @@ class Metrics:
         self.commit_seconds = _histogram(registry, "commit_seconds", "Time to commit a batch to Redis", SECONDS_BUCKETS)
         self.commit_retries = _counter(registry, "commit_retries", "Commits sent again after an unclear answer")
         self.outbox_published = _counters(
-            registry, "outbox_published", "Messages Kafka acknowledged", {"topic": (ALERTS, JOURNAL)}
+            registry, "outbox_published", "Messages Kafka acknowledged", {"topic": (ALERTS, TRIGGERS, JOURNAL)}
         )
 
     def _declare_risk(self, registry: CollectorRegistry) -> None:
@@ -85,6 +86,9 @@ class Metrics:
             "churnwatch_customers", "Customers of the owned partitions", ("tier", TIER_NAMES), ("segment", SEGMENTS), registry
         )
         self.alerts = _counters(registry, "alerts", "Transitions of alerts", {"tier": TIER_NAMES, "decision": DECISIONS})
+        self.triggers = _counters(
+            registry, "triggers", "Alerts that fired or escalated, by whether they set off a play", {"outcome": tuple(Outcome)}
+        )
         self.decisions = _counters(registry, "decisions", "Evaluations by why they ended as they did", {"reason": REASONS})
         self.model_age = _gauge(registry, "model_age_seconds", "Time since the parameters in use were made", "model")
         self.model_info = _gauge(registry, "model_info", "1 for the version in use", "model", "version")

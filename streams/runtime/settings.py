@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, get_args
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
-import yaml
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -31,11 +30,13 @@ from streams.runtime.settings_sections import (
     RiskSettings,
     Section,
     TimeSettings,
+    TriggersSettings,
 )
+from streams.runtime.strict_yaml import BadYaml, Unreadable, read_text, read_yaml
 
 __all__ = ["Settings", "SettingsError", "load_settings", "load_settings_file", "variable_names"]
 __all__ += ["EngineSettings", "HttpSettings", "KafkaSettings", "LogSettings", "LooksSettings", "MoneySettings"]
-__all__ += ["PolicySettings", "RedisSettings", "RiskSettings", "TimeSettings"]
+__all__ += ["PolicySettings", "RedisSettings", "RiskSettings", "TimeSettings", "TriggersSettings"]
 
 PREFIX = "CHURNWATCH_"
 NOT_SETTINGS = frozenset({"CHURNWATCH_CONFIG", "CHURNWATCH_REQUIRE_REAL", "CHURNWATCH_KAFKA_LIB"})
@@ -62,6 +63,7 @@ class Settings(BaseSettings):
     time: TimeSettings = Field(TimeSettings(), description="What counts as late, too early, stalled")
     risk: RiskSettings = Field(RiskSettings(), description="What risk is the risk of")
     policy: PolicySettings = Field(PolicySettings(), description="When risk becomes an alert")
+    triggers: TriggersSettings = Field(TriggersSettings(), description="What retention does about alerts")
     looks: LooksSettings = Field(LooksSettings(), description="When silent customers are looked at")
     money: MoneySettings = Field(MoneySettings(), description="Which currencies are accepted, at what rate")
     engine: EngineSettings = Field(EngineSettings(), description="How much is held in memory and committed at once")
@@ -161,10 +163,9 @@ def load_settings_file(path: str | Path | None = None, env: Mapping[str, str] | 
     if chosen is None:
         return load_settings(None, env)
     try:
-        text = Path(chosen).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "is not UTF-8 text"
-        fix = f"{reason}; give --config or CHURNWATCH_CONFIG the path of a readable YAML file"
+        text = read_text(chosen)
+    except Unreadable as error:
+        fix = f"{error}; give --config or CHURNWATCH_CONFIG the path of a readable YAML file"
         raise SettingsError([Problem("settings file", str(chosen), fix)]) from None
     return load_settings(text, env, name=str(chosen))
 
@@ -201,29 +202,12 @@ def _drop(values: dict[str, Any], path: tuple[str, ...]) -> None:
         values.pop(path[0], None)
 
 
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML lets the last of two equal keys win in silence. Here it is an error."""
-
-
-def _mapping(loader: _UniqueKeys, node: yaml.MappingNode) -> dict[Any, Any]:
-    keys = [loader.construct_object(key) for key, _ in node.value]
-    for position, key in enumerate(keys):
-        if key in keys[:position]:
-            raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is there twice", node.value[position][0].start_mark)
-    return loader.construct_mapping(node, deep=True)
-
-
-_UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
-
-
 def _parse(text: str | None, name: str) -> tuple[dict[str, Any], list[Problem]]:
     """Section → its mapping, and what is not of that shape. Unknown keys stay, for pydantic to find."""
     try:
-        values = yaml.load(text or "", _UniqueKeys)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{name}, line {mark.line + 1}" if mark else name
-        return {}, [Problem(place, None, f"is not valid YAML: {getattr(error, 'problem', None) or 'unreadable'}")]
+        values = read_yaml(text or "")
+    except BadYaml as error:
+        return {}, [Problem(error.place(name), None, str(error))]
     if values is None:
         return {}, []
     if not isinstance(values, dict):

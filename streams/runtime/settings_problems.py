@@ -53,7 +53,7 @@ class Found:
 
 def unknown_variable(key: str, known: Iterable[str]) -> Problem:
     """A variable with our prefix that names no setting."""
-    return Problem(key, None, "is not a setting" + _meant(key, known, cutoff=0.85))
+    return Problem(key, None, "is not a setting" + meant(key, known, cutoff=0.85))
 
 
 def explain(
@@ -78,10 +78,10 @@ def explain(
             found += [_rule(path[0], field, what, where, name) for field, what in item["ctx"]["broken"]]
         elif item["type"] == "extra_forbidden":
             known = sections[path[0]].model_fields if len(path) > 1 else sections
-            found.append(_found(path, Problem(_place(path, where, name), None, "is not a setting" + _meant(path[-1], known))))
+            found.append(_found(path, Problem(_place(path, where, name), None, "is not a setting" + meant(path[-1], known))))
         else:
-            value = _shown(item["input"], secret=path in secrets)
-            found.append(_found(path, Problem(_place(path, where, name), value, _fix(item["msg"], item["loc"][2:]))))
+            value = shown(item["input"], secret=path in secrets)
+            found.append(_found(path, Problem(_place(path, where, name), value, remedy(item["msg"], item["loc"][2:]))))
     return found
 
 
@@ -101,7 +101,8 @@ def _place(path: tuple[str, ...], where: Mapping[tuple[str, str], str], name: st
     return variable or f"{'.'.join(path)} ({name})"
 
 
-def _shown(value: Any, *, secret: bool) -> str:
+def shown(value: Any, *, secret: bool = False) -> str:
+    """A value that was given, short, and masked where it may be a secret."""
     if secret:
         return MASK
     if isinstance(value, dict | list):  # may hold anything, a password too
@@ -110,13 +111,14 @@ def _shown(value: Any, *, secret: bool) -> str:
     return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "…"
 
 
-def _fix(message: str, inner: tuple[int | str, ...]) -> str:
+def remedy(message: str, inner: tuple[int | str, ...]) -> str:
+    """What to do, from a message of pydantic's; `inner` is the place of the value inside its field."""
     text = message.removeprefix("Value error, ").replace("Input should", "should").replace("String should", "should")
     at = [str(part) for part in inner if part != "[key]"]
     return f"{'.'.join(at)} {text}" if at else text
 
 
-def _meant(key: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+def meant(key: str, known: Iterable[str], cutoff: float = 0.6, listed: str = "docs/settings.md lists all") -> str:
     """A guess, if a known name is like it. Variables share a long prefix, so they must be more alike."""
     close = difflib.get_close_matches(key, list(known), n=1, cutoff=cutoff)
-    return f"; did you mean {close[0]}?" if close else "; remove it (docs/settings.md lists all)"
+    return f"; did you mean {close[0]}?" if close else f"; remove it ({listed})"

@@ -183,6 +183,10 @@ class PolicySettings(Section):
             yield "release_margin", f"should be below policy.watch ({self.watch:g}), or an alert could never resolve"
 
 
+class TriggersSettings(Section):
+    playbook_file: str | None = Field(None, description="Playbook of retention triggers (docs/operating.md); none: no triggers")
+
+
 class LooksSettings(Section):
     min_s: PositiveSeconds = Field(86_400, description="Shortest time to the next look at a silent customer, seconds")
     max_s: PositiveSeconds = Field(2_592_000, description="Longest time to the next look, seconds")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from alerts.playbook import Playbook
 from detectors.parameters import BtydParameters
 from streams.contract import EventRules
 from streams.engine import EngineRules
@@ -23,6 +24,7 @@ class Shop:
     now_ms     wall clock, ms; not asked in history mode
     ends       (partition) -> topic rank -> end offset as the last fetch told, None when unknown
     fetched    (partition) -> topic rank -> position of the consumer where nothing is on its way to the task, else None
+    playbook   what retention does about alerts; None: nothing
     """
 
     settings: Settings
@@ -36,3 +38,4 @@ class Shop:
     ends: Callable[[int], dict[int, int | None]]
     fetched: Callable[[int], dict[int, int | None]]
     backoff: Backoff
+    playbook: Playbook | None = None

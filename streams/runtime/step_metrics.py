@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from alerts.triggers import Decided
 from streams.engine import Step
 from streams.runtime.metrics import Metrics
 from streams.runtime.topics import INPUTS
 
 
-def count_step(metrics: Metrics, partition: int, step: Step, rows: int) -> None:
-    """Count a committed step of `rows` rows."""
+def count_step(metrics: Metrics, partition: int, step: Step, rows: int, decided: Decided) -> None:
+    """Count a committed step of `rows` rows, and what its alerts set off."""
     stats = step.stats
     for counters, (purchases, complaints, logins, refunds) in (
         (metrics.events, stats.events),
@@ -25,5 +26,7 @@ def count_step(metrics: Metrics, partition: int, step: Step, rows: int) -> None:
             metrics.decisions[reason].inc(count)
     for alert in step.alerts:
         metrics.alerts[alert.tier, alert.decision].inc()
+    for outcome in decided.outcomes:
+        metrics.triggers[outcome].inc()
     metrics.customers.put(partition, step.state.customers)
     metrics.watermark.labels(str(partition)).set(step.state.watermark_ms / 1000)

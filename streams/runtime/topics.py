@@ -8,6 +8,7 @@ from dataclasses import dataclass
 INPUTS = ("purchases", "complaints", "logins")
 CLOCK = "churn.clock"
 ALERTS = "churn.alerts"
+TRIGGERS = "churn.triggers"
 DEAD_LETTERS = "churn.dead-letters"
 MODELS = "churn.models"
 JOURNAL = "churn.journal"
@@ -40,7 +41,7 @@ def topic_specs(prefix: str, partitions: int, *, append_time: bool) -> tuple[Top
     stamped = {"message.timestamp.type": "LogAppendTime"} if append_time else {}
     keep = {"retention.ms": "-1"}
     inputs = tuple(TopicSpec(prefix + name, partitions, keep | stamped) for name in (*INPUTS, CLOCK))
-    outputs = tuple(TopicSpec(prefix + name, partitions, keep) for name in (ALERTS, DEAD_LETTERS, JOURNAL))
+    outputs = tuple(TopicSpec(prefix + name, partitions, keep) for name in (ALERTS, TRIGGERS, DEAD_LETTERS, JOURNAL))
     models = TopicSpec(prefix + MODELS, 1, {"cleanup.policy": "compact"})
     return (*inputs, *outputs, models)
 

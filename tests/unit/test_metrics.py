@@ -18,7 +18,7 @@ NAMES = {
     *("events", "duplicates", "unknown_fields", "batches", "batch_rows", "dead_letters", "watermark_timestamp_seconds"),
     *("lag_events", "commit_seconds", "commit_retries", "fold_seconds", "risk", "customers", "alerts", "decisions"),
     *("outbox_depth", "outbox_published", "model_age_seconds", "model_info", "epoch", "partitions_owned", "clock_state"),
-    *("intake_buffered_bytes", "cache_rows", "build_info", "events_lost"),
+    *("intake_buffered_bytes", "cache_rows", "build_info", "events_lost", "triggers"),
 }
 
 
@@ -56,7 +56,8 @@ def test_no_label_can_carry_a_customer(shown: Shown) -> None:
     shown.metrics.own(0)
     shown.metrics.clock(0, "wait")
     shown.metrics.model("btyd", "1", 0.0)
-    allowed = {"topic", "reason", "tier", "segment", "decision", "partition", "state", "model", "version", "python", "le"}
+    allowed = {"topic", "reason", "tier", "segment", "decision", "outcome", "partition", "state", "model", "version", "python"}
+    allowed |= {"le"}
     assert {label for _, labels in shown.samples() for label, _ in labels} == allowed
 
 
