@@ -7,7 +7,7 @@ The way through, in the order to read:
     columns                events as parallel arrays, the only shape in which they travel
     merge, merge_buffer    a partition's topics as one stream in time order
     watermark, clock_rule  how far event time has come, and whether the wall clock may move it (inflow)
-    customer               the record: one fixed-width row a customer, its bytes what Redis stores
+    customer               the record: one fixed-width row a customer, its bytes what Redis stores (once: customer_v1)
     windows, rfm           rolling sums; the fold of events into rows
     quintiles, segments    R, F and M scores against the base; the segment they make
     features, timers       what risk is computed from; when the silent are looked at

@@ -142,6 +142,11 @@ class PartitionMerge:
         return {rank: buffer.done for rank, buffer in self._buffers.items()}
 
     @property
+    def coming(self) -> int:
+        """Records that the broker has beyond those pushed, all topics together; what is not known counts for none."""
+        return sum(max(0, buffer.end - buffer.position) for buffer in self._buffers.values() if buffer.end is not None)
+
+    @property
     def buffered_rows(self) -> int:
         """Rows waiting, all topics together."""
         return sum(len(buffer) for buffer in self._buffers.values())
@@ -152,13 +157,15 @@ class PartitionMerge:
         return sum(buffer.nbytes for buffer in self._buffers.values())
 
     def held_back(self, limit_bytes: int) -> set[int]:
-        """Topics that should not be fetched for now: those that hold more than an equal share of `limit_bytes`.
+        """Topics that should not be fetched for now: those that hold more of `limit_bytes` than the others leave them.
 
-        A topic without rows never is, since it may be the one that is waited for; so what is held back can always be
-        taken sooner or later. Memory stays below the limit plus what one fetch per topic brings.
+        Each leaves the others what it holds not itself, but keeps an eighth. A topic without rows is never held back, since it
+        may be the one that is waited for; so what is held back can always be taken sooner or later. Memory stays below
+        the limit plus what one fetch per topic brings.
         """
-        share = limit_bytes / len(self._buffers)
-        return {rank for rank, buffer in self._buffers.items() if len(buffer) and buffer.nbytes > share}
+        claims = {rank: max(buffer.nbytes, limit_bytes / 8) for rank, buffer in self._buffers.items()}
+        spare = limit_bytes - sum(claims.values())
+        return {rank for rank, buffer in self._buffers.items() if len(buffer) and buffer.nbytes > spare + claims[rank]}
 
 
 def _among_taken(topic: NDArray[np.intp], counts: NDArray[np.intp]) -> NDArray[np.intp]:

@@ -14,6 +14,7 @@ import numpy as np
 from alerts.alert import encode
 from detectors.parameters import BtydParameters
 from streams.columns import TICK, Columns
+from streams.customer import row_bytes
 from streams.engine import EngineRules, advance
 from streams.table import CustomerTable
 
@@ -64,7 +65,8 @@ def _run_partition(
         table.apply(step)
         result.alerts += map(encode, step.alerts)
         result.events += sum(step.stats.events)
-    result.records |= {customer: table.records[row].tobytes() for customer, row in table.row_of.items()}
+    stored = row_bytes(table.records)
+    result.records |= {customer: stored[row] for customer, row in table.row_of.items()}
     result.states[partition] = table.state.to_bytes()
 
 

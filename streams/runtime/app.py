@@ -96,6 +96,7 @@ class Worker:
             metrics=self.metrics,
             model=lambda: self.models.current,
             now_ms=lambda: time.time_ns() // 1_000_000,
+            room=lambda: self.owner.room,
             ends=lambda partition: self.owner.ends(partition),
             fetched=lambda partition: self.owner.positions(partition),
             backoff=backoff,

@@ -122,12 +122,17 @@ class PartitionOwner:
         """What not to fetch from now: what is ahead of the others, sends dead letters faster than they leave, or is lost."""
         if not self.joined:
             return self._claimed
-        limit = self.shop.settings.engine.intake_bytes // max(1, len(self.tasks))
+        limit = self.room
         held = {TP(self._name(rank), partition) for partition, task in self.tasks.items() for rank in task.merge.held_back(limit)}
         held |= {*self._arrivals.above(limit // 4)}
         stuck = {partition for partition, task in self.tasks.items() if task.burying_bytes > limit // 4}
         held |= {TP(name, partition) for partition in stuck | (self.assigned - self.tasks.keys()) for name in self._short}
         return frozenset(held)
+
+    @property
+    def room(self) -> int:
+        """Most that each partition may hold of fetched messages, bytes."""
+        return self.shop.settings.engine.intake_bytes // max(1, len(self.tasks))
 
     def fail(self, problem: BaseException) -> None:
         """The worker cannot go on."""

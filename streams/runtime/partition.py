@@ -38,6 +38,8 @@ log = structlog.get_logger()
 EVENT_OVERHEAD_BYTES = 400
 """What a decoded event takes in memory beyond its bytes, about."""
 
+BACKLOG_PATIENCE_S = 2.0
+"""While a backlog is read, so long at most is waited for a larger commit, or for the next records."""
 POLL_S = 0.02
 DRAIN_S = 5.0
 
@@ -62,6 +64,7 @@ class PartitionTask:
         self._acks: deque[tuple[int, int, Callable[[], Any]]] = deque()
         self._ticked_s = time.monotonic()
         self._stopping = False
+        self._max_rows = shop.settings.engine.max_rows
         self._log = log.bind(partition=partition, epoch=meta.epoch)
 
     # -- in ---------------------------------------------------------------------------------------------------------
@@ -154,7 +157,7 @@ class PartitionTask:
 
     async def _drain(self) -> None:
         self._note_ends()
-        while not self._stopping and (batch := self.merge.take(self.shop.settings.engine.max_rows)) is not None:
+        while not self._stopping and not self._more_first() and (batch := self.merge.take(self._max_rows)) is not None:
             if self.clock is not None:
                 self._judge(self.clock)  # a long backlog must not be folded under a judgement of long ago
             # events on the way make the clock wait; what was found out about the sources before stands meanwhile
@@ -163,6 +166,14 @@ class PartitionTask:
             self._note_ends()
         if self.merge.done != {rank: self.committer.done.get(rank, -1) for rank in self.merge.done} and not self._stopping:
             await self._advance(empty_columns(0), 0, sweep=False)  # nothing but dead letters: step over them
+
+    def _more_first(self) -> bool:
+        """Whether to wait for more before the next commit: it grows with the lag, since a customer met ten times in it is written
+        once. Not when caught up, for alerts leave after it; not when more than is here cannot come, or does not.
+        """
+        waiting = self.merge.buffered_rows
+        patient = time.monotonic() - self.committer.committed_s < BACKLOG_PATIENCE_S
+        return patient and waiting < min(self._max_rows, self.merge.coming) and not self.merge.held_back(self.shop.room())
 
     def _note_ends(self) -> None:
         for rank, position in self.shop.fetched(self.partition).items():

@@ -23,6 +23,7 @@ class Shop:
     model      the parameters in use now
     now_ms     wall clock, ms; not asked in history mode
     ends       (partition) -> topic rank -> end offset as the last fetch told, None when unknown
+    room       most that a partition may hold of fetched messages now, bytes
     fetched    (partition) -> topic rank -> position of the consumer where nothing is on its way to the task, else None
     playbook   what retention does about alerts; None: nothing
     """
@@ -35,6 +36,7 @@ class Shop:
     metrics: Metrics
     model: Callable[[], BtydParameters]
     now_ms: Callable[[], int]
+    room: Callable[[], int]
     ends: Callable[[int], dict[int, int | None]]
     fetched: Callable[[int], dict[int, int | None]]
     backoff: Backoff

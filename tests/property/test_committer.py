@@ -47,6 +47,7 @@ def shop(store: MemoryStore, rules: EngineRules, max_rows: int) -> Shop:
         metrics=Metrics(CollectorRegistry()),
         model=lambda: SHIPPED,
         now_ms=lambda: 0,
+        room=lambda: 1 << 20,
         ends=lambda _: {},
         fetched=lambda _: {},
         backoff=Backoff(),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from detectors.parameters import SHIPPED
 from streams.columns import Columns
-from streams.customer import read_records
+from streams.customer import read_records, row_bytes
 from streams.engine import EngineRules, advance
 from streams.state import PartitionState
 from streams.table import CustomerTable
@@ -111,7 +111,7 @@ def test_a_bounded_table_computes_what_an_unbounded_one_does(events, rules, capa
         store.prepare(batch, rules, now_ms)
         step = advance(table, batch, now_ms, rules, SHIPPED)
         table.apply(step)
-        store.rows |= {customer: row.tobytes() for customer, row in zip(step.ids, step.records, strict=True)}
+        store.rows |= dict(zip(step.ids, row_bytes(step.records), strict=True))
         outcome.add(step)
         table.forget_unused()
         assert len(table) <= capacity * 5 // 4

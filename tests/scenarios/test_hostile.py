@@ -10,10 +10,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from kafka import KafkaConsumer, TopicPartition
 
-from streams.customer import CUSTOMER
+from streams.customer import read_records
 from streams.runtime.topics import DEAD_LETTERS, INPUTS
 from tests.support.brokers import RunningBroker
 from tests.support.eventually import eventually
@@ -95,7 +94,7 @@ def counted(site: Live) -> dict[str, tuple[int, ...]]:
     found = {}
     with site.redis.client() as client:
         for key in client.scan_iter(match=f"{site.prefix}state:*:c:*", count=1000):
-            row = np.frombuffer(client.get(key), CUSTOMER)[0]
+            row = read_records([client.get(key)])[0]
             found[key.decode().split(":c:", 1)[1]] = tuple(int(row[name]) for name in FIELDS)
     return found
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from alerts.alert import encode
 from detectors.parameters import SHIPPED
 from streams.columns import Columns
+from streams.customer import row_bytes
 from streams.engine import EngineRules, Step, advance
 from streams.table import CustomerTable
 from tests.oracle.rfm_twin import EventTwin
@@ -24,7 +25,7 @@ class Outcome:
     evaluations: int = 0
 
     def add(self, step: Step) -> None:
-        self.records |= {customer: row.tobytes() for customer, row in zip(step.ids, step.records, strict=True)}
+        self.records |= dict(zip(step.ids, row_bytes(step.records), strict=True))
         self.state = step.state.to_bytes()
         self.alerts += [encode(alert) for alert in step.alerts]
         self.evaluations += int(step.stats.decisions.sum())

@@ -79,8 +79,8 @@ class Owned:
         sender: Any = Arrives()
         return Shop(
             settings=settings, rules=engine_rules(settings), events=event_rules(settings), store=self.store, sender=sender,
-            metrics=self.metrics, model=lambda: SHIPPED, now_ms=lambda: 0, ends=lambda _: {}, fetched=lambda _: {},
-            backoff=Backoff(),
+            metrics=self.metrics, model=lambda: SHIPPED, now_ms=lambda: 0, room=lambda: 1 << 24, ends=lambda _: {},
+            fetched=lambda _: {}, backoff=Backoff(),
         )  # fmt: skip
 
     async def _committed(self, tp: TP) -> int | None:

@@ -24,7 +24,7 @@ from streams.backtest.mapping import find_source
 from streams.backtest.payloads import partitions_of, to_columns
 from streams.backtest.resume import read_range
 from streams.backtest.run import RunResult, run_history
-from streams.customer import CUSTOMER
+from streams.customer import CUSTOMER, read_records
 from streams.runtime.commits import JournalEntry, unpack_state
 from streams.runtime.kafka_client import admin_client, ends, reader
 from streams.runtime.redis_wire import meta_of
@@ -197,7 +197,7 @@ def assert_counted_once(site: Site) -> None:
     """Counts and sums of every customer are those of the file."""
     records, expected = site.records(), site.replayed.from_pandas
     assert sorted(records) == list(expected.index)
-    rows = np.frombuffer(b"".join(records[customer] for customer in expected.index), CUSTOMER)
+    rows = read_records([records[customer] for customer in expected.index])
     found = pd.DataFrame({name: rows[name].astype(np.int64) for name in COUNTED}, index=expected.index)
     pd.testing.assert_frame_equal(found, expected, check_names=False)
 
@@ -215,7 +215,7 @@ def assert_as_from_the_file(site: Site) -> None:
 
 def _differences(blob: bytes, expected: bytes) -> dict[str, tuple[Any, Any]]:
     """Field -> (found, expected), where they differ."""
-    found, wanted = np.frombuffer(blob, CUSTOMER)[0], np.frombuffer(expected, CUSTOMER)[0]
+    found, wanted = read_records([blob, expected])
     names = [name for name in CUSTOMER.names or () if found[name].tobytes() != wanted[name].tobytes()]
     return {name: (found[name].tolist(), wanted[name].tolist()) for name in names}
 

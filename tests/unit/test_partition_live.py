@@ -80,6 +80,7 @@ class Played:
             metrics=Metrics(CollectorRegistry()),
             model=lambda: SHIPPED,
             now_ms=lambda: self.now_ms,
+            room=lambda: 1 << 24,
             ends=lambda _: dict(self.ends),
             fetched=lambda _: dict(self.positions),
             backoff=Backoff(),
