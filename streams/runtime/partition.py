@@ -39,7 +39,7 @@ EVENT_OVERHEAD_BYTES = 400
 """What a decoded event takes in memory beyond its bytes, about."""
 
 BACKLOG_PATIENCE_S = 2.0
-"""While a backlog is read, so long at most is waited for a larger commit, or for the next records."""
+"""While a backlog is read, its first rows wait so long at most for more to be committed with them."""
 POLL_S = 0.02
 DRAIN_S = 5.0
 
@@ -64,6 +64,7 @@ class PartitionTask:
         self._acks: deque[tuple[int, int, Callable[[], Any]]] = deque()
         self._ticked_s = time.monotonic()
         self._stopping = False
+        self._first_waits_s = time.monotonic()
         self._max_rows = shop.settings.engine.max_rows
         self._log = log.bind(partition=partition, epoch=meta.epoch)
 
@@ -171,9 +172,12 @@ class PartitionTask:
         """Whether to wait for more before the next commit: it grows with the lag, since a customer met ten times in it is written
         once. Not when caught up, for alerts leave after it; not when more than is here cannot come, or does not.
         """
-        waiting = self.merge.buffered_rows
-        patient = time.monotonic() - self.committer.committed_s < BACKLOG_PATIENCE_S
-        return patient and waiting < min(self._max_rows, self.merge.coming) and not self.merge.held_back(self.shop.room())
+        waiting, now_s = self.merge.buffered_rows, time.monotonic()
+        worth = 0 < waiting < min(self._max_rows, self.merge.coming) and not self.merge.held_back(self.shop.room())
+        if not worth or now_s - self._first_waits_s > BACKLOG_PATIENCE_S:
+            self._first_waits_s = now_s
+            return False
+        return True
 
     def _note_ends(self) -> None:
         for rank, position in self.shop.fetched(self.partition).items():

@@ -11,12 +11,14 @@ import json
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 
+import pytest
 from faust.types import TP
 from prometheus_client import CollectorRegistry
 
 from alerts.alert import Alert, IngestionAlert, Message, decode_any
 from detectors.parameters import SHIPPED
 from streams.columns import DAY_MS, TOPIC_RANKS
+from streams.runtime import partition
 from streams.runtime.backoff import Backoff
 from streams.runtime.intake import Chunk
 from streams.runtime.live_clock import Probe
@@ -154,6 +156,25 @@ async def test_the_watermark_moves_to_the_time_of_the_question_once_all_below_it
         assert played.watermark_ms() == NOW_MS - 90_000
         played.buys(7, NOW_MS - 80_000, customer="other")
         await until(lambda: played.watermark_ms() == NOW_MS - 5_000, "the time of the question")
+
+
+async def test_while_more_is_coming_than_is_here_it_is_waited_for_so_that_a_backlog_is_folded_in_large_commits() -> None:
+    async with Played().running() as played:
+        played.ends[TOPIC_RANKS["purchases"]] = 12
+        played.buys(0, *SILENT_FOR_MONTHS[:3])
+        await until(played.commits(3), "three commits while nine are to come")
+        assert played.done() == -1
+        assert played.task.merge.buffered_rows == 3
+        played.buys(3, *SILENT_FOR_MONTHS[3:])
+        await until(lambda: played.done() == 5, "all that is here, as much as is to come")
+
+
+async def test_rows_of_a_backlog_do_not_wait_for_ever_for_more_to_come_with_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(partition, "BACKLOG_PATIENCE_S", 0.1)  # less than the default that the test above relies on
+    async with Played().running() as played:
+        played.ends[TOPIC_RANKS["purchases"]] = 12
+        played.buys(0, *SILENT_FOR_MONTHS[:3])
+        await until(lambda: played.done() == 2, "three purchases folded, though nine that are there do not come")
 
 
 async def test_it_stays_there_until_the_broker_answers_another_question() -> None:
