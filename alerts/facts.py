@@ -10,8 +10,8 @@ from __future__ import annotations
 import msgspec
 
 
-class CustomerFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One customer at `as_of_ms`.
+class CustomerFacts(msgspec.Struct, frozen=True, gc=False):
+    """One customer at `as_of_ms`. Name the fields when making one by hand: there are many, and most are integers.
 
     purchases, purchase_days    purchase occasions, and different UTC days with one
     severity_*                  sum of the complaints' severities (1-5 each)

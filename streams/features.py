@@ -55,8 +55,8 @@ def facts(ids: Sequence[str], rows: Records, as_of_ms: Ints, rfm: NDArray[np.uin
     columns["as_of_ms"] = as_of_ms.tolist()
     columns["rfm"] = [unpack(packed) for packed in rfm.tolist()]
     columns["segment"] = [segment_name(packed) for packed in rfm.tolist()]
-    names = tuple(columns)
-    return [CustomerFacts(**dict(zip(names, values, strict=True))) for values in zip(*columns.values(), strict=True)]
+    # by place and not by name, which takes half the time
+    return list(map(CustomerFacts, *(columns[name] for name in CustomerFacts.__struct_fields__)))
 
 
 def _windows(rows: Records, as_of_s: Ints) -> dict[str, list[Any]]:
