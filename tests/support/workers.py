@@ -101,6 +101,11 @@ class WorkerProcess:
         except (URLError, OSError) as problem:
             return 0, str(problem)
 
+    @property
+    def address(self) -> str | None:
+        """Where it serves metrics and health, http://host:port; None: not yet."""
+        return self._find_address()
+
     def _find_address(self) -> str | None:
         if self._address is None:
             said = (entry for entry in self.entries() if entry.get("event") == "serving metrics and health")
