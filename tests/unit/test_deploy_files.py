@@ -13,7 +13,8 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from streams.runtime.metrics import Metrics
-from streams.runtime.settings import load_settings
+from streams.runtime.settings import Settings, load_settings
+from tests.support.broker_fixtures import missing
 
 ROOT = Path(__file__).parents[2]
 PROMETHEUS = ROOT / "deploy" / "prometheus"
@@ -106,10 +107,77 @@ def test_each_alert_says_how_bad_it_is_and_what_to_do(rule: dict[str, Any]) -> N
     assert set(rule["annotations"]) == {"summary", "action"}
 
 
+def test_the_workers_file_is_accepted_as_it_is_and_with_every_line_taken_in() -> None:
+    env = COMPOSE["services"]["worker"]["environment"]
+    inside, outside = env["CHURNWATCH_CONFIG"], [v.split(":") for v in COMPOSE["services"]["worker"]["volumes"]]
+    path = next(ROOT / source / inside.removeprefix(f"{target}/") for source, target, _ in outside if inside.startswith(target))
+    text = path.read_text("utf-8")
+    assert load_settings(text, env) == load_settings(None, env)
+    taken_in = yaml.safe_load(re.sub(r"^# (?=(?:  )?[a-z_]+:(?: |$))", "", text, flags=re.M))
+    assert {"policy", "money", "channels", "triggers"} == set(taken_in)
+    known = {section: values for section, values in taken_in.items() if section in Settings.model_fields}
+    assert load_settings(yaml.safe_dump(known), env) != load_settings(None, env)
+
+
+def test_docker_compose_accepts_the_file() -> None:
+    docker = shutil.which("docker")
+    if docker is None or subprocess.run([docker, "compose", "version"], capture_output=True, check=False).returncode:
+        pytest.skip("the docker client here has no `compose`")
+    command = [docker, "compose", "--file", str(ROOT / "docker-compose.yml"), "config", "--quiet"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "warn" not in done.stderr.lower()
+
+
+def amtool(*command: str) -> str:
+    """What amtool says of the deployed Alertmanager's file."""
+    found = shutil.which("amtool")
+    if found is None:
+        missing("amtool", "install prometheus-alertmanager")
+    folder = ROOT / "deploy" / "alertmanager"
+    done = subprocess.run([found, *command], cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_alertmanager_accepts_its_file() -> None:
+    assert "2 receivers" in amtool("check-config", "alertmanager.yml")
+
+
+@pytest.mark.parametrize(
+    ("alert", "receiver"),
+    [
+        (["alertname=ChurnRisk", "tier=critical", "severity=critical", "customer_id=anna"], "retention"),
+        (["alertname=ChurnRisk", "tier=watch", "severity=info"], "retention"),
+        (["alertname=ChurnDigest", "severity=info"], "retention"),
+        (["alertname=ChurnIngestion", "severity=warning"], "operations"),
+        *(([f"alertname={rule['alert']}"], "operations") for rule in RULES),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else value,
+)
+def test_alerts_about_customers_and_about_churnwatch_go_to_different_people(alert: list[str], receiver: str) -> None:
+    assert amtool("config", "routes", "test", "--config.file=alertmanager.yml", *alert).strip() == receiver
+
+
+def test_an_alert_about_churnwatch_never_hides_one_about_a_customer() -> None:
+    for rule in load("deploy/alertmanager/alertmanager.yml")["inhibit_rules"]:
+        hidden = [matcher.split('"')[1] for matcher in rule["target_matchers"] if matcher.startswith("alertname=~")]
+        assert hidden
+        assert not [name for name in ("ChurnRisk", "ChurnDigest", "ChurnIngestion") for one in hidden if re.fullmatch(one, name)]
+
+
+def test_reminders_come_before_alertmanager_forgets_that_it_told() -> None:
+    """It keeps what it told for 120 h by default; a reminder later than that would be a second first message."""
+    route = load("deploy/alertmanager/alertmanager.yml")["route"]
+    repeats = [each["repeat_interval"] for each in (route, *route["routes"])]
+    hours = [int(text[:-1]) * {"h": 1, "d": 24}[text[-1]] for text in repeats]
+    assert max(hours) < 120
+
+
 @pytest.mark.parametrize("command", [["check", "config", "prometheus.yml"], ["test", "rules", "rules_test.yml"]], ids=" ".join)
 def test_promtool_accepts_them(command: list[str]) -> None:
     promtool = shutil.which("promtool")
     if promtool is None:
-        pytest.skip("promtool is not installed (Debian: prometheus)")
+        missing("promtool", "install prometheus")
     done = subprocess.run([promtool, *command], cwd=PROMETHEUS, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
