@@ -42,8 +42,8 @@ DELIVERY = row(
     ),
     lines(
         "Retention triggers, by outcome",
-        "What the playbook made of alerts that began or escalated: triggered, or why not. Worry when most are no_play: the "
-        "playbook leaves tiers out.",
+        "What the playbook made of alerts that began or escalated: triggered, or why not (triggers.playbook_file). Worry when "
+        "most are no_play: the playbook leaves tiers out. past: decided about history, which triggers nothing.",
         query('sum by (outcome) (increase(churnwatch_triggers_total{job="$job"}[$__interval]))', "{{outcome}}"),
         width=12,
         stacked=True,
