@@ -28,6 +28,14 @@ DELIVERY = row(
         unit="ops",
     ),
     lines(
+        "Retention triggers, by outcome",
+        "What the playbook made of alerts that began or escalated: triggered, or why not (triggers.playbook_file). Worry when "
+        "most are no_play: the playbook leaves tiers out. past: decided about history, which triggers nothing.",
+        query('sum by (outcome) (increase(churnwatch_triggers_total{job="$job"}[$__interval]))', "{{outcome}}"),
+        stacked=True,
+        bars=True,
+    ),
+    lines(
         "Alerts to channels, by channel and outcome",
         "What became of each message beyond Kafka. digested: told in one message with others, since the channel's minute was "
         "full or its receiver refused it. past, holdout, below_tier, repeat: kept back on purpose. Worry when alerts begin and "
@@ -36,16 +44,19 @@ DELIVERY = row(
             'sum by (channel, outcome) (increase(churnwatch_channel_messages_total{job="$job"}[$__interval]))',
             "{{channel}}: {{outcome}}",
         ),
-        width=12,
         stacked=True,
         bars=True,
     ),
     lines(
-        "Retention triggers, by outcome",
-        "What the playbook made of alerts that began or escalated: triggered, or why not (triggers.playbook_file). Worry when "
-        "most are no_play: the playbook leaves tiers out. past: decided about history, which triggers nothing.",
-        query('sum by (outcome) (increase(churnwatch_triggers_total{job="$job"}[$__interval]))', "{{outcome}}"),
-        width=12,
+        "Waiting for a channel",
+        "Records of churn.alerts that the channel has not settled. Worry when it does not come back to 0: its receiver is away, "
+        "and its alerts wait in Kafka.",
+        query('max by (channel) (churnwatch_channel_backlog{job="$job"})', "{{channel}}"),
+    ),
+    lines(
+        "Attempts that a channel's receiver did not take",
+        "Each is tried again, and what is refused for good joins the next digest. Worry when it goes on for minutes.",
+        query('sum by (channel) (increase(churnwatch_channel_failures_total{job="$job"}[$__interval]))', "{{channel}}"),
         stacked=True,
         bars=True,
     ),
