@@ -110,7 +110,7 @@ def ticks(stream: Stream, partition: int) -> Iterator[tuple[int, bytes]]:
 
 def columns(stream: Stream, rules: EventRules) -> dict[int, Columns]:
     """Per partition what the engine is given: the messages decoded as the worker decodes them, merged with the ticks."""
-    clock = tick_columns([Tick(at_ms, {}, False, number, at_ms) for number, at_ms in enumerate(stream.ticks_ms)])
+    clock = tick_columns([Tick(at_ms, {}, "tick", number, at_ms) for number, at_ms in enumerate(stream.ticks_ms)])
     merged = {}
     for partition in stream.partitions():
         parts = [decode_chunk(topic, stream.records[topic, partition], rules, 0).columns for topic in TOPICS]

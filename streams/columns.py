@@ -19,9 +19,10 @@ PURCHASE = 0
 COMPLAINT = 1
 LOGIN = 2
 REFUND = 3
+GO_LIVE = 8
 TICK = 9
 
-KIND_NAMES = {PURCHASE: "purchase", COMPLAINT: "complaint", LOGIN: "login", REFUND: "refund", TICK: "tick"}
+KIND_NAMES = {PURCHASE: "purchase", COMPLAINT: "complaint", LOGIN: "login", REFUND: "refund", GO_LIVE: "go_live", TICK: "tick"}
 
 TOPIC_RANKS = {"purchases": 0, "complaints": 1, "logins": 2, "clock": 9}
 """Order of topics within one instant: of two events at the same time the lower rank is folded first."""
@@ -33,7 +34,7 @@ class Columns:
 
     customer      object   customer id, str of 1-128 characters; "" for a tick
     event_id      object   event id, str of 1-128 characters; "" for a tick
-    kind          uint8    PURCHASE, COMPLAINT, LOGIN, REFUND or TICK
+    kind          uint8    PURCHASE, COMPLAINT, LOGIN, REFUND or TICK; GO_LIVE in the merge only
     time_ms       int64    when it happened, ms since 1970 UTC
     amount_minor  int64    purchase or refund amount in minor units of the base currency, >= 0; else 0
     severity      uint8    1-5 for complaints, else 0

@@ -14,6 +14,10 @@ other head too: both orders take n next. If it is not late, its m is its own tim
 most (t, rank) of every head that remained, so leaving it out changes a late head's key only to something that is smallest
 anyway.
 
+**Ticks.** A row that stands where a tick says that all up to it has gone before comes after that tick, however early it is
+dated: its key is at least the tick's time + 1 ms. So what is sent to a topic behind a history, and dated within it, comes
+after it, whenever it was fetched. (Of a tick that tells the truth there is no such row, and nothing of the above changes.)
+
 **What may be taken.** Smallest-head-first has to stop once a topic that is not caught up has run empty, i.e. just after
 its last row; in key order that is every row with (m, rank) <= (that topic's last m, its rank).
 """
@@ -40,8 +44,8 @@ class PartitionMerge:
     done      per rank the last offset already folded (from the store); absent means none
     history   True: ticks are rows, nothing beyond the last tick pushed is taken, and a topic is caught up when its position
               has reached every offset that the ticks pushed so far name for it (what no tick has named goes by its end, as
-              in wall mode). Provided that ticks speak the truth, the rows that all takes together give depend neither on
-              `max_rows` nor on how pushes and takes alternate.
+              in wall mode). Provided that all up to a tick stands where it says, the rows that all takes together give depend
+              neither on `max_rows` nor on how pushes and takes alternate.
               False: a topic is caught up when its position has reached the end that the broker reported.
     """
 
@@ -67,14 +71,16 @@ class PartitionMerge:
         """
         self._buffers[rank].push(columns, last_offset, position, nbytes)
 
-    def announce(self, offsets: Mapping[int, int]) -> None:
-        """What a tick says (history mode): per rank the offset below which everything up to the tick stands.
+    def announce(self, offsets: Mapping[int, int], at_ms: int) -> None:
+        """What a tick says (history mode): per rank the offset below which everything up to the tick's time stands.
 
         Call it before the tick's own row is pushed: a row that may be taken must find what it has to wait for. Offsets of
-        topics that are not merged are passed over; a smaller offset than was announced before changes nothing.
+        topics that are not merged are passed over; a smaller offset or time than was announced before changes nothing.
         """
         for rank, offset in offsets.items():
             self._announced[rank] = max(offset, self._announced.get(rank, 0))
+            if rank in self._buffers:
+                self._buffers[rank].not_before(at_ms + 1, offset)
 
     def set_end(self, rank: int, end_offset: int | None) -> None:
         """What the broker says is there: the offset that its next record will get. None: not known, so wait."""

@@ -34,6 +34,7 @@ class TopicBuffer:
         self._small: list[Columns] = []  # pushed after all of _chunks, not joined yet
         self._small_peak = 0
         self._small_rows = 0
+        self._floors: deque[tuple[int, int]] = deque()  # (offset, time): from there on no key is below; both ascending
 
     def __len__(self) -> int:
         return self._rows
@@ -60,23 +61,45 @@ class TopicBuffer:
         """The consumer's position is at least this."""
         self.position = max(self.position, position)
 
+    def not_before(self, time_ms: int, offset: int) -> None:
+        """No row from this offset on has a key below `time_ms`. What was said before is not taken back."""
+        if self._floors:
+            last_offset, last_ms = self._floors[-1]
+            offset, time_ms = max(offset, last_offset), max(time_ms, last_ms)
+            if offset == last_offset:
+                self._floors.pop()
+        self._floors.append((offset, time_ms))
+
     def last_key(self) -> int:
-        """The largest time waiting, ms: the key of the last row. Raises ValueError on an empty buffer."""
+        """The key of the last row, ms: the largest time waiting, or the floor there. Raises ValueError on an empty buffer."""
         peaks = [*self._peaks, self._small_peak] if self._small_rows else self._peaks
-        return max(peaks)
+        last = self._small[-1] if self._small_rows else self._chunks[-1]
+        return max(*peaks, self._floor(int(last.offset[-1])))
+
+    def _floor(self, offset: int) -> int:
+        return next((time_ms for at, time_ms in reversed(self._floors) if at <= offset), 0)
 
     def keys(self, limit: int) -> NDArray[np.int64]:
-        """Of the first rows, at most `limit`, the largest time from the head up to the row."""
+        """Of the first rows, at most `limit`, the largest time from the head up to the row, or the floor there if later."""
         if not self._rows:
             return np.empty(0, np.int64)
         self._join()
-        times, missing = [], limit
+        times, offsets, missing = [], [], limit
         for chunk in self._chunks:
             times.append(chunk.time_ms[:missing])
+            offsets.append(chunk.offset[:missing])
             missing -= len(times[-1])
             if not missing:
                 break
-        return np.maximum.accumulate(np.concatenate(times))
+        keys = np.maximum.accumulate(np.concatenate(times))
+        return self._raised(keys, np.concatenate(offsets)) if self._floors else keys
+
+    def _raised(self, keys: NDArray[np.int64], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The keys, none below the floor at its offset."""
+        while len(self._floors) > 1 and self._floors[1][0] <= offsets[0]:
+            self._floors.popleft()
+        starts, floors_ms = np.array(self._floors, np.int64).T
+        return np.maximum(keys, np.concatenate(([0], floors_ms))[np.searchsorted(starts, offsets, side="right")])
 
     def pop(self, count: int) -> Columns:
         """Remove the first `count` rows."""

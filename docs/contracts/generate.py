@@ -23,13 +23,14 @@ from detectors.parameters import BtydParameters  # noqa: E402
 from streams.contract import Complaint, Login, Purchase  # noqa: E402
 from streams.dead_letters import DeadLetter  # noqa: E402
 from streams.runtime.commits import JournalEntry  # noqa: E402
-from streams.ticks import HeartbeatMessage, TickMessage  # noqa: E402
+from streams.ticks import GoLiveMessage, HeartbeatMessage, TickMessage  # noqa: E402
 
 MESSAGES: dict[str, type[msgspec.Struct]] = {
     "purchase": Purchase,
     "complaint": Complaint,
     "login": Login,
     "tick": TickMessage,
+    "go-live": GoLiveMessage,
     "heartbeat": HeartbeatMessage,
     "alert": Alert,
     "ingestion-alert": IngestionAlert,
@@ -44,7 +45,7 @@ TOPICS: dict[str, tuple[str, str, tuple[str, ...]]] = {  # topic -> (who sends, 
     "purchases": ("receive", "customer_id", ("purchase",)),
     "complaints": ("receive", "customer_id", ("complaint",)),
     "logins": ("receive", "customer_id", ("login",)),
-    "churn.clock": ("receive", "partition number", ("tick", "heartbeat")),
+    "churn.clock": ("receive", "partition number", ("tick", "go-live", "heartbeat")),
     "churn.models": ("receive", "model name", ("parameters",)),
     "churn.alerts": ("send", "customer_id, partition-<n>, or digest", ("alert", "ingestion-alert", "digest")),
     "churn.triggers": ("send", "customer_id", ("trigger",)),

@@ -108,7 +108,7 @@ def to_columns(
     """
     chosen, ranks = partitions_of(history, partitions), history.rank
     ticks = tick_times(int(history.time_ms[0]), int(history.time_ms[-1]), tick_days=tick_days, run_on_days=run_on_days)
-    clock = tick_columns([Tick(int(at_ms), {}, False, number, int(at_ms)) for number, at_ms in enumerate(ticks)])
+    clock = tick_columns([Tick(int(at_ms), {}, "tick", number, int(at_ms)) for number, at_ms in enumerate(ticks)])
     found: dict[int, Columns] = {}
     for partition in range(partitions):
         parts = [

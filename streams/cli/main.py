@@ -47,6 +47,7 @@ KNOWN = (
     Known("streams.runtime.health_server", "CannotListen", 1),
     Known("streams.runtime.store", "StoreError", 1),
     Known("streams.runtime.owner", "LostState", 1),
+    Known("streams.runtime.mode", "WrongMode", 1),
     Known("streams.runtime.topics", "WrongTopics", 1),
     Known("streams.backtest.history", "HistoryError", 1),
     Known("streams.backtest.replaying", "ReplayError", 1),

@@ -41,7 +41,7 @@ _WHY_NOT_CREATED = {
 def wanted_topics(settings: Settings) -> tuple[TopicSpec, ...]:
     """The topics that these settings ask for."""
     kafka = settings.kafka
-    return topic_specs(kafka.topic_prefix, kafka.partitions, append_time=settings.time.clock == "wall")
+    return topic_specs(kafka.topic_prefix, kafka.partitions)
 
 
 def create_topics(settings: Settings) -> list[str]:

@@ -10,6 +10,7 @@ import structlog
 from faust.types import TP
 
 from streams.runtime.log_range import LogRange
+from streams.runtime.mode import check_mode
 from streams.runtime.sender import passing
 from streams.runtime.shop import Shop
 from streams.runtime.store import Meta, StaleGeneration, System
@@ -61,11 +62,13 @@ class Admission:
         """What the broker holds of these partitions, all of which may be taken.
 
         had_commits   this worker has committed to them itself, so that they cannot be new
-        Raises LostState, OtherSystem, StaleGeneration; nothing was written. Waits for Redis and the broker as long as it takes.
+        Raises LostState, OtherSystem, StaleGeneration, WrongMode; nothing was written. Waits for Redis and the broker as long
+        as it takes.
         """
         metas = {partition: await self._shop.store.read_meta(partition) for partition in partitions}
         for partition, meta in metas.items():
             check_system(partition, meta.system, self.system)
+            check_mode(partition, meta, self._shop.settings.time)
             if meta.generation > generation:
                 raise StaleGeneration(f"partition {partition}: Kafka generation {generation} is older than {meta.generation}")
             if had_commits and not meta.exists:

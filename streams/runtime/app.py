@@ -148,9 +148,8 @@ class Worker:
             await self._unless_stopped(self.app.start())
             side.append(asyncio.create_task(self._gauge()))
             side.append(asyncio.create_task(self._watch_faust()))
-            if self.settings.time.clock == "wall":
-                prober = Prober(lambda: self.app, self.owner, self.settings.time.stalled_after_s)
-                side.append(asyncio.create_task(prober.run()))
+            prober = Prober(lambda: self.app, self.owner, self.settings.time.stalled_after_s)
+            side.append(asyncio.create_task(prober.run()))
             await self._stop.wait()
             log.info("stopping")
         finally:
@@ -174,7 +173,7 @@ class Worker:
 
     async def _check_topics(self) -> None:
         kafka = self.settings.kafka
-        specs = topic_specs(kafka.topic_prefix, kafka.partitions, append_time=self.settings.time.clock == "wall")
+        specs = topic_specs(kafka.topic_prefix, kafka.partitions)
         check_partitions(specs, await self.sender.partition_counts())
 
     async def _watch_faust(self) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 import numpy as np
 
-from alerts.alert import IngestionAlert, encode
+from alerts.alert import Alert, IngestionAlert, encode
 from alerts.trigger_event import Trigger, encode_trigger
 from streams.columns import TOPIC_RANKS
 from streams.customer import NEVER_S, row_bytes
@@ -32,6 +32,7 @@ class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
     looked_at      how many of those due, the earliest first, were looked at; null = all
     watermark_ms   the partition's watermark after it
     model, config_hash   versions in use
+    live_after_ms  event time up to which its decisions are about the past, ms; null = history was being loaded
     """
 
     partition: int
@@ -45,18 +46,38 @@ class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
     watermark_ms: int
     model: str
     config_hash: str
+    live_after_ms: int | None
+
+
+class PastAlerts(msgspec.Struct, frozen=True):
+    """Alerts about the past, which stand on `churn.alerts` and go nowhere else.
+
+    messages   how many were booked
+    since      event time of the first, RFC 3339; "" where there is none
+    """
+
+    messages: int = 0
+    since: str = ""
+
+    def and_those_of(self, alerts: Sequence[Alert]) -> PastAlerts:
+        """With what a step decided, whose alerts are ordered by event time."""
+        past = [alert for alert in alerts if not alert.live]
+        return PastAlerts(self.messages + len(past), self.since or past[0].as_of) if past else self
 
 
 class LiveState(msgspec.Struct, frozen=True):
     """The partition's opaque state as stored: the engine's; of a live system also the usual inflow and the clock's memory.
 
-    live_after_ms   event time up to which decisions are about the past, ms since 1970; None = history is being loaded
+    live_after_ms, switched_ms   see mode.Mode
+    past                         alerts about the past
     """
 
     engine: bytes
     inflow: bytes
     clock: ClockMemory = ClockMemory()
     live_after_ms: int | None = None
+    switched_ms: int | None = None
+    past: PastAlerts = PastAlerts()
 
 
 def pack_state(state: LiveState) -> bytes:

@@ -15,9 +15,10 @@ from alerts.triggers import forgettable_before_s
 from streams.columns import TOPIC_RANKS, Columns
 from streams.customer import read_records
 from streams.engine import Step, advance
-from streams.runtime.commits import JournalEntry, LiveState, commit_request, messages, pack_state, unpack_state
+from streams.runtime.commits import JournalEntry, LiveState, PastAlerts, commit_request, messages, pack_state
 from streams.runtime.graveyard import Graveyard
 from streams.runtime.live_clock import ClockMemory, LiveClock
+from streams.runtime.mode import Mode, recorded
 from streams.runtime.outbox import OutboxPublisher
 from streams.runtime.shop import Shop
 from streams.runtime.step_metrics import count_step
@@ -40,6 +41,7 @@ class Work:
     sweep       whether looks of silent customers may fire
     ingestion   alerts about missing data to send with it
     only        of the silent who are due, look at these alone; None = at all
+    switch_ms   history ends with this commit, by a `go-live` of then; None = it does not
     """
 
     batch: Columns
@@ -48,6 +50,7 @@ class Work:
     sweep: bool
     ingestion: Sequence[IngestionAlert] = ()
     only: Sequence[str] | None = None
+    switch_ms: int | None = None
 
 
 class Committer:
@@ -58,19 +61,18 @@ class Committer:
     seq, outbox_no   numbers of the last commit and of the last message in it
     committed_s when that was, s of the monotonic clock
 
-    live_after_ms   see LiveState
+    clock, mode   the partition's; no clock while history is loaded
     """
 
-    def __init__(
-        self, partition: int, meta: Meta, shop: Shop, graveyard: Graveyard, clock: LiveClock | None, live_after_ms: int | None
-    ) -> None:
-        self._partition, self._shop, self._graveyard, self._clock = partition, shop, graveyard, clock
-        self._live_after_ms = live_after_ms
-        self._rules = shop.rules.live_after(live_after_ms)
+    def __init__(self, partition: int, meta: Meta, shop: Shop, graveyard: Graveyard, clock: LiveClock | None, mode: Mode) -> None:
+        self._partition, self._shop, self._graveyard, self._clock, self._mode = partition, shop, graveyard, clock, mode
+        self._rules = shop.rules.live_after(mode.live_after_ms)
         self._epoch, self._nonce = meta.epoch, meta.nonce
         self.seq, self.outbox_no = meta.seq, meta.outbox_no
         self.done = {TOPIC_RANKS[topic]: offset for topic, offset in meta.offsets.items()}
-        state = PartitionState() if meta.state is None else PartitionState.from_bytes(unpack_state(meta.state).engine)
+        stored = recorded(meta)
+        state = PartitionState() if stored is None else PartitionState.from_bytes(stored.engine)
+        self._past = PastAlerts() if stored is None else stored.past
         self.table = CustomerTable(state, shop.settings.engine.cached_customers)
         self._triggering = Triggering(partition, shop)
         self.publisher = OutboxPublisher(shop.store, partition, meta, self._publish, backoff=shop.backoff)
@@ -145,16 +147,15 @@ class Committer:
         decided = await self._triggering.decide(step)
         journal = self._journal(work, step, model_version)
         outbox = messages(prefix, self.outbox_no, step, work.ingestion, decided.triggers, journal)
-        inflow, memory = (self._clock.profile.to_bytes(), self._clock.memory) if self._clock else (b"", ClockMemory())
-        state = pack_state(LiveState(step.state.to_bytes(), inflow, memory, self._live_after_ms))
-        request = commit_request(self.seq + 1, step, self.table, work.offsets, state, outbox)
+        past = self._past.and_those_of(step.alerts)
+        request = commit_request(self.seq + 1, step, self.table, work.offsets, self._state(work, step, past), outbox)
         if decided.triggers:
             past_s = self._past_s(work, step)
             request = replace(request, triggered=list(decided.triggered_s.items()), forget_triggered_before_s=past_s)
         began_s = time.perf_counter()
         await self._shop.store.commit(self._partition, self._epoch, self._nonce, request)
         self._shop.metrics.commit_seconds.observe(time.perf_counter() - began_s)
-        self.seq, self.outbox_no, self.done = self.seq + 1, outbox[-1].number, work.offsets
+        self.seq, self.outbox_no, self.done, self._past = self.seq + 1, outbox[-1].number, work.offsets, past
         self.committed_s = time.monotonic()
         self.table.apply(step)
         self.table.forget_unused()
@@ -167,6 +168,13 @@ class Committer:
         if self._shop.playbook is None or not work.sweep or work.only is not None:
             return None
         return forgettable_before_s(step.state.watermark_ms, self._shop.playbook)
+
+    def _state(self, work: Work, step: Step, past: PastAlerts) -> bytes:
+        mode, watermark_ms = self._mode, step.state.watermark_ms
+        if work.switch_ms is not None:
+            mode = mode.switched(work.switch_ms, watermark_ms, self._rules.lateness_ms)
+        inflow, memory = (self._clock.profile.to_bytes(), self._clock.memory) if self._clock else (b"", ClockMemory())
+        return pack_state(LiveState(step.state.to_bytes(), inflow, memory, mode.live_after_ms, mode.switched_ms, past))
 
     def _journal(self, work: Work, step: Step, model_version: str) -> JournalEntry:
         return JournalEntry(
@@ -181,6 +189,7 @@ class Committer:
             watermark_ms=step.state.watermark_ms,
             model=model_version,
             config_hash=self._rules.context.alert.config_hash,
+            live_after_ms=self._mode.live_after_ms,
         )
 
     async def _publish(self, entries: Sequence[OutboxEntry]) -> list[BaseException | None]:

@@ -21,7 +21,7 @@ from streams.runtime.arrivals import Arrivals
 from streams.runtime.intake import Chunk, end_offset
 from streams.runtime.live_clock import Probe
 from streams.runtime.log_range import LogRange
-from streams.runtime.partition import PartitionTask
+from streams.runtime.partition import PartitionTask, WentLive
 from streams.runtime.shop import Shop
 from streams.runtime.store import Fenced, LostCommits, StaleGeneration
 from streams.runtime.task_set import TaskSet
@@ -174,7 +174,7 @@ class PartitionOwner:
             told = {TOPIC_RANKS[short]: ends.get(TP(name, partition)) for name, short in self._short.items()}
             seen = self.ends(partition)  # the embedded broker names some ends too low, but not in fetches
             known = {rank: max(end, seen[rank] or 0) for rank, end in told.items() if end is not None}
-            if len(known) == len(told):
+            if task.clock is not None and len(known) == len(told):
                 task.probe = Probe(asked_ms, known)
                 task.wake.set()
 
@@ -214,6 +214,10 @@ class PartitionOwner:
             log.warning("redis lost commits; reading them again", partition=partition, error=str(problem))
             self._set.forget(partition)
             self._set.retake(partition, self._retake(partition, had_commits=task.committer.seq > 0))
+        elif isinstance(problem, WentLive):
+            log.info("history has ended; going on live", partition=partition)
+            self._set.forget(partition)
+            self._set.retake(partition, self._retake(partition, had_commits=True))
         else:
             self.dead[partition] = f"{type(problem).__name__}: {problem}"
             log.error("partition task died", partition=partition, exc_info=problem)

@@ -20,17 +20,17 @@ from streams.clock_rule import ClockAction, ClockDecision, ClockReason
 from streams.columns import TOPIC_RANKS, Columns, empty_columns
 from streams.dead_letters import DeadLetter
 from streams.events import decode_chunk
-from streams.inflow import InflowProfile
 from streams.merge import CLOCK_RANK, PartitionMerge
-from streams.runtime.commits import unpack_state
 from streams.runtime.committer import Committer, Work
 from streams.runtime.graveyard import Graveyard
+from streams.runtime.history_clock import HistoryClock
 from streams.runtime.intake import Chunk
-from streams.runtime.live_clock import ClockMemory, LiveClock, Probe
+from streams.runtime.live_clock import LiveClock, Probe
+from streams.runtime.mode import clock_of, mode_of
 from streams.runtime.shop import Shop
 from streams.runtime.store import Meta
 from streams.runtime.topics import DEAD_LETTERS, INPUTS
-from streams.ticks import decode_ticks, tick_columns
+from streams.ticks import decode_ticks
 from streams.watermark import by_wall_clock
 
 log = structlog.get_logger()
@@ -44,6 +44,10 @@ POLL_S = 0.02
 DRAIN_S = 5.0
 
 
+class WentLive(Exception):
+    """History has ended, and that is committed. Take the partition again, with the same generation and a fresh nonce."""
+
+
 class PartitionTask:
     """The owner's work on one partition under one epoch.
 
@@ -53,17 +57,19 @@ class PartitionTask:
 
     def __init__(self, partition: int, meta: Meta, lease: int, shop: Shop) -> None:
         self.partition, self.lease, self.shop = partition, lease, shop
-        history = shop.settings.time.clock == "history"
-        self.clock = None if history else _live_clock(partition, meta, shop)
+        mode = mode_of(meta, shop.settings.time, shop.now_ms)
+        self.clock = clock_of(partition, meta, mode, shop.settings.time, shop.now_ms)
+        self._events = shop.events.of_history() if mode.history else shop.events
         self._graveyard = Graveyard(shop.sender, shop.settings.kafka.topic_prefix + DEAD_LETTERS)
-        self.committer = Committer(partition, meta, shop, self._graveyard, self.clock, _live_after_ms(meta, shop))
-        self.merge = PartitionMerge([TOPIC_RANKS[topic] for topic in INPUTS], self.committer.done, history=history)
+        self.committer = Committer(partition, meta, shop, self._graveyard, self.clock, mode)
+        self.merge = PartitionMerge([TOPIC_RANKS[topic] for topic in INPUTS], self.committer.done, history=mode.history)
+        self._history = HistoryClock(self.merge)
         self._clock_done = self.committer.done.get(CLOCK_RANK, -1)
         self.probe: Probe | None = None
         self.wake = asyncio.Event()
         self._acks: deque[tuple[int, int, Callable[[], Any]]] = deque()
         self._ticked_s = time.monotonic()
-        self._stopping = False
+        self._stopping = self._switched = False
         self._first_waits_s = time.monotonic()
         self._max_rows = shop.settings.engine.max_rows
         self._log = log.bind(partition=partition, epoch=meta.epoch)
@@ -85,7 +91,7 @@ class PartitionTask:
 
     def _receive_events(self, topic: Literal["purchases", "complaints", "logins"], rank: int, chunk: Chunk) -> list[DeadLetter]:
         now_ms = self.shop.now_ms() if self.clock else 0
-        decoded = decode_chunk(topic, chunk.records, self.shop.events, now_ms)
+        decoded = decode_chunk(topic, chunk.records, self._events, now_ms)
         if decoded.unknown_fields:
             self.shop.metrics.unknown_fields[topic].inc(decoded.unknown_fields)
         if self.clock:
@@ -94,17 +100,13 @@ class PartitionTask:
         return decoded.dead
 
     def _receive_clock(self, chunk: Chunk) -> list[DeadLetter]:
+        if self.clock is None:
+            return self._history.receive(chunk, _memory_bytes(chunk))
         ticks, dead = decode_ticks(chunk.records)
-        if self.clock is not None:
-            for tick in ticks:
-                if tick.heartbeat:
-                    self.clock.beat(tick.record_time_ms)
-            self._clock_done = max(self._clock_done, chunk.last_offset)
-            return dead
-        ticks = [tick for tick in ticks if not tick.heartbeat]
         for tick in ticks:
-            self.merge.announce({TOPIC_RANKS[topic]: offset for topic, offset in tick.offsets.items() if topic in INPUTS})
-        self.merge.push(CLOCK_RANK, tick_columns(ticks), chunk.last_offset, chunk.last_offset + 1, _memory_bytes(chunk))
+            if tick.kind == "heartbeat":
+                self.clock.beat(tick.record_time_ms)
+        self._clock_done = max(self._clock_done, chunk.last_offset)
         return dead
 
     @property
@@ -117,7 +119,7 @@ class PartitionTask:
     async def run(self) -> None:
         """Work until `stop`.
 
-        Raises what the store raises (Fenced, LostCommits, …): the caller decides what becomes of the partition.
+        Raises what the store raises (Fenced, LostCommits, …), and WentLive: the caller decides what becomes of the partition.
         """
         publishing = asyncio.create_task(self.committer.publisher.run())
         try:
@@ -130,6 +132,8 @@ class PartitionTask:
                     await self._advance(empty_columns(0), 0, sweep=False)
             with contextlib.suppress(TimeoutError):  # what does not get out now is in the outbox for the next owner
                 await asyncio.wait_for(self.committer.publisher.drained(), DRAIN_S)
+            if self._switched:
+                raise WentLive(f"partition {self.partition} is live")
         finally:
             publishing.cancel()
             await self._graveyard.leave()
@@ -162,7 +166,10 @@ class PartitionTask:
             if self.clock is not None:
                 self._judge(self.clock)  # a long backlog must not be folded under a judgement of long ago
             # events on the way make the clock wait; what was found out about the sources before stands meanwhile
-            await self._advance(batch, 0, sweep=not (self.clock and self.clock.holding))
+            batch, switch_ms = self._history.split(batch)
+            await self._advance(batch, 0, sweep=not (self.clock and self.clock.holding), switch_ms=switch_ms)
+            if switch_ms is not None:
+                self._switched = self._stopping = True
             await asyncio.sleep(0)
             self._note_ends()
         if self.merge.done != {rank: self.committer.done.get(rank, -1) for rank in self.merge.done} and not self._stopping:
@@ -220,10 +227,18 @@ class PartitionTask:
             lag += max(0, probe.ends[rank] - max(last + 1, position or 0))
         return lag
 
-    async def _advance(self, batch: Columns, now_ms: int, *, sweep: bool, ingestion: Sequence[IngestionAlert] = ()) -> None:
+    async def _advance(
+        self,
+        batch: Columns,
+        now_ms: int,
+        *,
+        sweep: bool,
+        ingestion: Sequence[IngestionAlert] = (),
+        switch_ms: int | None = None,
+    ) -> None:
         # no await between these two: what comes meanwhile may be behind `done`, and must not be passed over
         offsets = self.merge.done | ({CLOCK_RANK: self._clock_done} if self.clock else {})
-        await self.committer.advance(Work(batch, now_ms, offsets, sweep, ingestion))
+        await self.committer.advance(Work(batch, now_ms, offsets, sweep, ingestion, switch_ms=switch_ms))
         self._acknowledge()
 
     def _acknowledge(self) -> None:
@@ -244,18 +259,3 @@ def _clock_state(decision: ClockDecision) -> str:
 
 def _memory_bytes(chunk: Chunk) -> int:
     return chunk.nbytes + EVENT_OVERHEAD_BYTES * len(chunk.records)
-
-
-def _live_after_ms(meta: Meta, shop: Shop) -> int | None:
-    """What is recorded; of a live system that begins, the time up to which its backlog is the past."""
-    stored = None if meta.state is None else unpack_state(meta.state).live_after_ms
-    if stored is not None or shop.settings.time.clock == "history":
-        return stored
-    return shop.now_ms() - shop.rules.lateness_ms
-
-
-def _live_clock(partition: int, meta: Meta, shop: Shop) -> LiveClock:
-    """The clock as the former owner left it."""
-    stored = unpack_state(meta.state) if meta.state is not None else None
-    profile = InflowProfile.from_bytes(stored.inflow) if stored and stored.inflow else InflowProfile.empty()
-    return LiveClock(partition, shop.settings.time, shop.now_ms(), profile, stored.clock if stored else ClockMemory())

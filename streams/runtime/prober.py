@@ -19,7 +19,7 @@ PATIENCE_S = 5.0
 
 
 class Prober:
-    """Asks about once a second while partitions are owned.
+    """Asks about once a second while live partitions are owned.
 
     One question is under way at a time: in an outage a second one would take the consumer thread's last hand from fetching.
     An answer counts for the moment of its question, however late it comes.
@@ -43,8 +43,8 @@ class Prober:
 
     async def _ask(self) -> None:
         tps = [TP(tp.topic, tp.partition) for tp in self._app().consumer.assignment()]
-        if not tps or not self._owner.tasks:
-            return
+        if not tps or all(task.clock is None for task in self._owner.tasks.values()):
+            return  # while history is loaded nobody asks how late it is
         asked_ms = time.time_ns() // 1_000_000
         asking = asyncio.ensure_future(self._app().consumer.highwaters(*tps))
         try:

@@ -49,6 +49,5 @@ def engine_rules(settings: Settings) -> EngineRules:
 
 
 def event_rules(settings: Settings) -> EventRules:
-    """What is accepted as an event; history is not judged by the host's or the broker's clock."""
-    skew_ms = None if settings.time.clock == "history" else settings.time.skew_s * 1000
-    return EventRules(settings.money.base_currency, settings.money.rates, skew_ms)
+    """What a live partition accepts as an event; one into which history is loaded goes by their `of_history`."""
+    return EventRules(settings.money.base_currency, settings.money.rates, settings.time.skew_s * 1000)

@@ -28,19 +28,19 @@ class TopicSpec:
     config: dict[str, str]
 
 
-def topic_specs(prefix: str, partitions: int, *, append_time: bool) -> tuple[TopicSpec, ...]:
+def topic_specs(prefix: str, partitions: int) -> tuple[TopicSpec, ...]:
     """Every topic the system reads or writes.
 
     prefix        put before each name; may be empty
     partitions    of the inputs and of what is keyed by customer
-    append_time   True for a live system: the broker stamps inputs itself, which is what "too far ahead" is judged by
 
-    Nothing that history is replayed into may expire by record time, so inputs keep `retention.ms=-1`;
+    The broker stamps inputs itself, which is what "too far ahead" is judged by once they are live. Nothing that history is
+    replayed into may expire by record time, so inputs keep `retention.ms=-1`;
     an operator who wants less sets it on the topic.
     """
-    stamped = {"message.timestamp.type": "LogAppendTime"} if append_time else {}
     keep = {"retention.ms": "-1"}
-    inputs = tuple(TopicSpec(prefix + name, partitions, keep | stamped) for name in (*INPUTS, CLOCK))
+    stamped = keep | {"message.timestamp.type": "LogAppendTime"}
+    inputs = tuple(TopicSpec(prefix + name, partitions, stamped) for name in (*INPUTS, CLOCK))
     outputs = tuple(TopicSpec(prefix + name, partitions, keep) for name in (ALERTS, TRIGGERS, DEAD_LETTERS, JOURNAL))
     models = TopicSpec(prefix + MODELS, 1, {"cleanup.policy": "compact"})
     return (*inputs, *outputs, models)

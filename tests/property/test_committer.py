@@ -19,6 +19,7 @@ from streams.runtime.commits import unpack_state
 from streams.runtime.committer import Committer, Work
 from streams.runtime.graveyard import Graveyard
 from streams.runtime.metrics import Metrics
+from streams.runtime.mode import Mode
 from streams.runtime.sender import Sender
 from streams.runtime.settings import Settings, load_settings
 from streams.runtime.shop import Shop
@@ -59,7 +60,7 @@ async def committed(works: list[Work], rules: EngineRules, max_rows: int) -> tup
     store = MemoryStore()
     meta = await store.take_epoch(0, 1, 1, "me")
     parts = shop(store, rules, max_rows)
-    committer = Committer(0, meta, parts, Graveyard(parts.sender, "dead"), None, None)
+    committer = Committer(0, meta, parts, Graveyard(parts.sender, "dead"), None, Mode())
     for work in works:
         await committer.advance(work)
     meta = await store.read_meta(0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -93,7 +94,7 @@ def test_every_take_equals_popping_the_smallest_head(steps: list[Push | Take]) -
 
 def push_ticks(merge: PartitionMerge, ticks: list[Tick]) -> None:
     for tick in ticks:
-        merge.announce({TOPIC_RANKS[topic]: offset for topic, offset in tick.offsets.items()})
+        merge.announce({TOPIC_RANKS[topic]: offset for topic, offset in tick.offsets.items()}, tick.at_ms)
     last = ticks[-1].offset
     merge.push(CLOCK_RANK, tick_columns(ticks), last, last + 1, 10)
 
@@ -108,7 +109,7 @@ def histories(draw: st.DrawFn) -> tuple[dict[int, list[Row]], list[Tick]]:
     ticks = []
     for i, at_ms in enumerate(sorted(draw(st.sets(times, max_size=5)))):
         named = {NAMES[r]: max((row.offset + 1 for row in rows if row.time_ms <= at_ms), default=0) for r, rows in topics.items()}
-        ticks.append(Tick(at_ms, named, heartbeat=False, offset=i, record_time_ms=0))
+        ticks.append(Tick(at_ms, named, kind="tick", offset=i, record_time_ms=0))
     return topics, ticks
 
 
@@ -140,6 +141,63 @@ def test_history_gives_one_order_however_it_is_cut(history: tuple[dict[int, list
     while (columns := merge.take(data.draw(st.integers(1, 50)))) is not None:
         taken += rows_of(columns)
     assert taken == global_order(topics, ticks)
+
+
+@st.composite
+def histories_and_what_came_after(draw: st.DrawFn) -> tuple[dict[int, list[Row]], list[Tick], dict[int, list[Row]], Tick]:
+    """A history with at least one tick, rows that were sent after its last one and may be dated within it, and the switch."""
+    topics, ticks = draw(histories().filter(lambda history: bool(history[1])))
+    named = ticks[-1].offsets
+    before = {rank: [row for row in rows if row.offset < named[NAMES[rank]]] for rank, rows in topics.items()}
+    after = {
+        rank: [Row(time, rank, named[NAMES[rank]] + i) for i, time in enumerate(draw(st.lists(times, max_size=5)))]
+        for rank in RANKS
+    }
+    switch = Tick(draw(st.integers(0, 20)), dict(named), kind="go_live", offset=len(ticks), record_time_ms=0)
+    return before, ticks, after, switch
+
+
+@settings(max_examples=400, deadline=None)
+@given(found=histories_and_what_came_after(), data=st.data())
+def test_the_switch_follows_on_the_last_tick_whatever_has_been_fetched_of_what_came_after(
+    found: tuple[dict[int, list[Row]], list[Tick], dict[int, list[Row]], Tick], data: st.DataObject
+) -> None:
+    before, ticks, after, switch = found
+    merge = PartitionMerge(RANKS, history=True)
+    waiting: dict[int, list[Any]] = {rank: before[rank] + after[rank] for rank in RANKS} | {CLOCK_RANK: [*ticks, switch]}
+    restarts = data.draw(st.booleans())
+    taken: list[Row] = []
+    while not (taken and taken[-1] == Row(0, CLOCK_RANK, switch.offset)):
+        ready = [rank for rank, rest in waiting.items() if rest]
+        if ready and data.draw(st.booleans()):
+            rank = data.draw(st.sampled_from(ready))
+            n = data.draw(st.integers(1, len(waiting[rank])))
+            chunk, waiting[rank] = waiting[rank][:n], waiting[rank][n:]
+            if rank == CLOCK_RANK:
+                push_ticks(merge, chunk)
+            else:
+                merge.push(rank, columns_of(chunk), chunk[-1].offset, chunk[-1].offset + 1, 10)
+        taken += rows_of(merge.take(data.draw(st.integers(1, 50))))
+        if restarts and len(taken) > 3:  # the next owner knows the offsets, and no tick that was taken
+            restarts, done = False, merge.done
+            merge = PartitionMerge(RANKS, done, history=True)
+            waiting = {rank: [row for row in before[rank] + after[rank] if row.offset > done[rank]] for rank in RANKS}
+            waiting[CLOCK_RANK] = [tick for tick in [*ticks, switch] if tick.offset > done[CLOCK_RANK]]
+    history = global_order(before, ticks)
+    assert taken == [*history, Row(0, CLOCK_RANK, switch.offset)]
+
+
+def test_a_row_sent_behind_what_a_tick_names_comes_after_it_however_early_it_is_dated() -> None:
+    merge = PartitionMerge(RANKS, history=True)
+    merge.push(0, columns_of([Row(3, 0, 0), Row(4, 0, 1)]), 1, 2, 10)
+    named = {"purchases": 1, "complaints": 0, "logins": 0}
+    push_ticks(merge, [Tick(9, named, "tick", 0, 0)])
+    assert rows_of(merge.take(10)) == [Row(3, 0, 0), Row(9, CLOCK_RANK, 0)]
+    assert merge.take(10) is None
+    push_ticks(merge, [Tick(10, named, "tick", 1, 0)])
+    assert rows_of(merge.take(10)) == [Row(10, CLOCK_RANK, 1)], "it has not been named yet"
+    push_ticks(merge, [Tick(11, named | {"purchases": 2}, "tick", 2, 0)])
+    assert rows_of(merge.take(10)) == [Row(4, 0, 1), Row(11, CLOCK_RANK, 2)]
 
 
 @settings(max_examples=200, deadline=None)
@@ -221,7 +279,7 @@ def test_an_empty_topic_short_of_the_offset_a_tick_names_is_waited_for() -> None
     filled(0, 3, 30, merge)
     for rank in (1, 2):
         merge.set_end(rank, 0)
-    push_ticks(merge, [Tick(50, {"purchases": 3, "logins": 1}, heartbeat=False, offset=0, record_time_ms=0)])
+    push_ticks(merge, [Tick(50, {"purchases": 3, "logins": 1}, kind="tick", offset=0, record_time_ms=0)])
     assert merge.take(10) is None
     merge.push(2, empty_columns(0), 0, 1, 10)  # the login was a dead letter
     assert rows_of(merge.take(10)) == [Row(0, 0, 0), Row(1, 0, 1), Row(2, 0, 2), Row(50, CLOCK_RANK, 0)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,8 +19,11 @@ from tests.support.owners import TOPICS, Owned
 pytestmark = pytest.mark.timeout(30)
 
 
-async def owning(*partitions: int) -> Owned:
-    owned = Owned()
+LIVE = {"CHURNWATCH_TIME__CLOCK": "wall"}
+
+
+async def owning(*partitions: int, settings: Mapping[str, str] = LIVE) -> Owned:
+    owned = Owned(**settings)
     await owned.claim(*partitions)
     await owned.settled()
     assert owned.failures == []
@@ -54,6 +59,14 @@ async def test_an_end_that_a_fetch_has_seen_counts_where_the_answer_is_lower(mon
     await owned.owner.release()
 
 
+async def test_an_answer_is_nothing_to_a_partition_into_which_history_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    owned = await owning(0, settings={})
+    monkeypatch.setattr("streams.runtime.owner.end_offset", lambda _app, _tp: None)
+    owned.owner.probed(5_000, ends(7, 0))
+    assert owned.owner.tasks[0].probe is None
+    await owned.owner.release()
+
+
 class SlowBroker:
     """An app whose broker answers when it is told to."""
 
@@ -73,7 +86,7 @@ class Listener:
     """An owner that writes down what it is told."""
 
     def __init__(self) -> None:
-        self.tasks, self.told = {0: object()}, []
+        self.tasks, self.told = {0: SimpleNamespace(clock=None), 1: SimpleNamespace(clock=object())}, []
 
     def probed(self, asked_ms: int, ends: dict[TP, int]) -> None:
         self.told.append((asked_ms, ends))
