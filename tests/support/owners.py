@@ -100,7 +100,7 @@ class Owned:
             while not self.owner.joined and not self.failures:
                 await asyncio.sleep(0)
 
-    async def has_committed(self, partition: int, **offsets: int) -> None:
-        """A former owner has folded up to and with these offsets."""
+    async def has_committed(self, partition: int, state: bytes | None = None, **offsets: int) -> None:
+        """A former owner has folded up to and with these offsets, and left this state."""
         meta = await self.store.take_epoch(partition, 1, 2, "former", OURS)
-        await self.store.commit(partition, meta.epoch, "former", CommitRequest(meta.seq + 1, "c", offsets=offsets))
+        await self.store.commit(partition, meta.epoch, "former", CommitRequest(meta.seq + 1, "c", offsets=offsets, state=state))

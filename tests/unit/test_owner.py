@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
+import dataclasses
 from typing import Any
 
 import pytest
@@ -12,10 +13,15 @@ from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
 from streams.runtime.admission import LostState
+from streams.runtime.commits import LiveState, pack_state
+from streams.runtime.intake import Chunk
 from streams.runtime.log_range import LogRange
+from streams.runtime.mode import WrongMode
 from streams.runtime.store import LostCommits, Meta, OtherSystem, System
+from streams.state import PartitionState
 from tests.support.memory_store import MemoryStore
 from tests.support.owners import OURS, Owned
+from tests.support.records import record
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(30)]
 
@@ -100,6 +106,37 @@ async def test_events_that_were_deleted_unread_are_counted_and_passed() -> None:
     }  # fmt: skip
     assert owned.owner.tasks[0].committer.done == {0: 14, 9: 11}
     await owned.owner.release()
+
+
+async def test_a_partition_whose_history_has_ended_is_taken_again_and_goes_on_live_where_the_switch_stands() -> None:
+    owned = Owned()
+    await owned.claim(0)
+    await owned.settled()
+    former = owned.owner.tasks[0]
+    switch = record("churn.clock", b'{"type":"go_live","at_ms":1700000000000,"offsets":{"purchases":0}}', offset=4, key=b"0")
+    beat = record("churn.clock", b'{"type":"heartbeat","at_ms":1700000000000}', offset=5, key=b"0")
+    records = [dataclasses.replace(one, partition=0) for one in (switch, beat)]
+    for rank in former.merge.done:
+        former.merge.set_end(rank, 0)
+    former.receive("clock", Chunk(TP("churn.clock", 0), records, former.lease, 100), lambda: None)
+    await until(lambda: owned.owner.tasks.get(0) not in (None, former))
+    heir = owned.owner.tasks[0]
+    assert (former.clock, heir.clock is not None, heir.lease) == (None, True, former.lease + 1)
+    assert owned.app.consumer.seeks[TP("churn.clock", 0)] == 5, "the heartbeat behind the switch is the live clock's"
+    assert (owned.failures, owned.owner.joined) == ([], True)
+    await owned.owner.release()
+    assert tasks_running() == []
+
+
+async def test_a_setting_that_would_end_a_history_in_the_middle_is_refused() -> None:
+    owned = Owned(CHURNWATCH_TIME__CLOCK="wall")
+    await owned.has_committed(0, state=pack_state(LiveState(PartitionState().to_bytes(), b"")), purchases=3)
+    before = copy.deepcopy(owned.store.partitions)
+    await owned.claim(0)
+    await owned.settled()
+    assert isinstance(owned.failures[0], WrongMode)
+    assert "`churnwatch go-live`" in str(owned.failures[0])
+    assert owned.store.partitions == before
 
 
 async def test_another_systems_state_is_refused_and_left_alone() -> None:
