@@ -7,9 +7,8 @@ are taken from fetches, since not every broker tells them rightly otherwise (see
 
 from __future__ import annotations
 
-import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,12 +18,12 @@ from kafka import TopicPartition  # type: ignore[import-untyped]  # kafka-python
 from streams.backtest.payloads import TOPIC_NAMES
 from streams.contract import Event
 from streams.runtime.kafka_client import Ends, admin_client, ends, reader
+from streams.runtime.reading import Ranges, read_range
 from streams.runtime.settings import Settings
 from streams.runtime.topics import CLOCK
 from streams.ticks import TickMessage
 
 TAIL_RECORDS = 64
-STALLED_S = 30.0
 
 
 class ReplayError(Exception):
@@ -52,9 +51,6 @@ class PartitionState:
     next_offsets: dict[str, int] = field(default_factory=dict)
     written: dict[tuple[int, str], deque[int]] = field(default_factory=dict)
 
-
-Ranges = Mapping[TopicPartition, tuple[int, int]]
-"""Per partition the first offset and the one after the last."""
 
 _tick = msgspec.json.Decoder(ReplayTick).decode
 _event_id = msgspec.json.Decoder(Event).decode
@@ -93,7 +89,7 @@ def _read_state(
     clock       full name of the clock topic
     partitions  how many the topics have
 
-    Raises ReplayError where the broker stops to answer.
+    Raises AdminError where the broker stops to answer.
     """
     states = [PartitionState() for _ in range(partitions)]
     clocks = {tp: (bound.first, bound.end) for tp, bound in bounds.items() if tp.topic == clock}
@@ -135,28 +131,3 @@ def last_ticks(client: Any, ranges: Ranges) -> dict[int, ReplayTick]:
         searched = {tp: bound for tp, bound in searched.items() if bound[0] < bound[1]}
         step *= 8
     return found
-
-
-def read_range(client: Any, ranges: Ranges) -> Iterator[Any]:
-    """Every record from the first offset up to, but without, the second, partition by partition in order of offset."""
-    open_ranges = {tp: end for tp, (first, end) in ranges.items() if first < end}
-    if not open_ranges:
-        return
-    client.assign(list(open_ranges))
-    for tp in open_ranges:
-        client.seek(tp, ranges[tp][0])
-    heard_s = time.monotonic()
-    while open_ranges:
-        polled: Mapping[TopicPartition, Sequence[Any]] = client.poll(timeout_ms=200)
-        for tp, records in polled.items():
-            yield from (record for record in records if record.offset < ranges[tp][1])
-        if polled:
-            heard_s = time.monotonic()
-        elif time.monotonic() - heard_s > STALLED_S:
-            stuck = ", ".join(f"{tp.topic}-{tp.partition}" for tp in open_ranges)
-            raise ReplayError(
-                f"reading back {stuck}: nothing came for {STALLED_S:g} s; check the broker and start the replay again"
-            )
-        for tp in [tp for tp, end in open_ranges.items() if (client.position(tp) or 0) >= end]:
-            del open_ranges[tp]
-            client.pause(tp)

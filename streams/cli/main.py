@@ -22,6 +22,7 @@ COMMANDS = {
     "topics": "Create the topics, or check that they are as they must be.",
     "simulate": "Write a history of invented customers whose truth is known.",
     "replay": "Write history files into the topics, with the clock's ticks.",
+    "go-live": "End the loading of history: go on live, with one digest in place of all alerts about the past.",
     "customer": "One customer: state, risk, reasons, timeline.",
     "doctor": "Check broker, topics, Redis, versions and clocks, and say what to do.",
     "fit": "Fit the risk's parameters to a history or to the running system's customers.",

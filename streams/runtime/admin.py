@@ -74,16 +74,16 @@ def create_topics(settings: Settings) -> list[str]:
         return sorted(created)
 
 
-def active_members(settings: Settings) -> int:
-    """Members of the consumer group that are connected now; 0 when there is no such group.
+def active_members(settings: Settings) -> int | None:
+    """Members of the consumer group that are connected now; 0 when there is no such group; None where the broker does not tell.
 
-    The embedded broker does not tell; a group of its own counts as empty.
+    The embedded one does not.
     """
     with admin_client(settings) as admin:
         try:
             described = admin.describe_groups([settings.kafka.group])
         except ValueError:  # what kafka-python makes of the embedded broker's answer
-            return 0
+            return None
     return sum(len(group.get("members") or ()) for group in described.values())
 
 

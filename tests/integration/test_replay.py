@@ -20,10 +20,10 @@ from kafka import KafkaProducer, TopicPartition
 from streams.backtest.history import History, read_history
 from streams.backtest.payloads import payloads
 from streams.backtest.replaying import ReplayError, ReplayOptions, replay_history
-from streams.backtest.resume import read_range
 from streams.columns import DAY_MS
 from streams.runtime.admin import create_topics
 from streams.runtime.kafka_client import admin_client, ends, reader
+from streams.runtime.reading import read_range
 from streams.runtime.settings import Settings, load_settings
 from tests.support.brokers import RunningBroker
 

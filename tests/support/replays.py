@@ -22,11 +22,11 @@ from detectors.parameters import SHIPPED
 from streams.backtest.history import read_histories
 from streams.backtest.mapping import find_source
 from streams.backtest.payloads import partitions_of, to_columns
-from streams.backtest.resume import read_range
 from streams.backtest.run import RunResult, run_history
 from streams.customer import CUSTOMER, read_records
 from streams.runtime.commits import JournalEntry, unpack_state
 from streams.runtime.kafka_client import admin_client, ends, reader
+from streams.runtime.reading import read_range
 from streams.runtime.redis_wire import meta_of
 from streams.runtime.rules import engine_rules, event_rules
 from streams.runtime.settings import Settings, load_settings

@@ -1,0 +1,83 @@
+"""The switch on `churn.clock`: where the topic ends, which switches stand there unfolded, and writing them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+from kafka import KafkaProducer, TopicPartition  # type: ignore[import-untyped]  # kafka-python ships no types
+from kafka.admin import ConfigResource, ConfigResourceType  # type: ignore[import-untyped]  # as above
+from kafka.errors import KafkaError  # type: ignore[import-untyped]  # as above
+
+from streams.runtime.admin import check_topics
+from streams.runtime.kafka_client import AdminError, admin_client, ends, kafka_client_options, reader
+from streams.runtime.reading import read_range
+from streams.runtime.settings import Settings
+from streams.runtime.standing import Standing
+from streams.runtime.topics import CLOCK, INPUTS
+from streams.ticks import GoLiveMessage
+
+ANSWER_S = 30.0
+STAMP = "message.timestamp.type"
+_switch = msgspec.json.Decoder(GoLiveMessage).decode
+
+
+def clock_ends(settings: Settings) -> dict[int, int]:
+    """Partition -> end of the clock topic. Raises AdminError."""
+    tps = [TopicPartition(settings.kafka.topic_prefix + CLOCK, p) for p in range(settings.kafka.partitions)]
+    with admin_client(settings) as admin, reader(settings) as client:
+        found = ends(admin, client, tps)
+    if vague := [tp.partition for tp, bound in found.items() if not bound.exact]:
+        what = f"the broker does not tell where partitions {vague} of {CLOCK} end"
+        raise AdminError(what, "see that it is well, and run go-live again")
+    return {tp.partition: bound.end for tp, bound in found.items()}
+
+
+def unfolded_switches(settings: Settings, found: Iterable[Standing], until: Mapping[int, int]) -> dict[int, int]:
+    """Partition -> `at_ms` of the switch that stands there and has not been folded yet. Raises AdminError.
+
+    until   partition -> end of the clock topic
+    """
+    name = settings.kafka.topic_prefix + CLOCK
+    ranges = {TopicPartition(name, one.partition): (one.offsets.get("clock", 0), until[one.partition]) for one in found}
+    switches: dict[int, int] = {}
+    with reader(settings) as client:
+        for record in read_range(client, ranges):
+            try:
+                switches.setdefault(record.partition, _switch(record.value or b"").at_ms)
+            except (ValueError, RecursionError):
+                continue  # a tick, a heartbeat, or a dead letter
+    return switches
+
+
+def write_switches(settings: Settings, found: Iterable[Standing], at_ms: int) -> None:
+    """Say on these partitions that history has ended; all acknowledged. Raises AdminError, and then some may be written."""
+    name = settings.kafka.topic_prefix + CLOCK
+    try:
+        producer = KafkaProducer(**kafka_client_options(settings), acks="all", enable_idempotence=True)
+        try:
+            values = {one.partition: _encoded(one, at_ms) for one in found}
+            sent = [producer.send(name, key=b"%d" % p, value=value, partition=p) for p, value in values.items()]
+            for future in sent:
+                future.get(ANSWER_S)
+        finally:
+            producer.close(5)
+    except KafkaError as problem:
+        raise AdminError(f"{name}: {type(problem).__name__}", "see that the broker is well, and run go-live again") from None
+
+
+def _encoded(one: Standing, at_ms: int) -> bytes:
+    return msgspec.json.encode(GoLiveMessage(at_ms, {name: one.offsets.get(name, 0) for name in INPUTS}))
+
+
+def let_broker_stamp(settings: Settings) -> list[str]:
+    """Make the broker stamp the records of those inputs where the producer does; returns their names.
+
+    Raises AdminError where it refuses. A broker that does not report its settings is left as it is.
+    """
+    names = [finding.subject for finding in check_topics(settings) if finding.what.startswith(STAMP)]
+    if names:
+        stamped = [ConfigResource(ConfigResourceType.TOPIC, name, configs={STAMP: "LogAppendTime"}) for name in names]
+        with admin_client(settings) as admin:
+            admin.alter_configs(stamped)
+    return names

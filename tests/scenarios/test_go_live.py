@@ -1,0 +1,220 @@
+"""A history is loaded, and the system goes on live on the same state: nobody is alerted singly for the past, one digest tells."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import signal
+import subprocess
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from alerts.alert import Alert, Digest
+from alerts.ids import rfc3339
+from detectors.actions import TIERS
+from streams.backtest.simulation import simulate_customers
+from streams.backtest.simulation_files import write_history
+from streams.columns import DAY_MS
+from streams.customer import CUSTOMER
+from streams.runtime.commits import LiveState, unpack_state
+from streams.runtime.topics import ALERTS, CLOCK, DEAD_LETTERS
+from tests.oracle.recount import read_cdnow, read_plain
+from tests.support.brokers import RunningBroker
+from tests.support.live import Live, now_ms
+from tests.support.redis_servers import RunningRedis
+from tests.support.replays import PARTITIONS, Replayed, Site, assert_alerts_as_from_the_file, assert_as_from_the_file
+from tests.support.workers import COMMAND, REPO, Fleet, environment, run_command
+
+AT_ONCE = {
+    "CHURNWATCH_POLICY__BREACHES": "1",
+    "CHURNWATCH_POLICY__WATCH": "0.01",
+    "CHURNWATCH_POLICY__RELEASE_MARGIN": "0.005",
+    "CHURNWATCH_ENGINE__HEARTBEAT_COMMIT_S": "0.5",
+}
+"""Two purchases are an alert, and the clock is looked at twice a second."""
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Replayed:
+    """Some thousand events that ended long ago."""
+    path = tmp_path_factory.mktemp("history") / "history.csv"
+    events, _ = simulate_customers(80, 150, 20_000 * DAY_MS, seed=2)
+    write_history(path, events, "USD", "e")
+    return Replayed(str(path), None, lambda: read_plain(path), AT_ONCE)
+
+
+@pytest.fixture(scope="module")
+def cdnow() -> Replayed:
+    found = importlib.util.find_spec("lifetimes")
+    if found is None or found.origin is None:
+        pytest.skip("CDNOW is read from the `lifetimes` wheel, which is not installed")
+    path = Path(found.origin).parent / "datasets" / "CDNOW_master.txt"
+    return Replayed("cdnow:", None, lambda: read_cdnow(path), AT_ONCE)
+
+
+class System:
+    """A history's site that also has live sources, and what is asked of it about the switch."""
+
+    def __init__(self, broker: RunningBroker, redis: RunningRedis, prefix: str, replayed: Replayed) -> None:
+        self.site = Site(broker, redis, prefix, replayed)
+        self.live = Live(broker, redis, prefix, partitions=PARTITIONS, **self.site.environment)
+
+    def go_live(self, *options: str) -> subprocess.CompletedProcess[str]:
+        return run_command(["go-live", *options], self.site.environment)
+
+    def begin_to_go_live(self) -> subprocess.Popen[str]:
+        command = [*COMMAND, "go-live", "--json"]
+        env = environment(self.site.environment)
+        return subprocess.Popen(command, env=env, cwd=REPO, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def states(self) -> list[LiveState]:
+        states = [self.site.meta(partition).state for partition in range(PARTITIONS)]
+        return [unpack_state(state) for state in states if state is not None]
+
+    def switches(self) -> list[dict[str, Any]]:
+        found = [json.loads(record.value) for record in self.live.records(CLOCK)]
+        return [message for message in found if message["type"] == "go_live"]
+
+    def digests(self) -> list[Digest]:
+        return [message for message in self.live.alerts() if isinstance(message, Digest)]
+
+    def alerts(self) -> list[Alert]:
+        """Each once."""
+        return list({alert.message_id: alert for alert in self.live.of_customers()}.values())
+
+    def settled(self) -> bool:
+        """Whether every message has left."""
+        return not any(self.live.outbox(partition) for partition in range(PARTITIONS))
+
+
+def assert_the_past_is_told_by_one_digest(system: System) -> Digest:
+    """Nobody but live customers is alerted live; the one digest says what stands on the topic and in Redis."""
+    (digest,) = system.digests()
+    (record,) = [record for record in system.live.records(ALERTS) if record.key == b"digest"]
+    assert record.partition == 0
+    past = [alert for alert in system.alerts() if not alert.live]
+    assert (digest.kind, digest.alerts) == ("catch_up", len(past))
+    assert digest.since == min(alert.as_of for alert in past)
+    assert digest.until == rfc3339(max(state.live_after_ms or 0 for state in system.states()))
+    assert max(alert.as_of for alert in past) <= digest.until
+    rows = {who: np.frombuffer(blob, CUSTOMER)[0] for who, blob in system.site.records().items()}
+    tiers = Counter(TIERS[int(row["policy"]["tier"])] for row in rows.values())
+    assert digest.by_tier == {tier: tiers[tier] for tier in TIERS[1:]}
+    alerted = sorted((-int(row["risk_bp"]), who) for who, row in rows.items() if row["policy"]["tier"])
+    assert len(digest.top) == min(10, len(alerted))
+    assert [one.tier for one in digest.top] == [TIERS[int(rows[one.customer_id]["policy"]["tier"])] for one in digest.top]
+    told_bp = [-int(rows[one.customer_id]["risk_bp"]) for one in digest.top]
+    assert told_bp == [less_bp for less_bp, _ in alerted[: len(told_bp)]]
+    assert all(one.text for one in digest.top)
+    return digest
+
+
+def assert_live_customers_are_alerted_live(system: System, fleet: Fleet) -> None:
+    buyers = [system.live.customer_in(partition, "buyer") for partition in range(PARTITIONS)]
+    for buyer in buyers:
+        system.live.buys(buyer, now_ms() - 60_000, now_ms())
+    fleet.until(lambda: {alert.customer_id for alert in system.alerts() if alert.live} >= set(buyers), "live alerts")
+    live = [alert for alert in system.alerts() if alert.live]
+    assert min(alert.as_of for alert in live) > system.digests()[0].until
+    assert len(system.digests()) == 1
+
+
+def load(system: System, fleet: Fleet) -> None:
+    """The history, by two workers."""
+    first, second = fleet.start(), fleet.start()
+    fleet.until(lambda: (first.owned(), second.owned()) == (2, 2), "two partitions each")
+    system.site.replay()
+    fleet.until(system.site.caught_up, "every row committed and every message sent")
+
+
+@pytest.mark.parametrize("name", ["simulated", "cdnow"])
+def test_a_history_is_loaded_and_the_system_goes_on_live(
+    name: str, real_kafka: RunningBroker, real_redis: RunningRedis, prefix: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    system = System(real_kafka, real_redis, prefix, request.getfixturevalue(name))
+    early = system.go_live()
+    assert (early.returncode, "no worker has committed anything yet" in early.stderr) == (1, True), early.stderr
+    with Fleet(system.site.environment, tmp_path) as fleet:
+        load(system, fleet)
+        assert_as_from_the_file(system.site)
+        assert assert_alerts_as_from_the_file(system.site) == 0
+        assert {alert.live for alert in system.alerts()} == {False}
+        began_ms = now_ms()
+        done = system.go_live("--json")
+        assert done.returncode == 0, done.stderr
+        said = json.loads(done.stdout)
+        fleet.until(system.settled, "every message has left")
+        digest = assert_the_past_is_told_by_one_digest(system)
+        assert (said["switched"], said["digest"], said["alerts"]) == (True, "sent", digest.alerts)
+        assert (said["digest_id"], said["by_tier"], said["stamped"]) == (digest.digest_id, digest.by_tier, [])
+        assert rfc3339(began_ms) <= said["since"] <= rfc3339(now_ms())
+        assert {alert.live for alert in system.alerts()} == {False}, "years were leapt over, and nobody is alerted for them"
+        assert digest.alerts > len(system.site.replayed.from_engine.alerts)
+        again = system.go_live()
+        assert (again.returncode, "already live since " + said["since"] in again.stdout) == (0, True), again.stderr
+        assert "its digest was sent before" in again.stdout
+        assert_live_customers_are_alerted_live(system, fleet)
+        assert len(system.switches()) == PARTITIONS
+        assert system.site.messages(DEAD_LETTERS) == []
+        assert fleet.stop() == [0, 0]
+    idle = system.go_live("--json")  # what is live stays live, and needs no worker to be told so
+    assert (idle.returncode, json.loads(idle.stdout)["digest"]) == (0, "before"), idle.stderr
+
+
+def test_a_worker_and_the_command_that_are_killed_in_the_middle_of_the_switch(
+    real_kafka: RunningBroker, real_redis: RunningRedis, prefix: str, tmp_path: Path, simulated: Replayed
+) -> None:
+    system = System(real_kafka, real_redis, prefix, simulated)
+    with Fleet(system.site.environment, tmp_path) as fleet:
+        load(system, fleet)
+        victim = fleet.workers[1]
+        victim.freeze()
+        going = system.begin_to_go_live()
+        try:
+            fleet.until(lambda: sum(state.live_after_ms is not None for state in system.states()) == 2, "half of it is live")
+            assert system.digests() == []
+        finally:
+            going.send_signal(signal.SIGKILL)
+            going.communicate()
+        victim.kill()
+        fleet.start()
+        done = system.go_live("--json")
+        assert done.returncode == 0, done.stderr
+        said = json.loads(done.stdout)
+        fleet.until(system.settled, "every message has left")
+        assert_the_past_is_told_by_one_digest(system)
+        assert len(system.switches()) == PARTITIONS, "what was written was found, and not written again"
+        assert {rfc3339(state.switched_ms or 0) for state in system.states()} == {said["since"]}
+        assert_live_customers_are_alerted_live(system, fleet)
+
+
+def test_a_history_that_is_not_there_to_its_end_is_not_ended(
+    real_kafka: RunningBroker, real_redis: RunningRedis, prefix: str, tmp_path: Path, simulated: Replayed
+) -> None:
+    system = System(real_kafka, real_redis, prefix, simulated)
+    with Fleet(system.site.environment, tmp_path) as fleet:
+        worker = fleet.start()
+        fleet.until(lambda: all(system.site.meta(partition).exists for partition in range(PARTITIONS)), "first commits")
+        empty = system.go_live()
+        assert (empty.returncode, "no history has been loaded" in empty.stderr) == (1, True), empty.stderr
+        worker.freeze()
+        system.site.replay()
+        behind = system.go_live()
+        assert (behind.returncode, "ticks not folded" in behind.stderr) == (1, True), behind.stderr
+        worker.thaw()
+        fleet.until(system.site.caught_up, "every row committed and every message sent")
+        assert fleet.stop() == [0]
+        alone = system.go_live()
+        assert (alone.returncode, "no worker of group" in alone.stderr) == (1, True), alone.stderr
+        hasty = fleet.start(CHURNWATCH_TIME__CLOCK="wall")
+        hasty.may_end = True
+        fleet.until(lambda: hasty.exit_code() is not None, "a worker that is told to be live refuses")
+        (line,) = hasty.plain_lines()
+        assert "run `churnwatch go-live`" in line
+    assert system.switches() == []
+    assert system.digests() == []
+    assert_as_from_the_file(system.site)
