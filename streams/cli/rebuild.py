@@ -13,6 +13,7 @@ from streams.runtime.admin import active_members, delete_group
 from streams.runtime.connect import connected_store
 from streams.runtime.forgetting import forget_partition
 from streams.runtime.settings import Settings
+from streams.runtime.switching import history_stands
 
 
 def rebuild(
@@ -25,7 +26,8 @@ def rebuild(
 ) -> None:
     """Forget the state in Redis and the group's offsets: workers then read the topics from their beginning. Stop them first.
 
-    Alerts of the past are sent again, with the same ids.
+    Alerts of the past are sent again, with the same ids. A system that went live after a history does so again, at the same
+    place, and no second digest is sent.
     """
     with one_line_errors():
         settings = settings_from(config)
@@ -40,10 +42,21 @@ def rebuild(
         raise CommandError(
             "this deletes the state of every customer in Redis and reads the topics from their beginning", "add --yes to do it"
         )
+    with one_line_errors():
+        _check_clock(settings)
     customers = asyncio.run(_forget(settings))
     with one_line_errors():
         delete_group(settings)
     typer.echo(f"{customers} keys deleted, offsets of group {settings.kafka.group} forgotten; start the workers")
+
+
+def _check_clock(settings: Settings) -> None:
+    """A history that is read as the backlog of a live system would not lead back to where it led. Raises CommandError."""
+    if settings.time.clock == "wall" and history_stands(settings):
+        raise CommandError(
+            "time.clock is wall, but churn.clock begins with the ticks of a history",
+            "set time.clock: history, as when it was loaded; where go-live was run, workers go live again by themselves",
+        )
 
 
 async def _reset_generations(settings: Settings) -> int:

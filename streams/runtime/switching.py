@@ -15,9 +15,10 @@ from streams.runtime.reading import read_range
 from streams.runtime.settings import Settings
 from streams.runtime.standing import Standing
 from streams.runtime.topics import CLOCK, INPUTS
-from streams.ticks import GoLiveMessage
+from streams.ticks import GoLiveMessage, decode_ticks
 
 ANSWER_S = 30.0
+FIRST_RECORDS = 10_000
 STAMP = "message.timestamp.type"
 _switch = msgspec.json.Decoder(GoLiveMessage).decode
 
@@ -48,6 +49,17 @@ def unfolded_switches(settings: Settings, found: Iterable[Standing], until: Mapp
             except (ValueError, RecursionError):
                 continue  # a tick, a heartbeat, or a dead letter
     return switches
+
+
+def history_stands(settings: Settings) -> bool:
+    """Whether the clock topic begins with a history: a tick among its first records. Raises AdminError."""
+    tp = TopicPartition(settings.kafka.topic_prefix + CLOCK, 0)
+    with admin_client(settings) as admin, reader(settings) as client:
+        if tp.topic not in admin.list_topics():
+            return False
+        bound = ends(admin, client, [tp])[tp]
+        records = read_range(client, {tp: (bound.first, min(bound.end, bound.first + FIRST_RECORDS))})
+        return any(tick.kind == "tick" for record in records for tick in decode_ticks([record])[0])
 
 
 def write_switches(settings: Settings, found: Iterable[Standing], at_ms: int) -> None:

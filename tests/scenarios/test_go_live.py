@@ -5,37 +5,27 @@ from __future__ import annotations
 import importlib.util
 import json
 import signal
-import subprocess
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from alerts.alert import Alert, Digest
+from alerts.alert import Digest
 from alerts.ids import rfc3339
 from detectors.actions import TIERS
 from streams.backtest.simulation import simulate_customers
 from streams.backtest.simulation_files import write_history
 from streams.columns import DAY_MS
 from streams.customer import CUSTOMER
-from streams.runtime.commits import LiveState, unpack_state
-from streams.runtime.topics import ALERTS, CLOCK, DEAD_LETTERS
+from streams.runtime.topics import ALERTS, DEAD_LETTERS
 from tests.oracle.recount import read_cdnow, read_plain
 from tests.support.brokers import RunningBroker
-from tests.support.live import Live, now_ms
+from tests.support.going_live import AT_ONCE, System, load
+from tests.support.live import now_ms
 from tests.support.redis_servers import RunningRedis
-from tests.support.replays import PARTITIONS, Replayed, Site, assert_alerts_as_from_the_file, assert_as_from_the_file
-from tests.support.workers import COMMAND, REPO, Fleet, environment, run_command
-
-AT_ONCE = {
-    "CHURNWATCH_POLICY__BREACHES": "1",
-    "CHURNWATCH_POLICY__WATCH": "0.01",
-    "CHURNWATCH_POLICY__RELEASE_MARGIN": "0.005",
-    "CHURNWATCH_ENGINE__HEARTBEAT_COMMIT_S": "0.5",
-}
-"""Two purchases are an alert, and the clock is looked at twice a second."""
+from tests.support.replays import PARTITIONS, Replayed, assert_alerts_as_from_the_file, assert_as_from_the_file
+from tests.support.workers import Fleet
 
 
 @pytest.fixture(scope="module")
@@ -54,41 +44,6 @@ def cdnow() -> Replayed:
         pytest.skip("CDNOW is read from the `lifetimes` wheel, which is not installed")
     path = Path(found.origin).parent / "datasets" / "CDNOW_master.txt"
     return Replayed("cdnow:", None, lambda: read_cdnow(path), AT_ONCE)
-
-
-class System:
-    """A history's site that also has live sources, and what is asked of it about the switch."""
-
-    def __init__(self, broker: RunningBroker, redis: RunningRedis, prefix: str, replayed: Replayed) -> None:
-        self.site = Site(broker, redis, prefix, replayed)
-        self.live = Live(broker, redis, prefix, partitions=PARTITIONS, **self.site.environment)
-
-    def go_live(self, *options: str) -> subprocess.CompletedProcess[str]:
-        return run_command(["go-live", *options], self.site.environment)
-
-    def begin_to_go_live(self) -> subprocess.Popen[str]:
-        command = [*COMMAND, "go-live", "--json"]
-        env = environment(self.site.environment)
-        return subprocess.Popen(command, env=env, cwd=REPO, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-    def states(self) -> list[LiveState]:
-        states = [self.site.meta(partition).state for partition in range(PARTITIONS)]
-        return [unpack_state(state) for state in states if state is not None]
-
-    def switches(self) -> list[dict[str, Any]]:
-        found = [json.loads(record.value) for record in self.live.records(CLOCK)]
-        return [message for message in found if message["type"] == "go_live"]
-
-    def digests(self) -> list[Digest]:
-        return [message for message in self.live.alerts() if isinstance(message, Digest)]
-
-    def alerts(self) -> list[Alert]:
-        """Each once."""
-        return list({alert.message_id: alert for alert in self.live.of_customers()}.values())
-
-    def settled(self) -> bool:
-        """Whether every message has left."""
-        return not any(self.live.outbox(partition) for partition in range(PARTITIONS))
 
 
 def assert_the_past_is_told_by_one_digest(system: System) -> Digest:
@@ -121,14 +76,6 @@ def assert_live_customers_are_alerted_live(system: System, fleet: Fleet) -> None
     live = [alert for alert in system.alerts() if alert.live]
     assert min(alert.as_of for alert in live) > system.digests()[0].until
     assert len(system.digests()) == 1
-
-
-def load(system: System, fleet: Fleet) -> None:
-    """The history, by two workers."""
-    first, second = fleet.start(), fleet.start()
-    fleet.until(lambda: (first.owned(), second.owned()) == (2, 2), "two partitions each")
-    system.site.replay()
-    fleet.until(system.site.caught_up, "every row committed and every message sent")
 
 
 @pytest.mark.parametrize("name", ["simulated", "cdnow"])

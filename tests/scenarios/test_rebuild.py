@@ -14,6 +14,7 @@ from streams.columns import DAY_MS
 from streams.runtime.admin import delete_group
 from tests.oracle.recount import read_plain
 from tests.support.brokers import RunningBroker
+from tests.support.contents import contents
 from tests.support.redis_servers import RunningRedis
 from tests.support.replays import (
     PARTITIONS,
@@ -74,6 +75,7 @@ def test_redis_that_lost_everything_is_rebuilt_from_the_topics(site: Site, own_r
         assert worker.ready()
         assert fleet.stop() == [0]
         assert assert_alerts_as_from_the_file(site) == 0
+        before = contents(site)
         with own_redis.client() as client:
             client.flushall()
         assert_refused(fleet, fleet.start(), "`churnwatch rebuild")
@@ -83,6 +85,7 @@ def test_redis_that_lost_everything_is_rebuilt_from_the_topics(site: Site, own_r
         done = rebuild(site, "--yes")
         assert (done.returncode, "start the workers" in done.stdout) == (0, True), done.stderr
         assert_works_to_the_end(fleet, site)
+    assert contents(site) == before
     assert_counted_once(site)
     assert_as_from_the_file(site)
     sent = len(site.replayed.from_engine.alerts)
