@@ -15,13 +15,14 @@ from typing import Any
 import msgspec
 from kafka import TopicPartition  # type: ignore[import-untyped]  # kafka-python ships no types
 
+from alerts.ids import rfc3339
 from streams.backtest.payloads import TOPIC_NAMES
 from streams.contract import Event
 from streams.runtime.kafka_client import Ends, admin_client, ends, reader
 from streams.runtime.reading import Ranges, read_range
 from streams.runtime.settings import Settings
 from streams.runtime.topics import CLOCK
-from streams.ticks import TickMessage
+from streams.ticks import GoLiveMessage, TickMessage
 
 TAIL_RECORDS = 64
 
@@ -52,7 +53,7 @@ class PartitionState:
     written: dict[tuple[int, str], deque[int]] = field(default_factory=dict)
 
 
-_tick = msgspec.json.Decoder(ReplayTick).decode
+_message = msgspec.json.Decoder(ReplayTick | GoLiveMessage).decode
 _event_id = msgspec.json.Decoder(Event).decode
 
 
@@ -115,7 +116,7 @@ def _read_state(
 def last_ticks(client: Any, ranges: Ranges) -> dict[int, ReplayTick]:
     """Partition number -> the last tick in it; partitions without one are left out.
 
-    Reads backwards in growing steps, as heartbeats may stand behind the tick.
+    Reads backwards in growing steps, as heartbeats may stand behind the tick. Raises ReplayError where the switch does.
     """
     found: dict[int, ReplayTick] = {}
     searched = dict(ranges)
@@ -124,9 +125,15 @@ def last_ticks(client: Any, ranges: Ranges) -> dict[int, ReplayTick]:
         tails = {tp: (max(first, end - step), end) for tp, (first, end) in searched.items()}
         for record in read_range(client, tails):
             try:
-                found[record.partition] = _tick(record.value or b"")
+                message = _message(record.value or b"")
             except (ValueError, RecursionError):
                 continue
+            if isinstance(message, GoLiveMessage):
+                raise ReplayError(
+                    f"partition {record.partition} of {record.topic} went live at {rfc3339(message.at_ms)}: what happened before "
+                    "that would be taken for news; replay it into fresh topics (kafka.topic_prefix)"
+                )
+            found[record.partition] = message
         searched = {tp: (first, tails[tp][0]) for tp, (first, _) in searched.items() if tp.partition not in found}
         searched = {tp: bound for tp, bound in searched.items() if bound[0] < bound[1]}
         step *= 8

@@ -9,6 +9,7 @@ from typing import Any, cast
 from redis import Redis, RedisCluster
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 
+from streams.runtime.commits import unpack_state
 from streams.runtime.findings import Finding
 from streams.runtime.redis_link import mask
 from streams.runtime.settings import Settings
@@ -25,7 +26,7 @@ def diagnose_redis(settings: Settings) -> list[Finding]:
         with _client(settings, url) as client:
             nodes = _primaries(client)
             findings = [found for name, node in nodes for found in _server(name, node)]
-            return [*findings, *_layout(settings, client)]
+            return [*findings, *_layout(settings, client), *_mode(settings, client)]
     except AuthenticationError:
         return [Finding("redis", "error", f"{mask(url)}: the login was refused", "check user and password in redis.url")]
     except NoPermissionError as error:
@@ -105,6 +106,18 @@ def clock_finding(subject: str, ahead_s: float, uncertain_s: float) -> Finding:
         return Finding(subject, "ok", f"within {CLOCKS_MAY_DIFFER_S:g} s of this host")
     side = "ahead of" if ahead_s > 0 else "behind"
     return Finding(subject, "warning", f"{abs(ahead_s):.1f} s {side} this host", "run NTP on both")
+
+
+def _mode(settings: Settings, client: Any) -> Iterator[Finding]:
+    """History or live, as the partitions' owners have recorded it."""
+    metas = [client.hget(f"{settings.redis.prefix}:{{{p}}}:meta", "state") for p in range(settings.kafka.partitions)]
+    history = [partition for partition, state in enumerate(metas) if state and unpack_state(state).live_after_ms is None]
+    if history and settings.time.clock == "wall":
+        fix = "run `churnwatch go-live` with workers that have time.clock: history"
+        yield Finding("redis mode", "error", f"time.clock is wall, but history is being loaded into partitions {history}", fix)
+    elif any(metas):
+        live = sum(state is not None for state in metas) - len(history)
+        yield Finding("redis mode", "ok", f"{len(history)} partitions load history, {live} are live")
 
 
 def _layout(settings: Settings, client: Any) -> Iterator[Finding]:

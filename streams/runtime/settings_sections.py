@@ -133,7 +133,8 @@ class RedisSettings(Section):
 
 class TimeSettings(Section):
     clock: Literal["wall", "history"] = Field(
-        "wall", description="`wall`: live; `history`: only ticks on `churn.clock` move time"
+        "wall",
+        description="How a system begins. `wall`: live; `history`: ticks on `churn.clock` move time until `churnwatch go-live`",
     )
     lateness_s: int = Field(
         86_400, ge=0, le=604_800, description="How late an event may come and still count everywhere, seconds"
