@@ -172,7 +172,7 @@ class Committer:
     def _state(self, work: Work, step: Step, past: PastAlerts) -> bytes:
         mode, watermark_ms = self._mode, step.state.watermark_ms
         if work.switch_ms is not None:
-            mode = mode.switched(work.switch_ms, watermark_ms, self._rules.lateness_ms)
+            mode = mode.switched(work.switch_ms, watermark_ms, self._rules.lateness_ms, self._shop.now_ms())
         inflow, memory = (self._clock.profile.to_bytes(), self._clock.memory) if self._clock else (b"", ClockMemory())
         return pack_state(LiveState(step.state.to_bytes(), inflow, memory, mode.live_after_ms, mode.switched_ms, past))
 

@@ -32,13 +32,16 @@ class Mode:
         """Whether ticks, and they alone, move time."""
         return self.live_after_ms is None
 
-    def switched(self, at_ms: int, watermark_ms: int, lateness_ms: int) -> Mode:
-        """The same once history has ended at this watermark by a `go-live` of `at_ms`.
+    def switched(self, at_ms: int, watermark_ms: int, lateness_ms: int, now_ms: int) -> Mode:
+        """The same once history has ended at this watermark by a `go-live` of `at_ms`, which is met `now_ms`.
 
-        >>> Mode().switched(9_000, watermark_ms=3_000, lateness_ms=1_000)
-        Mode(live_after_ms=8000, switched_ms=9000)
+        That is soon after, unless the state is rebuilt: then what was told live once is the past, as for any system that
+        begins on a backlog.
+
+        >>> Mode().switched(9_000, watermark_ms=3_000, lateness_ms=1_000, now_ms=9_002)
+        Mode(live_after_ms=8002, switched_ms=9000)
         """
-        return Mode(max(watermark_ms, at_ms - lateness_ms), at_ms)
+        return Mode(max(watermark_ms, max(at_ms, now_ms) - lateness_ms), at_ms)
 
 
 def recorded(meta: Meta) -> LiveState | None:

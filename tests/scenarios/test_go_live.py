@@ -8,7 +8,6 @@ import signal
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from alerts.alert import Digest
@@ -17,7 +16,7 @@ from detectors.actions import TIERS
 from streams.backtest.simulation import simulate_customers
 from streams.backtest.simulation_files import write_history
 from streams.columns import DAY_MS
-from streams.customer import CUSTOMER
+from streams.customer import read_records
 from streams.runtime.topics import ALERTS, DEAD_LETTERS
 from tests.oracle.recount import read_cdnow, read_plain
 from tests.support.brokers import RunningBroker
@@ -56,7 +55,7 @@ def assert_the_past_is_told_by_one_digest(system: System) -> Digest:
     assert digest.since == min(alert.as_of for alert in past)
     assert digest.until == rfc3339(max(state.live_after_ms or 0 for state in system.states()))
     assert max(alert.as_of for alert in past) <= digest.until
-    rows = {who: np.frombuffer(blob, CUSTOMER)[0] for who, blob in system.site.records().items()}
+    rows = {who: read_records([blob])[0] for who, blob in system.site.records().items()}
     tiers = Counter(TIERS[int(row["policy"]["tier"])] for row in rows.values())
     assert digest.by_tier == {tier: tiers[tier] for tier in TIERS[1:]}
     alerted = sorted((-int(row["risk_bp"]), who) for who, row in rows.items() if row["policy"]["tier"])

@@ -58,9 +58,21 @@ def test_only_the_switch_ends_a_history() -> None:
         check_mode(3, meta, rules("history"))
 
 
-@pytest.mark.parametrize(("watermark_ms", "after_ms"), [(500, 900), (900, 900), (950, 950), (5_000, 5_000)])
-def test_the_past_ends_at_the_watermark_or_at_the_lateness_before_the_switch(watermark_ms: int, after_ms: int) -> None:
-    assert Mode().switched(1_000, watermark_ms, lateness_ms=100) == Mode(after_ms, 1_000)
+@pytest.mark.parametrize(
+    ("watermark_ms", "now_ms", "after_ms"),
+    [
+        (500, 1_000, 900),
+        (900, 1_000, 900),
+        (950, 1_000, 950),
+        (5_000, 1_000, 5_000),
+        pytest.param(500, 990, 900, id="a host whose clock is behind"),
+        pytest.param(500, 8_000, 7_900, id="met long after, when the state is rebuilt"),
+    ],
+)
+def test_the_past_ends_at_the_watermark_or_at_the_lateness_before_the_switch(
+    watermark_ms: int, now_ms: int, after_ms: int
+) -> None:
+    assert Mode().switched(1_000, watermark_ms, 100, now_ms) == Mode(after_ms, 1_000)
 
 
 def test_alerts_about_the_past_are_counted_and_the_first_is_dated() -> None:

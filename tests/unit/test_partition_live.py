@@ -11,7 +11,6 @@ from tests.support.intake_app import until
 from tests.support.played import HEARTBEAT, NOW_MS, SILENT_FOR_MONTHS, Played
 
 
-
 async def test_the_watermark_moves_to_the_time_of_the_question_once_all_below_its_answer_is_folded() -> None:
     async with Played().running() as played:
         played.buys(0, *SILENT_FOR_MONTHS)
