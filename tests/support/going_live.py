@@ -6,9 +6,13 @@ import json
 import subprocess
 from typing import Any
 
-from alerts.alert import Alert, Digest
+from kafka import TopicPartition
+
+from alerts.alert import Alert, Digest, Message, decode_any
 from streams.runtime.commits import LiveState, unpack_state
-from streams.runtime.topics import CLOCK
+from streams.runtime.kafka_client import admin_client, ends, reader
+from streams.runtime.reading import read_range
+from streams.runtime.topics import ALERTS, CLOCK
 from tests.support.brokers import RunningBroker
 from tests.support.live import Live
 from tests.support.redis_servers import RunningRedis
@@ -30,6 +34,8 @@ class System:
     def __init__(self, broker: RunningBroker, redis: RunningRedis, prefix: str, replayed: Replayed) -> None:
         self.site = Site(broker, redis, prefix, replayed)
         self.live = Live(broker, redis, prefix, partitions=PARTITIONS, **self.site.environment)
+        self._read: dict[int, list[Message]] = {partition: [] for partition in range(PARTITIONS)}
+        self._next: dict[TopicPartition, int] = {}
 
     def go_live(self, *options: str) -> subprocess.CompletedProcess[str]:
         return run_command(["go-live", *options], self.site.environment)
@@ -48,11 +54,21 @@ class System:
         return [message for message in found if message["type"] == "go_live"]
 
     def digests(self) -> list[Digest]:
-        return [message for message in self.live.alerts() if isinstance(message, Digest)]
+        return [message for message in self.told() if isinstance(message, Digest)]
 
     def alerts(self) -> list[Alert]:
-        """Each once."""
-        return list({alert.message_id: alert for alert in self.live.of_customers()}.values())
+        """Each once, as it was told last."""
+        return list({alert.message_id: alert for alert in self.told() if isinstance(alert, Alert)}.values())
+
+    def told(self) -> list[Message]:
+        """All of `churn.alerts`, in order within a partition. What was read before is not read again."""
+        tps = [TopicPartition(self.site.prefix + ALERTS, partition) for partition in range(PARTITIONS)]
+        with admin_client(self.site.settings) as admin, reader(self.site.settings) as client:
+            found = {tp: bound.end for tp, bound in ends(admin, client, tps).items()}
+            for record in read_range(client, {tp: (self._next.get(tp, 0), end) for tp, end in found.items()}):
+                self._read[record.partition].append(decode_any(record.value))
+        self._next |= found
+        return [message for read in self._read.values() for message in read]
 
     def settled(self) -> bool:
         """Whether every message has left."""
