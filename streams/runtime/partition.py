@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, cast
 
@@ -21,6 +20,7 @@ from streams.columns import TOPIC_RANKS, Columns, empty_columns
 from streams.dead_letters import DeadLetter
 from streams.events import decode_chunk
 from streams.merge import CLOCK_RANK, PartitionMerge
+from streams.runtime.acknowledgements import Acknowledgements
 from streams.runtime.committer import Committer, Work
 from streams.runtime.graveyard import Graveyard
 from streams.runtime.history_clock import HistoryClock
@@ -67,7 +67,7 @@ class PartitionTask:
         self._clock_done = self.committer.done.get(CLOCK_RANK, -1)
         self.probe: Probe | None = None
         self.wake = asyncio.Event()
-        self._acks: deque[tuple[int, int, Callable[[], Any]]] = deque()
+        self._acks = Acknowledgements()
         self._ticked_s = time.monotonic()
         self._stopping = self._switched = False
         self._first_waits_s = time.monotonic()
@@ -86,7 +86,7 @@ class PartitionTask:
         for letter in dead:
             self.shop.metrics.dead_letters[letter.reason].inc()
         self._graveyard.bury(dead)
-        self._acks.append((rank, chunk.last_offset, acknowledge))
+        self._acks.expect(rank, chunk.last_offset, acknowledge)
         self.wake.set()
 
     def _receive_events(self, topic: Literal["purchases", "complaints", "logins"], rank: int, chunk: Chunk) -> list[DeadLetter]:
@@ -239,17 +239,7 @@ class PartitionTask:
         # no await between these two: what comes meanwhile may be behind `done`, and must not be passed over
         offsets = self.merge.done | ({CLOCK_RANK: self._clock_done} if self.clock else {})
         await self.committer.advance(Work(batch, now_ms, offsets, sweep, ingestion, switch_ms=switch_ms))
-        self._acknowledge()
-
-    def _acknowledge(self) -> None:
-        """Tell Faust about the chunks that are committed, so that Kafka's offsets show the lag."""
-        waiting: deque[tuple[int, int, Callable[[], Any]]] = deque()
-        for rank, offset, acknowledge in self._acks:
-            if offset <= self.committer.done.get(rank, -1):
-                acknowledge()
-            else:
-                waiting.append((rank, offset, acknowledge))
-        self._acks = waiting
+        self._acks.committed(self.committer.done)
 
 
 def _clock_state(decision: ClockDecision) -> str:
