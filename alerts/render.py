@@ -6,7 +6,7 @@ shown as \\uXXXX: one alert is one line, whatever a customer is called.
 
 from __future__ import annotations
 
-from alerts.alert import Alert, Digest, IngestionAlert, ValueAtStake
+from alerts.alert import Alert, Digest, IngestionAlert, Message, ValueAtStake
 from detectors.actions import TIERS
 
 MINOR_DIGITS = {
@@ -66,6 +66,14 @@ def digest_card(digest: Digest) -> str:
     lines = [(_plain(entry.text), "top") for entry in digest.top]
     lines += [(f"{digest.since} to {digest.until}; every one is on churn.alerts", "from")]
     return "\n".join([digest_line(digest), *_labelled([*lines, (digest.digest_id, "id")])])
+
+
+def title_and_body(message: Message) -> tuple[str, str]:
+    """Any message for a receiver that has a place for a title: the one line, and what stands below it."""
+    if isinstance(message, IngestionAlert):
+        return ingestion_line(message), f"{_plain(message.reason)}, as of {message.as_of}"
+    title, _, body = (digest_card(message) if isinstance(message, Digest) else card(message)).partition("\n")
+    return title, body
 
 
 def money(value: ValueAtStake) -> str:

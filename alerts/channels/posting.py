@@ -29,10 +29,11 @@ class JsonClient:
     """Requests to one receiver or a few. Made anywhere; connects when it is first used.
 
     timeout_s   longest time for one request, from looking the name up to the last byte of the answer
+    verify      whether certificates are checked
     """
 
-    def __init__(self, timeout_s: float) -> None:
-        self._timeout_s = timeout_s
+    def __init__(self, timeout_s: float, *, verify: bool = True) -> None:
+        self._timeout_s, self._verify = timeout_s, verify
         self._session: aiohttp.ClientSession | None = None
 
     async def request(
@@ -61,7 +62,7 @@ class JsonClient:
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
             # a connection each: one kept open would be found dead by the first message after the receiver's restart
-            connector = aiohttp.TCPConnector(force_close=True)
+            connector = aiohttp.TCPConnector(force_close=True, ssl=self._verify)
             self._session = aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout())  # bounded above
         return self._session
 
