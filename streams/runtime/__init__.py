@@ -18,7 +18,7 @@ In the order to read:
     outbox, sender, graveyard       what leaves, in order, until Kafka has acknowledged; dead letters
     models, partitioner             which parameters are in use; which partition a customer is in
     channels, subscription          what goes to people: each channel reads churn.alerts for itself (sole_assignor: one worker at
-                                    a time holds it)
+                                    a time), and tells it (held_channel)
     metrics, collectors             everything that /metrics shows
     health, health_server, logs     is it alive, is it ready; lines without secrets
     standing, switching, catch_up   for `go-live`: how the partitions stand, the switch, the one digest
