@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 import structlog
 from aiokafka.errors import KafkaError  # type: ignore[import-untyped] # aiokafka ships no types
 
+from alerts.alert import Digest, DigestEntry
 from alerts.channels.port import Channel
+from alerts.ids import rfc3339
 from streams.runtime.backoff import Backoff
+from streams.runtime.findings import Finding
 from streams.runtime.metrics import Metrics
 from streams.runtime.sender import passing
 from streams.runtime.settings import Settings
@@ -42,6 +45,37 @@ def channel_makers(settings: ChannelSettings) -> dict[str, Callable[[], Channel]
         for name, url in sorted(settings.apprise.items()):
             makers[name] = partial(apprise_channel, url.get_secret_value(), timeout_s=settings.timeout_s, now_ms=now_ms)
     return makers
+
+
+def trial(name: str, at_ms: int) -> Digest:
+    """A message that asks nothing of whoever reads it: a digest of no alerts, which ends by itself wherever it stands."""
+    text = f"This is a test of churnwatch's channel {name}; there is nothing to do."
+    entry = DigestEntry(customer_id="test", tier="none", risk=0.0, text=text)
+    at = rfc3339(at_ms)
+    return Digest(
+        digest_id=f"test-{name}-{at_ms}", kind="overflow", since=at, until=at, alerts=0, by_tier={}, top=[entry]
+    )  # fmt: skip
+
+
+async def try_channels(settings: Settings, names: Iterable[str]) -> list[Finding]:
+    """Send one test message to each of these channels."""
+    makers = channel_makers(settings.channels)
+    return [await _tried(name, makers.get(name)) for name in names] or [
+        Finding("channels", "warning", "there are none", "name some in channels.alertmanager or channels.apprise")
+    ]
+
+
+async def _tried(name: str, make: Callable[[], Channel] | None) -> Finding:
+    if make is None:
+        return Finding(name, "error", "there is no channel of that name", "see channels.alertmanager and channels.apprise")
+    channel = make()
+    try:
+        answer = await channel.send(trial(name, now_ms()))
+    finally:
+        await channel.close()
+    if answer.outcome == "delivered":
+        return Finding(name, "ok", "the receiver took a test message")
+    return Finding(name, "error", f"not delivered: {answer.why}", "check the address and the receiver, and the way to it")
 
 
 class Channels:
