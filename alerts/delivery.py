@@ -65,13 +65,21 @@ class Desk:
     attempts     failures in a row after which another message is tried in between, >= 1
     pause_ms     pause after the n-th failure in a row, n >= 1
     delivered    ids that were delivered, also at former desks of this process
+    shows        whether the receiver shows what a message changes or ends: such a one is never held back by the budget
     now_ms arguments are wall clock, ms since 1970, and may not fall.
     """
 
     def __init__(
-        self, channel: str, *, per_minute: int, attempts: int, pause_ms: Callable[[int], int], delivered: Recent
+        self,
+        channel: str,
+        *,
+        per_minute: int,
+        attempts: int,
+        pause_ms: Callable[[int], int],
+        delivered: Recent,
+        shows: Callable[[Message], bool] = lambda _: False,
     ) -> None:
-        self._attempts, self._pause_ms, self._delivered = attempts, pause_ms, delivered
+        self._attempts, self._pause_ms, self._delivered, self._shows = attempts, pause_ms, delivered, shows
         self._budget = Budget(per_minute)
         self._digest = DigestBuilder(channel)
         self._digest_due_ms = 0
@@ -154,9 +162,9 @@ class Desk:
     # -- how --------------------------------------------------------------------------------------------------------
 
     def _overflow(self, now_ms: int) -> None:
-        """Where the minute has no room, alerts go into the digest. Other messages are never held back by the budget."""
+        """Where the minute has no room, alerts go into the digest, but for those about what the receiver shows."""
         if self._line and not self._budget.has_room(now_ms):
-            for item in [item for item in self._line if isinstance(item.message, Alert)]:
+            for item in [item for item in self._line if isinstance(item.message, Alert) and not self._shows(item.message)]:
                 self._into_digest(item, now_ms)
 
     def _candidate(self) -> Item:

@@ -20,11 +20,12 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from aiohttp import encode_basic_auth
 
-from alerts.alert import Message
-from alerts.channels.alertmanager_alerts import DIGEST, HOLD_MS, INGESTION, RISK, Posted, posted
+from alerts.alert import Digest, Message
+from alerts.channels.alertmanager_alerts import HOLD_MS, INGESTION, RISK, Posted, ended, posted
 from alerts.channels.port import DELIVERED, Answer
 from alerts.channels.posting import JsonClient, Reply, judged
 from alerts.ids import rfc3339
+from detectors.actions import Tier
 
 STANDING = 10_000
 """Alerts that are repeated, at most; of more, the oldest are not."""
@@ -59,29 +60,41 @@ def address(url: str) -> Address:
 class Alertmanager:
     """The channel to one Alertmanager, or to the members of one cluster.
 
-    urls        see `address`
-    timeout_s   longest time for one message
-    now_ms      wall clock, ms since 1970
+    urls         see `address`
+    least_tier   below it no alert begins
+    timeout_s    longest time for one request
+    now_ms       wall clock, ms since 1970
     """
 
-    def __init__(self, urls: Sequence[str], *, timeout_s: float, now_ms: Callable[[], int]) -> None:
+    def __init__(self, urls: Sequence[str], *, least_tier: Tier, timeout_s: float, now_ms: Callable[[], int]) -> None:
         self._addresses = [address(url) for url in urls]
         self._client = JsonClient(timeout_s)
-        self._now_ms = now_ms
-        self._known: OrderedDict[Labels, Posted] = OrderedDict()
+        self._least_tier, self._now_ms = least_tier, now_ms
+        self._known: OrderedDict[str, dict[Labels, Posted]] = OrderedDict()  # by alert_id
         self._asked = False
 
     async def send(self, message: Message) -> Answer:
-        """Post what the message begins and ends."""
-        alerts = posted(message, self._now_ms())
+        """Post what the message begins and ends, and the end of whatever else stands of the same alert."""
+        if not self._asked and not await self._adopt():
+            return Answer("failed", "does not answer")
+        now_ms = self._now_ms()
+        alerts = posted(message, now_ms, self._least_tier)
+        now = {_labels(alert) for alert in alerts}
+        others = [] if isinstance(message, Digest) else self._known.get(message.alert_id, {}).items()
+        alerts += [ended(alert, now_ms) for labels, alert in others if labels not in now and alert["endsAt"] > rfc3339(now_ms)]
         answer = await self._post(alerts)
         if answer.outcome == "delivered":
             self._remember(alerts)
         return answer
 
+    def shows(self, message: Message) -> bool:
+        """Whether the alert stands there, or did a moment ago."""
+        return not isinstance(message, Digest) and message.alert_id in self._known
+
     async def refresh(self) -> Answer:
         """Post again what stands and what ended a moment ago."""
-        self._asked = self._asked or await self._adopt()
+        if not self._asked and not await self._adopt():
+            return Answer("failed", "does not answer")
         alerts = self._to_repeat(self._now_ms())
         answers = [await self._post(batch) for batch in _batches(alerts)]
         return next((answer for answer in answers if answer.outcome != "delivered"), DELIVERED)
@@ -93,30 +106,31 @@ class Alertmanager:
     def _to_repeat(self, now_ms: int) -> list[Posted]:
         long_ended = rfc3339(now_ms - ENDED_MS)
         now, ends_at = rfc3339(now_ms), rfc3339(now_ms + HOLD_MS)
-        for labels in [labels for labels, alert in self._known.items() if alert["endsAt"] < long_ended]:
-            del self._known[labels]
-        for alert in self._known.values():
-            alert["endsAt"] = ends_at if alert["endsAt"] > now else alert["endsAt"]
-        return [*self._known.values()]
+        for alert_id, alerts in [*self._known.items()]:
+            kept = {labels: alert for labels, alert in alerts.items() if alert["endsAt"] >= long_ended}
+            self._known[alert_id] = {
+                labels: alert | {"endsAt": ends_at} if alert["endsAt"] > now else alert for labels, alert in kept.items()
+            }
+            if not kept:
+                del self._known[alert_id]
+        return [alert for alerts in self._known.values() for alert in alerts.values()]
 
     def _remember(self, alerts: Iterable[Posted]) -> None:
         for alert in alerts:
-            if alert["labels"]["alertname"] == DIGEST:
-                continue
-            labels = frozenset(alert["labels"].items())
-            self._known[labels] = alert
-            self._known.move_to_end(labels)
+            alert_id = alert["labels"].get("alert_id")
+            if alert_id is not None:  # a digest has none
+                self._known.setdefault(alert_id, {})[_labels(alert)] = alert
+                self._known.move_to_end(alert_id)
         while len(self._known) > STANDING:
             self._known.popitem(last=False)
 
     async def _adopt(self) -> bool:
-        """Take over what stands there; False when nobody answered."""
+        """Take over what stands there; False when nobody answered. One that answers, but will not tell, is not asked again."""
         replies = await asyncio.gather(*(self._ask(there) for there in self._addresses))
         now_ms = self._now_ms()
-        for alert in (alert for reply in replies for alert in _standing(reply, now_ms)):
-            if frozenset(alert["labels"].items()) not in self._known:
-                self._remember([alert])
-        return any(reply.status == 200 for reply in replies)
+        self._remember(alert for reply in replies for alert in _standing(reply, now_ms))
+        self._asked = any(reply.status for reply in replies)
+        return self._asked
 
     async def _ask(self, there: Address) -> Reply:
         return await self._client.request(
@@ -126,6 +140,10 @@ class Alertmanager:
     async def _post(self, alerts: Sequence[Posted]) -> Answer:
         requests = (self._client.request("POST", there.alerts, body=alerts, headers=there.headers) for there in self._addresses)
         return _of_all([judged(reply) for reply in await asyncio.gather(*requests)])
+
+
+def _labels(alert: Posted) -> Labels:
+    return frozenset(alert["labels"].items())
 
 
 def _standing(reply: Reply, now_ms: int) -> list[Posted]:

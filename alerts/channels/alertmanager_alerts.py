@@ -28,23 +28,29 @@ Posted = dict[str, Any]
 """One alert of the API: labels, annotations, startsAt, endsAt."""
 
 
-def posted(message: Message, now_ms: int) -> list[Posted]:
+def posted(message: Message, now_ms: int, least_tier: Tier = "watch") -> list[Posted]:
     """What to post of a message, ends before beginnings.
 
-    now_ms   wall clock, ms since 1970
+    now_ms       wall clock, ms since 1970
+    least_tier   an alert that falls below it ends there, since nobody would be told of its end
     """
     if isinstance(message, Alert):
-        return _risk(message, now_ms)
+        return _risk(message, now_ms, least_tier)
     if isinstance(message, IngestionAlert):
         return [_ingestion(message, now_ms)]
     return [_digest(message, now_ms)]
 
 
-def _risk(alert: Alert, now_ms: int) -> list[Posted]:
+def ended(alert: Posted, now_ms: int) -> Posted:
+    """The same alert, ending now."""
+    return alert | {"startsAt": min(alert["startsAt"], rfc3339(now_ms)), "endsAt": rfc3339(now_ms)}
+
+
+def _risk(alert: Alert, now_ms: int, least_tier: Tier) -> list[Posted]:
     found = []
     if alert.previous_tier not in ("none", alert.tier):
         found.append(_entry(_risk_labels(alert, alert.previous_tier), _about(alert), alert.episode_started_at, now_ms, hold_ms=0))
-    if alert.status == "firing":
+    if alert.status == "firing" and TIERS.index(alert.tier) >= TIERS.index(least_tier):
         found.append(_entry(_risk_labels(alert, alert.tier), _about(alert), alert.as_of, now_ms, hold_ms=HOLD_MS))
     return found
 

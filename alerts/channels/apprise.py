@@ -90,6 +90,10 @@ class AppriseChannel:
             return Answer("failed", type(problem).__name__)
         return DELIVERED if went else Answer("failed", "Apprise could not send it")
 
+    def shows(self, message: Message) -> bool:  # noqa: ARG002 - the port passes it
+        """What was sent is sent: nothing stands anywhere."""
+        return False
+
     async def refresh(self) -> Answer:
         """Nothing to repeat."""
         return DELIVERED

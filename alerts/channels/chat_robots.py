@@ -77,6 +77,10 @@ class ChatRobot:
         signed = {} if self._robot.secret is None else signature(self._robot.secret, self._now_ms())
         return answer_of(await self._client.request("POST", self._robot.url, body=self._robot.payload(text), params=signed))
 
+    def shows(self, message: Message) -> bool:  # noqa: ARG002 - the port passes it
+        """What was said is said."""
+        return False
+
     async def refresh(self) -> Answer:
         """Chats forget nothing."""
         return DELIVERED

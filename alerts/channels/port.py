@@ -31,6 +31,11 @@ class Channel(Protocol):
         """Deliver one message. Takes no longer than the timeout it was made with, whatever the receiver does."""
         ...
 
+    def shows(self, message: Message) -> bool:
+        """Whether the receiver shows what this message changes or ends. Such a message is sent however full the minute is: in a
+        digest it would leave the receiver with what is not true any more."""
+        ...
+
     async def refresh(self) -> Answer:
         """Say again what the receiver forgets when nobody repeats it. Whoever holds the channel asks every few minutes."""
         ...

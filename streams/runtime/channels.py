@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 
 import structlog
@@ -23,6 +24,7 @@ from streams.runtime.subscription import Subscription
 
 log = structlog.get_logger()
 
+BEGIN_PATIENCE_S = 10.0
 END_PATIENCE_S = 5.0
 
 
@@ -38,7 +40,9 @@ def channel_makers(settings: ChannelSettings) -> dict[str, Callable[[], Channel]
         from alerts.channels.alertmanager import Alertmanager  # only who has channels pays for their libraries
 
         urls = split_addresses(settings.alertmanager)
-        makers[ALERTMANAGER] = partial(Alertmanager, urls, timeout_s=settings.timeout_s, now_ms=now_ms)
+        makers[ALERTMANAGER] = partial(
+            Alertmanager, urls, least_tier=settings.least_tier, timeout_s=settings.timeout_s, now_ms=now_ms
+        )
     if settings.apprise:
         from alerts.channels.apprise import apprise_channel  # as above
 
@@ -82,7 +86,7 @@ class Channels:
     """All of them."""
 
     def __init__(self, settings: Settings, metrics: Metrics, backoff: Backoff) -> None:
-        self._backoff = backoff
+        self._backoff = replace(backoff, patience_s=BEGIN_PATIENCE_S)
         makers = channel_makers(settings.channels)
         self._subscriptions = {name: Subscription(name, make, settings, metrics) for name, make in makers.items()}
         self._tasks: list[asyncio.Task[None]] = []
@@ -92,7 +96,7 @@ class Channels:
         for name, subscription in self._subscriptions.items():
             try:
                 await self._backoff.run(f"begin channel {name}", subscription.begin, passing)
-            except KafkaError as problem:  # such as a group that we may not use
+            except (KafkaError, OSError) as problem:  # such as a group that we may not use; TimeoutError is an OSError
                 log.warning("channel cannot begin", channel=name, error=type(problem).__name__)
             self._tasks.append(asyncio.create_task(subscription.run(), name=f"channel-{name}"))
 

@@ -49,6 +49,7 @@ class HeldChannel:
             attempts=settings.attempts,
             pause_ms=lambda failures: round(PAUSES.pause_s(failures) * 1000),
             delivered=delivered,
+            shows=channel.shows,
         )
         self._refresh_ms = 0
         self._failing = False
@@ -80,6 +81,10 @@ class HeldChannel:
     def wants_more(self) -> bool:
         """Whether to read on."""
         return self.desk.wants_more(self._now_ms())
+
+    def has_work(self) -> bool:
+        """Whether something is to be sent or repeated now."""
+        return self.refresh_is_due() or self.wait_ms(1) == 0
 
     def refresh_is_due(self) -> bool:
         """Whether to repeat what stands."""

@@ -35,6 +35,8 @@ KAFKA_S = 10.0
 BACKLOG_S = 10.0
 DELIVERED = 20_000
 SESSION_MS = 10_000
+PROOF_S = 5.0
+"""A commit that Kafka took proves for so long that nobody else holds the channel: well below the session's end."""
 MAX_POLL_MS = 300_000
 """A member that does not poll for so long is taken for dead. We poll every round, and a round lasts no longer than a receiver's
 timeout, a refresh and a few answers of Kafka's."""
@@ -56,6 +58,7 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc] # no types 
         self._former: HeldChannel | None = None
         self._committed: dict[int, int] = {}
         self._backlog_s = 0.0
+        self._proved_s = float("-inf")
         self._stopping = False
 
     def _consumer(self, **more: Any) -> AIOKafkaConsumer:
@@ -150,9 +153,10 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc] # no types 
         for tp, records in found.items():
             for record in records:
                 held.take(tp.partition, record.offset, record.value)
-        if held.refresh_is_due() and await self._commit(consumer, held, anew=True):
-            await held.refresh()
-        await held.send()
+        if held.has_work() and await self._surely_holds(consumer, held):
+            if held.refresh_is_due():
+                await held.refresh()
+            await held.send()
         if held is self._held:
             await self._commit(consumer, held)
             await self._gauge(consumer, held)
@@ -169,6 +173,7 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc] # no types 
         self._held = held  # a rebalance while we wait lets it go again
         self._committed = {}
         self._backlog_s = 0.0
+        self._proved_s = float("-inf")
         try:
             async with asyncio.timeout(KAFKA_S):
                 for tp in assigned:
@@ -189,16 +194,22 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc] # no types 
         consumer.seek(tp, offset)
         held.desk.begin(tp.partition, offset)
 
+    async def _surely_holds(self, consumer: AIOKafkaConsumer, held: HeldChannel) -> bool:
+        """A worker that was frozen holds the channel no more and does not know: it would tell of what has ended since."""
+        return time.monotonic() - self._proved_s < PROOF_S or await self._commit(consumer, held, anew=True)
+
     async def _commit(self, consumer: AIOKafkaConsumer, held: HeldChannel, *, anew: bool = False) -> bool:
         """Tell Kafka where a successor begins, if that has changed, or `anew`: False when Kafka does not take it from us."""
         positions = held.desk.positions()
         moved = {partition: at for partition, at in positions.items() if anew or self._committed.get(partition) != at}
         if not moved:
             return True
+        asked_s = time.monotonic()
         try:
             async with asyncio.timeout(KAFKA_S):
                 await consumer.commit({TopicPartition(self._topic, partition): offset for partition, offset in moved.items()})
             self._committed |= moved
+            self._proved_s = asked_s
         except (KafkaError, TimeoutError) as problem:  # a rebalance, or an outage; the next round tries again
             log.info("position not committed", channel=self._name, error=type(problem).__name__)
             return False

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable
-from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from alerts.channels.alertmanager import STANDING, Alertmanager
 from alerts.channels.alertmanager_alerts import HOLD_MS
+from detectors.actions import Tier
 from tests.support.alertmanager import RunningAlertmanager
 from tests.support.eventually import eventually
 from tests.support.messages import a_message, catch_up, no_data
@@ -24,8 +24,11 @@ async def make() -> AsyncIterator[Make]:
     """Makes channels that are closed at the end."""
     made: list[Alertmanager] = []
 
-    def channel(*urls: str, ahead_ms: int = 0) -> Alertmanager:
-        made.append(Alertmanager(urls, timeout_s=5.0, now_ms=lambda: time.time_ns() // 1_000_000 + ahead_ms))
+    def channel(*urls: str, ahead_ms: int = 0, least: Tier = "watch") -> Alertmanager:
+        def now_ms() -> int:
+            return time.time_ns() // 1_000_000 + ahead_ms
+
+        made.append(Alertmanager(urls, least_tier=least, timeout_s=5.0, now_ms=now_ms))
         return made[-1]
 
     yield channel
@@ -57,6 +60,36 @@ async def test_it_shows_an_alert_its_change_of_tier_and_its_resolution(
     eventually(lambda: shown(own_alertmanager), lambda now: now == [])
     eventually(lambda: pages(hook), lambda told: ("resolved", "critical") in told)
     assert pages(hook)[0] == ("firing", "watch")
+
+
+async def test_what_falls_below_the_least_tier_ends_there_since_its_end_will_not_be_told(
+    own_alertmanager: RunningAlertmanager, make: Make
+) -> None:
+    channel = make(own_alertmanager.url, least="critical")
+    await channel.send(a_message("anna", "escalated", 2))
+    assert shown(own_alertmanager) == [("ChurnRisk", "critical")]
+    await channel.send(a_message("anna", "deescalated", 3))
+    eventually(lambda: shown(own_alertmanager), lambda now: now == [])
+
+
+async def test_the_end_ends_a_tier_that_it_does_not_name(own_alertmanager: RunningAlertmanager, make: Make) -> None:
+    """The message between the two went into a digest, or was refused."""
+    channel = make(own_alertmanager.url)
+    await channel.send(a_message("anna", "fired", 1))
+    await channel.send(a_message("anna", "resolved", 3, previous_tier="critical"))
+    eventually(lambda: shown(own_alertmanager), lambda now: now == [])
+
+
+async def test_it_knows_what_stands_there_also_after_taking_over(own_alertmanager: RunningAlertmanager, make: Make) -> None:
+    first, change = make(own_alertmanager.url), a_message("anna", "escalated", 2)
+    assert not first.shows(change)
+    await first.send(a_message("anna"))
+    assert first.shows(change)
+    heir = make(own_alertmanager.url)
+    await heir.refresh()
+    assert heir.shows(change)
+    assert not heir.shows(a_message("ben"))
+    assert not heir.shows(catch_up())
 
 
 async def test_other_messages_show_too(own_alertmanager: RunningAlertmanager, make: Make) -> None:
@@ -142,15 +175,13 @@ async def test_it_logs_in_with_what_the_address_carries(hook: Receiver, make: Ma
 
 async def test_what_it_repeats_is_bounded(make: Make) -> None:
     channel = make("http://127.0.0.1:9")
-    many: list[dict[str, Any]] = [
-        {"labels": {"alertname": "ChurnRisk", "alert_id": str(k)}, "endsAt": "2999"} for k in range(STANDING + 5)
-    ]
-    channel._remember(many)
-    assert len(channel._known) == STANDING
-    assert frozenset(many[-1]["labels"].items()) in channel._known
+    channel._remember({"labels": {"alert_id": str(k)}, "endsAt": "2999"} for k in range(STANDING + 5))
+    assert [*channel._known] == [str(k) for k in range(5, STANDING + 5)]
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"{}", b'[{"labels": {}}]', b"[3]"])
 async def test_an_answer_that_is_not_alertmanagers_is_let_be(body: bytes, hook: Receiver, make: Make) -> None:
-    hook.body = body  # to a GET it answers 501
-    assert (await make(hook.url("/x")).refresh()).outcome == "delivered"
+    hook.told = body
+    channel = make(hook.url("/x"))
+    assert (await channel.refresh()).outcome == "delivered"
+    assert not channel._known

@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from alerts.alert import Alert, Digest, Message, encode
 from alerts.selection import known_as
+from streams.runtime.held_channel import HeldChannel
 from streams.runtime.metrics import Metrics
 from streams.runtime.settings import Settings, load_settings
 from streams.runtime.subscription import Subscription
@@ -180,9 +181,16 @@ async def test_a_receiver_that_is_away_for_longer_than_kafka_waits_for_a_poll_ke
     failures = site.running[first][3].channel_failures[CHANNEL]._value
     await until(lambda: failures.get() >= 1, "a failure")
     tenure, rounds = site.running[first][0]._held, failures.get()
-    began_s = time.monotonic()
+    began_s, polls, held = time.monotonic(), [0], HeldChannel.wants_more
+
+    def counted(self: HeldChannel) -> bool:
+        polls[0] += 1
+        return held(self)
+
+    monkeypatch.setattr(HeldChannel, "wants_more", counted)
     await until(lambda: failures.get() >= rounds + 3, "more of them")
     assert time.monotonic() - began_s > 3.0
+    assert polls[0] < 30, "it waits, and does not spin"
     hook.status = 200
     await until(lambda: site.names(first) == ["a"], "delivered after all", 60.0)
     assert site.running[first][0]._held is tenure

@@ -148,3 +148,29 @@ def test_when_the_worker_that_tells_is_killed_the_other_goes_on_and_nobody_is_mi
         twice = Counter(customers_of(chat, site.of_customers()))
         assert sum(twice.values()) - len(twice) <= 2, "at least once: what was under way"
         assert heir.stop() == 0
+
+
+def test_a_worker_that_was_frozen_while_it_told_does_not_tell_again_what_another_has_told(
+    real_kafka: RunningBroker, real_redis: RunningRedis, hooks: Callable[[], Receiver], prefix: str, tmp_path: Path
+) -> None:
+    chat = hooks()
+    chat.status = 500
+    site = Churning(real_kafka, real_redis, prefix, partitions=2, CHURNWATCH_CHANNELS__APPRISE=addresses(chat=chat))
+    site.regulars(["anna"])
+    with Fleet(site.environment, tmp_path) as fleet:
+        workers = [fleet.start(), fleet.start()]
+        fleet.until(lambda: all(worker.ready() for worker in workers), "both at work")
+        site.log_in(["anna"], day=20)
+        fleet.until(lambda: len(chat.requests) > 0, "an attempt")
+        (holder,) = [worker for worker in workers if worker.said("channel taken")]
+        (heir,) = [worker for worker in workers if worker is not holder]
+        holder.freeze()
+        chat.status = 200
+        fleet.until(lambda: settled(heir, "chat") == 1, "told by the other")
+        told = len(chat.taken())
+        holder.thaw()
+        fleet.until(lambda: holder.said("position not committed"), "it finds out")
+        site.log_in(["anna"], day=60)
+        fleet.until(lambda: settled(heir, "chat") == 2, "the next one told by the other")
+        assert len(chat.taken()) == told + 1
+        assert len(fleet.running()) == 2

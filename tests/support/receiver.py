@@ -36,12 +36,13 @@ class Receiver:
 
     status, body   of every answer
     hangs          requests are read and not answered until this is False again
+    told           body of an answer to a GET, which is not kept
     refuses        text; a request whose body has it is answered with 400
     """
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
-        self.status, self.body = 200, b"{}"
+        self.status, self.body, self.told = 200, b"{}", b"[]"
         self.refuses: str | None = None
         self._goes = threading.Event()
         self._goes.set()
@@ -96,6 +97,13 @@ class Receiver:
                     self.send_header("Content-Length", str(len(receiver.body)))
                     self.end_headers()
                     self.wfile.write(receiver.body)
+
+            def do_GET(self) -> None:
+                receiver._goes.wait()
+                self.send_response(receiver.status)
+                self.send_header("Content-Length", str(len(receiver.told)))
+                self.end_headers()
+                self.wfile.write(receiver.told)
 
             def log_message(self, *_: Any) -> None:
                 """Quiet."""

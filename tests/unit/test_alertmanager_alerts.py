@@ -8,6 +8,7 @@ from alerts.alert import Message
 from alerts.channels.alertmanager_alerts import DIGEST_HOLD_MS, HOLD_MS, posted
 from alerts.digest import DigestBuilder
 from alerts.ids import rfc3339
+from detectors.actions import Tier
 from tests.support.alerts import AS_OF_MS, FIRED_S
 from tests.support.messages import a_message, catch_up, no_data
 
@@ -27,6 +28,12 @@ def test_a_transition_ends_the_old_tier_and_begins_the_new_one(move: str, tier: 
     assert [(alert["labels"]["tier"], alert["endsAt"]) for alert in alerts] == expected
     for alert in alerts:
         assert alert["startsAt"] <= alert["endsAt"]
+
+
+@pytest.mark.parametrize(("least", "expected"), [("watch", ["critical", "watch"]), ("high", ["critical"])])
+def test_below_the_least_tier_nothing_begins(least: Tier, expected: list[str]) -> None:
+    alerts = posted(a_message("anna", "deescalated"), NOW_MS, least)
+    assert [alert["labels"]["tier"] for alert in alerts] == expected
 
 
 def test_labels_are_the_same_for_all_messages_of_a_tier_and_hold_nothing_that_varies() -> None:

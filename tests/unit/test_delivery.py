@@ -100,6 +100,18 @@ def test_ingestion_alerts_and_digests_are_never_held_back_by_the_budget() -> Non
     assert site.names() == ["a", "IngestionAlert", "Digest"]
 
 
+def test_what_the_receiver_shows_is_changed_and_ended_however_full_the_minute_is() -> None:
+    site = Site(per_minute=1)
+    shown = a_message("a").alert_id
+    site.desk._shows = lambda message: getattr(message, "alert_id", "") == shown
+    site.take(a_message("a"), a_message("b"), a_message("a", "resolved", 2))
+    site.send(), site.send()
+    assert (site.now_ms, site.names()) == (0, ["a", "a"])
+    digest = site.send().message
+    assert isinstance(digest, Digest)
+    assert digest.alerts == 1
+
+
 def test_a_receiver_that_is_down_is_tried_again_with_pauses_and_nobody_is_blamed() -> None:
     site = Site()
     site.take(a_message("a"), a_message("b"))
