@@ -171,8 +171,9 @@ async def test_what_was_not_settled_is_told_by_who_takes_over(make: Make, hook: 
 
 
 async def test_a_receiver_that_is_away_for_longer_than_kafka_waits_for_a_poll_keeps_its_holder(
-    make: Make, hook: Receiver
+    make: Make, hook: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("streams.runtime.subscription.MAX_POLL_MS", 3_000)
     site = make()
     first = await site.start()
     await until(lambda: site.holds(first), "the first one holds it")

@@ -96,7 +96,11 @@ def test_a_receiver_that_fails_and_one_that_hangs_cost_neither_an_alert_nor_the_
             found = customers_of(hook, site.of_customers())
             assert set(found) == set(everybody)
         assert digests_of(good) == []
-        assert worker.stop() == 0
+        failures = worker.metric("churnwatch_channel_failures_total", channel="hanging")
+        hanging.hangs = True
+        site.log_in(everybody[:5], day=60)
+        fleet.until(lambda: worker.metric("churnwatch_channel_failures_total", channel="hanging") > failures, "it hangs again")
+        assert worker.stop() == 0, "a receiver that hangs keeps no worker from ending"
     logs = (tmp_path / "worker-0.log").read_text()
     assert "channel does not deliver" in logs
     assert "s3cret99" not in logs, "no address in the log"
