@@ -28,8 +28,8 @@ class Channel(Protocol):
     """One receiver. One task at a time calls it; nothing here raises for what the receiver or the network does."""
 
     async def send(self, message: Message) -> Answer:
-        """Deliver one message. Whatever the receiver does, a request lasts no longer than the timeout that the channel was made with,
-        and there are two of them at most."""
+        """Deliver one message. Whatever the receiver does, a request lasts no longer than the timeout that the channel was made
+        with, and there are two of them at most."""
         ...
 
     def shows(self, message: Message) -> bool:

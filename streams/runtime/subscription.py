@@ -32,6 +32,8 @@ POLL_MS = 1_000
 MAX_RECORDS = 500
 KAFKA_S = 10.0
 """Longest wait for an answer of Kafka's, after which the round is begun anew."""
+REJOIN_S = 0.5
+"""After a commit that Kafka did not take, so that the rebalance behind it can come about."""
 BACKLOG_S = 10.0
 DELIVERED = 20_000
 SESSION_MS = 10_000
@@ -167,9 +169,7 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc] # no types 
         assigned = consumer.assignment()
         if not assigned:
             return None
-        held = HeldChannel(
-            self._name, self._make(), self._settings.channels, self._metrics, self._delivered, lambda: time.time_ns() // 1_000_000
-        )
+        held = HeldChannel(self._name, self._make(), self._settings.channels, self._metrics, self._delivered, steady_clock())
         self._held = held  # a rebalance while we wait lets it go again
         self._committed = {}
         self._backlog_s = 0.0
@@ -212,6 +212,7 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc] # no types 
             self._proved_s = asked_s
         except (KafkaError, TimeoutError) as problem:  # a rebalance, or an outage; the next round tries again
             log.info("position not committed", channel=self._name, error=type(problem).__name__)
+            await asyncio.sleep(REJOIN_S)
             return False
         return True
 
@@ -228,6 +229,12 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc] # no types 
         if held is self._held:
             backlog = sum(max(0, end - positions[tp.partition]) for tp, end in ends.items())
             self._metrics.channel_backlog.labels(self._name).set(backlog)
+
+
+def steady_clock() -> Callable[[], int]:
+    """Wall clock, ms since 1970, that never falls: a minute would not end where this host's clock is set back."""
+    began_ms, began_s = time.time_ns() // 1_000_000, time.monotonic()
+    return lambda: began_ms + round((time.monotonic() - began_s) * 1000)
 
 
 def _only_if(wanted: bool, consumer: AIOKafkaConsumer) -> None:
