@@ -102,6 +102,7 @@ def test_a_receiver_that_fails_and_one_that_hangs_cost_neither_an_alert_nor_the_
             found = customers_of(hook, site.of_customers())
             assert set(found) == set(everybody)
         assert digests_of(good) == []
+        assert "s3cret99" not in worker.get("/metrics")[1]
         failures = worker.metric("churnwatch_channel_failures_total", channel="hanging")
         hanging.hangs = True
         site.log_in(everybody[:5], day=60)
