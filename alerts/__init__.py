@@ -12,6 +12,9 @@ The flow, in the order to read it:
     playbook.py   what retention does about whom: plays, the first that matches
     triggers.py   which alerts set off a play, and why the others do not
     trigger_event.py   what leaves for the retention tool: a CloudEvent, the contract of churn.triggers
+    selection.py  which messages a channel tells people
+    digest.py     many messages told as one
+    delivery.py   a channel's messages from being read to being settled: retries, budget, digest
     channels/     ways out other than Kafka
 
 An episode begins with FIRED and ends with RESOLVED_*; each message between is a change of tier. Schemas for whoever

@@ -6,7 +6,8 @@ shown as \\uXXXX: one alert is one line, whatever a customer is called.
 
 from __future__ import annotations
 
-from alerts.alert import Alert, IngestionAlert, ValueAtStake
+from alerts.alert import Alert, Digest, IngestionAlert, Message, ValueAtStake
+from detectors.actions import TIERS
 
 MINOR_DIGITS = {
     **dict.fromkeys(
@@ -18,6 +19,10 @@ MINOR_DIGITS = {
 """Decimal digits of a currency's minor unit where they are not two (ISO 4217); the same as the money of the events."""
 
 LABEL_WIDTH = 8
+DIGEST_KINDS = {
+    "catch_up": "left by history",
+    "overflow": "not told singly",
+}
 
 
 def headline(alert: Alert) -> str:
@@ -47,6 +52,28 @@ def ingestion_line(alert: IngestionAlert) -> str:
     """One line: which partition's data are missing since when, and what says so."""
     label = "RESOLVED" if alert.status == "resolved" else "NO DATA"
     return _plain(f"{label}  partition {alert.partition}  since {alert.since}  {alert.text}")
+
+
+def digest_line(digest: Digest) -> str:
+    """One line: how many alerts it stands for, and of which tiers."""
+    tiers = [f"{digest.by_tier[tier]} {tier}" for tier in reversed(TIERS) if digest.by_tier.get(tier)]
+    count = f"{digest.alerts:,} alert{'' if digest.alerts == 1 else 's'}"
+    return "  ".join(["DIGEST", f"{count} {DIGEST_KINDS[digest.kind]}", ", ".join(tiers)]).rstrip()
+
+
+def digest_card(digest: Digest) -> str:
+    """The line and, below it, the most pressing by name. Ends without a line break."""
+    lines = [(_plain(entry.text), "top") for entry in digest.top]
+    lines += [(f"{digest.since} to {digest.until}; every one is on churn.alerts", "from")]
+    return "\n".join([digest_line(digest), *_labelled([*lines, (digest.digest_id, "id")])])
+
+
+def title_and_body(message: Message) -> tuple[str, str]:
+    """Any message for a receiver that has a place for a title: the one line, and what stands below it."""
+    if isinstance(message, IngestionAlert):
+        return ingestion_line(message), f"{_plain(message.reason)}, as of {message.as_of}"
+    title, _, body = (digest_card(message) if isinstance(message, Digest) else card(message)).partition("\n")
+    return title, body
 
 
 def money(value: ValueAtStake) -> str:

@@ -5,6 +5,7 @@
     breaches.py       has it been proposed often enough, and well apart?
     cool_down.py      is the last episode long enough ago?
     holdout.py        whom retention leaves alone: flags an alert, stops none
+    budget.py         how many a channel tells in a minute; asked by delivery.py for what leaves
 
 Each takes plain columns and settings and knows nothing of the others.
 """

@@ -25,6 +25,7 @@ COMMANDS = {
     "go-live": "End the loading of history: go on live, with one digest in place of all alerts about the past.",
     "customer": "One customer: state, risk, reasons, timeline.",
     "doctor": "Check broker, topics, Redis, versions and clocks, and say what to do.",
+    "channels": "Send a test message to where alerts go beyond Kafka.",
     "fit": "Fit the risk's parameters to a history or to the running system's customers.",
     "rebuild": "Begin anew from the topics when Redis has lost its state.",
     "dead-letters": "Show what was refused, and why.",

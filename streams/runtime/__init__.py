@@ -2,8 +2,8 @@
 
 In the order to read:
 
-    settings, settings_sections     what an operator decides (settings_problems, settings_docs); playbook_file what
-                                    retention does; strict_yaml reads both
+    settings, settings_sections     what an operator decides (settings_channels, settings_problems, settings_docs); playbook_file
+                                    what retention does; strict_yaml reads both
     app                             the composition root: one worker, put together; rules and kafka_client from its settings
     topics, intake                  the topics; whole fetched batches out of Faust (faust_options: its broker)
     owner, partition                which partitions are ours; one of them at work (admission: may we? log_range: where a topic
@@ -18,6 +18,8 @@ In the order to read:
     shop                            what the partitions of a worker share
     outbox, sender, graveyard       what leaves, in order, until Kafka has acknowledged; dead letters
     models, partitioner             which parameters are in use; which partition a customer is in
+    channels, subscription          what goes to people: each channel reads churn.alerts for itself (sole_assignor: one worker at
+                                    a time), and tells it (held_channel)
     metrics, collectors             everything that /metrics shows
     health, health_server, logs     is it alive, is it ready; lines without secrets
     standing, switching, catch_up   for `go-live`: how the partitions stand, the switch, the one digest

@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry, disable_created_metrics
 from streams.columns import TOPIC_RANKS
 from streams.customer import VERSION
 from streams.runtime.backoff import Backoff, Retrying
+from streams.runtime.channels import Channels
 from streams.runtime.faust_options import SESSION_S, faust_options
 from streams.runtime.health import WorkerState
 from streams.runtime.health_server import HealthServer
@@ -55,7 +56,7 @@ class Worker:
         self.settings = settings
         disable_created_metrics()  # type: ignore[no-untyped-call] # a `_created` series beside each counter, which nobody asks for
         self.registry = CollectorRegistry()
-        self.metrics = Metrics(self.registry, clock_states=CLOCK_STATES)
+        self.metrics = Metrics(self.registry, clock_states=CLOCK_STATES, channels=settings.channels.names())
         backoff = Backoff(on_retry=self._on_retry)
         link = RedisLink(
             settings.redis.url.get_secret_value(), cluster=settings.redis.cluster, timeout_s=settings.redis.timeout_s
@@ -71,6 +72,7 @@ class Worker:
         )
         self.sender = Sender(settings.kafka, backoff)
         self.models = ModelFeed(settings, self.metrics, backoff, self._on_failure)
+        self.channels = Channels(settings, self.metrics, backoff)
         self.owner = PartitionOwner(
             self._shop(backoff),
             lambda: self.app,
@@ -134,7 +136,7 @@ class Worker:
         side: list[asyncio.Task[None]] = []
         try:
             # a broker that is away at the start is waited for; a signal ends the waiting
-            for beginning in (self.sender.start, self._check_topics, self.models.start):
+            for beginning in (self.sender.start, self._check_topics, self.models.start, self.channels.start):
                 if not await self._unless_stopped(beginning()):
                     return
             self.app = build_app(
@@ -158,7 +160,8 @@ class Worker:
             await asyncio.gather(*side, return_exceptions=True)
             await self._end("partitions", self.owner.release(), STOP_PATIENCE_S + 5)
             reading = [] if self.app is None else [self._end("faust", self.app.stop())]
-            await asyncio.gather(*reading, self._end("models", self.models.stop()), self._end("sender", self.sender.stop()))
+            others = (("models", self.models.stop()), ("channels", self.channels.stop()), ("sender", self.sender.stop()))
+            await asyncio.gather(*reading, *(self._end(part, ending) for part, ending in others))
 
     async def _end(self, part: str, ending: Coroutine[Any, Any, None], patience_s: float = END_PATIENCE_S) -> None:
         """Let a part end, but not for ever: what is committed is safe, and the rest is read again by whoever comes next."""

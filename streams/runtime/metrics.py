@@ -34,12 +34,16 @@ HOLD_REASONS = tuple(reason.value for reason in ClockReason if reason not in _NO
 CLOCK_STATES = (ClockAction.ADVANCE.value, ClockReason.LOW_INFLOW_RELEASED.value, ClockAction.WAIT.value, *HOLD_REASONS)
 """Does the wall clock move a partition's watermark: yes (also though inflow is low), not yet, or no and for this reason."""
 
+CHANNEL_OUTCOMES = ("delivered", "digested", "past", "holdout", "below_tier", "repeat", "unreadable")
+"""What became of a message of churn.alerts in a channel: told singly, told in a digest, or why it was not."""
+
 
 class Metrics:
     """The worker's metrics in one registry.
 
     registry       what /metrics shows; two Metrics need two registries
     clock_states   the states of churnwatch_clock_state
+    channels       names of the channels beyond Kafka
     now_s          wall clock, seconds since 1970, for ages at the time of the scrape
 
     Counters with labels are mappings from the label's value (a tuple for two labels) to the counter.
@@ -50,6 +54,7 @@ class Metrics:
         registry: CollectorRegistry,
         *,
         clock_states: Iterable[str] = CLOCK_STATES,
+        channels: Iterable[str] = (),
         now_s: Callable[[], float] = time.time,
     ) -> None:
         self.registry = registry
@@ -60,6 +65,7 @@ class Metrics:
         self._declare_risk(registry)
         self._declare_partitions(registry)
         self._declare_process(registry)
+        self._declare_channels(registry, tuple(channels))
 
     def _declare_flow(self, registry: CollectorRegistry) -> None:
         self.events = _counters(registry, "events", "Events applied", {"topic": INPUTS})
@@ -108,6 +114,16 @@ class Metrics:
         self.intake_buffered_bytes = _gauge(registry, "intake_buffered_bytes", "Messages fetched and not yet folded")
         info = _gauge(registry, "build_info", "1; says what runs", "version", "python")
         info.labels(_version(), platform.python_version()).set(1)
+
+    def _declare_channels(self, registry: CollectorRegistry, channels: tuple[str, ...]) -> None:
+        outcomes = {"channel": channels, "outcome": CHANNEL_OUTCOMES}
+        self.channel_messages = _counters(registry, "channel_messages", "Messages by what became of them", outcomes)
+        self.channel_failures = _counters(
+            registry, "channel_failures", "Attempts that the receiver did not take", {"channel": channels}
+        )
+        self.channel_backlog = _gauge(
+            registry, "channel_backlog", "Records of churn.alerts that the channel has not settled; of its holder", "channel"
+        )
 
     def own(self, partition: int) -> None:
         """The partition is ours: its series begin. Idempotent."""

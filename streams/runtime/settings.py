@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from streams.runtime.settings_channels import ChannelSettings, split_addresses
 from streams.runtime.settings_problems import Problem, SettingsError, explain, unknown_variable
 from streams.runtime.settings_sections import (
     EngineSettings,
@@ -36,7 +37,7 @@ from streams.runtime.strict_yaml import BadYaml, Unreadable, read_text, read_yam
 
 __all__ = ["Settings", "SettingsError", "load_settings", "load_settings_file", "variable_names"]
 __all__ += ["EngineSettings", "HttpSettings", "KafkaSettings", "LogSettings", "LooksSettings", "MoneySettings"]
-__all__ += ["PolicySettings", "RedisSettings", "RiskSettings", "TimeSettings", "TriggersSettings"]
+__all__ += ["ChannelSettings", "PolicySettings", "RedisSettings", "RiskSettings", "TimeSettings", "TriggersSettings"]
 
 PREFIX = "CHURNWATCH_"
 NOT_SETTINGS = frozenset({"CHURNWATCH_CONFIG", "CHURNWATCH_REQUIRE_REAL", "CHURNWATCH_KAFKA_LIB"})
@@ -55,7 +56,7 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
         env_prefix=PREFIX,
         env_nested_delimiter="__",
-        enable_decoding=False,  # the one setting that is a table reads its own JSON, so that its errors join the others
+        enable_decoding=False,  # a setting that is a table reads its own JSON, so that its errors join the others
     )
 
     kafka: KafkaSettings = Field(KafkaSettings(), description="Where events come from and alerts go to")
@@ -66,6 +67,7 @@ class Settings(BaseSettings):
     triggers: TriggersSettings = Field(TriggersSettings(), description="What retention does about alerts")
     looks: LooksSettings = Field(LooksSettings(), description="When silent customers are looked at")
     money: MoneySettings = Field(MoneySettings(), description="Which currencies are accepted, at what rate")
+    channels: ChannelSettings = Field(ChannelSettings(), description="Where alerts go beyond Kafka")
     engine: EngineSettings = Field(EngineSettings(), description="How much is held in memory and committed at once")
     http: HttpSettings = Field(HttpSettings(), description="Metrics and health")
     log: LogSettings = Field(LogSettings(), description="Logs, on stderr")
@@ -98,12 +100,15 @@ class Settings(BaseSettings):
         in_query = [value for key, value in parse_qsl(parts.query) if key == "password"]
         kafka = self.kafka.password.get_secret_value() if self.kafka.password else None
         quoted = [kafka, parts.password, *in_query]
-        return tuple(value for one in quoted if one for value in {one, unquote(one)})
+        ours = [value for one in quoted if one for value in {one, unquote(one)}]
+        return (*ours, *self.channels.secret_values())
 
     def masked(self) -> dict[str, Any]:
         """All settings as plain values that may be shown: no password, neither alone nor inside an address."""
         shown: dict[str, Any] = self.model_dump(mode="json")
         shown["redis"]["url"] = _without_password(self.redis.url.get_secret_value())
+        if self.channels.alertmanager is not None:
+            shown["channels"]["alertmanager"] = ",".join(map(_without_password, split_addresses(self.channels.alertmanager)))
         return shown
 
 

@@ -74,7 +74,7 @@ def _type(annotation: Any) -> str:
     if get_origin(annotation) is Literal:
         return " or ".join(f"`{value}`" for value in get_args(annotation))
     if get_origin(annotation) is dict:
-        return "table of currency to number"
+        return "table of name to secret" if SecretStr in get_args(annotation) else "table of currency to number"
     options = [part for part in get_args(annotation) if part is not type(None)]
     if options:
         return _type(options[0])

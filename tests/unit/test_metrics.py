@@ -19,6 +19,7 @@ NAMES = {
     *("lag_events", "commit_seconds", "commit_retries", "fold_seconds", "risk", "customers", "alerts", "decisions"),
     *("outbox_depth", "outbox_published", "model_age_seconds", "model_info", "epoch", "partitions_owned", "clock_state"),
     *("intake_buffered_bytes", "cache_rows", "build_info", "events_lost", "triggers"),
+    *("channel_messages", "channel_failures", "channel_backlog"),
 }
 
 
@@ -27,7 +28,7 @@ class Shown:
 
     def __init__(self) -> None:
         self.now_s = 1000.0
-        self.metrics = Metrics(CollectorRegistry(), now_s=lambda: self.now_s)
+        self.metrics = Metrics(CollectorRegistry(), channels=("sales",), now_s=lambda: self.now_s)
 
     def samples(self) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
         text = generate_latest(self.metrics.registry).decode()
@@ -57,7 +58,7 @@ def test_no_label_can_carry_a_customer(shown: Shown) -> None:
     shown.metrics.clock(0, "wait")
     shown.metrics.model("btyd", "1", 0.0)
     allowed = {"topic", "reason", "tier", "segment", "decision", "outcome", "partition", "state", "model", "version", "python"}
-    allowed |= {"le"}
+    allowed |= {"le", "channel"}
     assert {label for _, labels in shown.samples() for label, _ in labels} == allowed
 
 

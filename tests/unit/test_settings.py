@@ -43,6 +43,8 @@ def test_every_setting_can_be_given_by_its_variable() -> None:
         "CHURNWATCH_MONEY__RATES": '{"USD": 1, "EUR": 1.25}',
         "CHURNWATCH_TIME__HEARTBEAT_TIMEOUT_S": "60",
         "CHURNWATCH_RISK__PARAMETERS_FILE": "p.json",
+        "CHURNWATCH_CHANNELS__ALERTMANAGER": "http://a:9093,https://u:p@b",
+        "CHURNWATCH_CHANNELS__APPRISE": '{"sales": "json://h/x"}',
     }
     plain = Settings().model_dump(mode="json")
     for variable, (section, field) in variable_names().items():
@@ -53,6 +55,7 @@ def test_every_setting_can_be_given_by_its_variable() -> None:
     assert got.kafka.password is not None
     assert got.kafka.password.get_secret_value() == "p"
     assert got.time.heartbeat_timeout_s == 60
+    assert got.channels.names() == ("alertmanager", "sales")
 
 
 def test_an_empty_variable_and_an_empty_section_count_as_absent() -> None:
@@ -87,6 +90,14 @@ def test_an_empty_variable_and_an_empty_section_count_as_absent() -> None:
         ("redis: {cluster: true, url: 'unix:///s'}", "redis.cluster (cw.yaml): needs redis://"),
         ("redis: {cluster: true, url: 'redis://h/3'}", "redis.cluster (cw.yaml): has database 0 only"),
         ("redis: {prefix: 'a{b}'}", "redis.prefix (cw.yaml) = 'a{b}': should match pattern"),
+        ("channels: {alertmanager: 'am:9093'}", "channels.alertmanager (cw.yaml) = ***: should be http://HOST:PORT"),
+        ("channels: {alertmanager: 'http://a,'}", "channels.alertmanager (cw.yaml) = ***: should be http://HOST:PORT"),
+        ("channels: {alertmanager: [1]}", "channels.alertmanager (cw.yaml) = ***: should be a valid string"),
+        ("channels: {apprise: {sales: 'nope://x'}}", "channels.apprise (cw.yaml): sales: is not an address that Apprise knows"),
+        ("channels: {apprise: {sales: 3}}", "channels.apprise (cw.yaml) = ***: sales should be a valid string"),
+        ("channels: {apprise: {Sales: 'json://h'}}", "channels.apprise (cw.yaml) = ***: Sales should match pattern"),
+        ("channels: {apprise: {alertmanager: 'json://h'}}", "channels.apprise (cw.yaml): should not use the name alertmanager"),
+        ("channels: {least_tier: none}", "channels.least_tier (cw.yaml) = 'none': should be 'watch', 'high' or 'critical'"),
         ("redis: {wait_replicas: 1, timeout_s: 0.5}", "redis.wait_ms (cw.yaml): should be below redis.timeout_s (0.5 s)"),
     ],
 )
@@ -138,6 +149,15 @@ LEAKS = [
     ("password: hunter2", {}),
     (None, {"CHURNWATCH_REDIS__URL": "hunter2"}),
     (None, {"CHURNWATCH_KAFKA__PASSWD": "hunter2"}),
+    ("channels: {apprise: {sales: 'nope://hunter2@x'}}", {}),
+    ("channels: {apprise: {sales: 'slack://hunter2'}}", {}),
+    ("channels: {apprise: 'json://hunter2'}", {}),
+    ("channels: {apprise: {sales: [hunter2]}}", {}),
+    ("channels: {alertmanager: 'http://u:hunter2@[h'}", {}),
+    ("channels: {alertmanager: 'https://u:hunter2@h:x'}", {}),
+    ("channels: {alertmanager: {a: hunter2}}", {}),
+    (None, {"CHURNWATCH_CHANNELS__APPRISE": '{"sales": "hunter2"'}),
+    (None, {"CHURNWATCH_CHANNELS__APPRISE": '{"sales": "dingtalk://hunter-2/"}'}),
 ]
 
 
@@ -153,13 +173,32 @@ def test_neither_repr_nor_dump_shows_a_secret() -> None:
         "CHURNWATCH_KAFKA__SASL_MECHANISM": "PLAIN",
         "CHURNWATCH_KAFKA__USERNAME": "u",
         "CHURNWATCH_KAFKA__PASSWORD": "hunter2",
+        "CHURNWATCH_CHANNELS__ALERTMANAGER": "http://a:9093/am,https://me:hunter2@b",
+        "CHURNWATCH_CHANNELS__APPRISE": '{"sales": "json://me:hunter2@h/hunter2?-token=hunter2"}',
     }
     got = load_settings(None, env)
     assert SECRET not in f"{got!r} {got} {got.masked()} {got.model_dump_json()}"
+    assert got.masked()["channels"]["alertmanager"] == "http://a:9093/am,https://***@b"
+    assert got.masked()["channels"]["apprise"] == {"sales": "**********"}
     assert got.masked()["redis"]["url"] == "rediss://***@cache:6380/2?password=***&ssl_cert_reqs=none"
     with pytest.raises(ValidationError) as caught:
         Settings.model_validate({"redis": {"url": "http://hunter2"}})
     assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "hidden"),
+    [
+        ("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/sales", {"T1JJ3T3L2", "A1BRTD4JD", "TIiajkdnlazkcOXrIdevi7FQ"}),
+        ("dingtalk://SEC0123456@b5c87e0f23a1", {"SEC0123456", "b5c87e0f23a1"}),
+        ("mailtos://me:p%40ss@mail.example.org?to=ops@example.org", {"p%40ss", "p@ss"}),
+        ("json://127.0.0.1:8080/churn/alerts", set()),
+        ("json://h/x?-X-Token=abc", {"abc"}),
+    ],
+)
+def test_the_tokens_of_an_address_are_known_to_the_log_and_its_plain_parts_are_not(url: str, hidden: set[str]) -> None:
+    got = load_settings(f"channels: {{apprise: {{sales: '{url}'}}}}", {})
+    assert set(got.secret_values()) == {url, *hidden}
 
 
 def test_settings_are_frozen() -> None:
