@@ -170,6 +170,7 @@ class PartitionTask:
             await self._advance(batch, 0, sweep=not (self.clock and self.clock.holding), switch_ms=switch_ms)
             if switch_ms is not None:
                 self._switched = self._stopping = True
+            self._first_waits_s = time.monotonic()
             await asyncio.sleep(0)
             self._note_ends()
         if self.merge.done != {rank: self.committer.done.get(rank, -1) for rank in self.merge.done} and not self._stopping:
@@ -181,10 +182,9 @@ class PartitionTask:
         """
         waiting, now_s = self.merge.buffered_rows, time.monotonic()
         worth = 0 < waiting < min(self._max_rows, self.merge.coming) and not self.merge.held_back(self.shop.room())
-        if not worth or now_s - self._first_waits_s > BACKLOG_PATIENCE_S:
+        if not worth:
             self._first_waits_s = now_s
-            return False
-        return True
+        return worth and now_s - self._first_waits_s <= BACKLOG_PATIENCE_S
 
     def _note_ends(self) -> None:
         for rank, position in self.shop.fetched(self.partition).items():

@@ -17,6 +17,7 @@ from streams.columns import DAY_MS, empty_columns
 from streams.engine import EngineRules
 from streams.runtime.committer import Committer, Work
 from streams.runtime.graveyard import Graveyard
+from streams.runtime.mode import Mode
 from streams.runtime.topics import ALERTS, TRIGGERS
 from tests.oracle.rfm_twin import EventTwin
 from tests.oracle.triggers_twin import triggers
@@ -47,7 +48,7 @@ async def outbox(
             owners += 1
             parts = replace(shop(store, rules, max_rows), playbook=BOOK)
             meta = await store.take_epoch(0, owners, 1, f"owner {owners}")
-            committer = Committer(0, meta, parts, Graveyard(parts.sender, "dead"), None, live_after_ms=0)
+            committer = Committer(0, meta, parts, Graveyard(parts.sender, "dead"), None, Mode(0))
         await committer.advance(work)
     entries = await store.outbox_read(0, 0, 1_000_000)
     found = [decode(entry.value) for entry in entries if entry.topic == ALERTS]

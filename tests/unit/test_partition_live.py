@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from alerts.alert import IngestionAlert
@@ -45,6 +47,23 @@ async def test_rows_of_a_backlog_do_not_wait_for_ever_for_more_to_come_with_them
         played.ends[TOPIC_RANKS["purchases"]] = 12
         played.buys(0, *SILENT_FOR_MONTHS[:3])
         await until(lambda: played.done() == 2, "three purchases folded, though nine that are there do not come")
+
+
+async def test_rows_that_have_waited_long_enough_do_not_wait_again_when_the_topic_they_were_short_of_arrives(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(partition, "BACKLOG_PATIENCE_S", 3600.0)
+    async with Played().running() as played:
+        played.ends |= {TOPIC_RANKS["purchases"]: 20, TOPIC_RANKS["complaints"]: 20}
+        played.buys(0, *SILENT_FOR_MONTHS)
+        await until(played.commits(2), "commits while they wait for more")
+        played.task._first_waits_s -= 3600.0  # an hour passes
+        await until(played.commits(2), "commits while complaints are still waited for")
+        assert played.done() == -1
+        value = {"event_id": "c", "customer_id": "anna", "occurred_at": SILENT_FOR_MONTHS[0]}
+        played.positions[TOPIC_RANKS["complaints"]] = 1
+        played.receives("complaints", 0, json.dumps(value).encode())
+        await until(lambda: played.done("complaints") == 0, "what is here, though more is to come")
 
 
 async def test_it_stays_there_until_the_broker_answers_another_question() -> None:
