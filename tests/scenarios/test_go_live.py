@@ -6,6 +6,7 @@ import importlib.util
 import json
 import signal
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from tests.oracle.recount import read_cdnow, read_plain
 from tests.support.brokers import RunningBroker
 from tests.support.going_live import AT_ONCE, System, load
 from tests.support.live import now_ms
+from tests.support.receiver import Receiver, receiver
 from tests.support.redis_servers import RunningRedis
 from tests.support.replays import PARTITIONS, Replayed, assert_alerts_as_from_the_file, assert_as_from_the_file
 from tests.support.workers import Fleet
@@ -43,6 +45,18 @@ def cdnow() -> Replayed:
         pytest.skip("CDNOW is read from the `lifetimes` wheel, which is not installed")
     path = Path(found.origin).parent / "datasets" / "CDNOW_master.txt"
     return Replayed("cdnow:", None, lambda: read_cdnow(path), AT_ONCE)
+
+
+@pytest.fixture
+def chat() -> Iterator[Receiver]:
+    """What people read."""
+    with receiver() as made:
+        yield made
+
+
+def named(chat: Receiver) -> set[str]:
+    """Customers of whom it was told singly."""
+    return {request.json["title"].split()[1] for request in chat.requests if not request.json["title"].startswith("DIGEST")}
 
 
 def assert_the_past_is_told_by_one_digest(system: System) -> Digest:
@@ -67,7 +81,8 @@ def assert_the_past_is_told_by_one_digest(system: System) -> Digest:
     return digest
 
 
-def assert_live_customers_are_alerted_live(system: System, fleet: Fleet) -> None:
+def assert_live_customers_are_alerted_live(system: System, fleet: Fleet) -> list[str]:
+    """Who they are."""
     buyers = [system.live.customer_in(partition, "buyer") for partition in range(PARTITIONS)]
     for buyer in buyers:
         system.live.buys(buyer, now_ms() - 60_000, now_ms())
@@ -75,16 +90,36 @@ def assert_live_customers_are_alerted_live(system: System, fleet: Fleet) -> None
     live = [alert for alert in system.alerts() if alert.live]
     assert min(alert.as_of for alert in live) > system.digests()[0].until
     assert len(system.digests()) == 1
+    return buyers
+
+
+def assert_a_person_reads_the_digest_alone(chat: Receiver, digest: Digest, fleet: Fleet) -> None:
+    """Every alert about the past was read by the channel, and kept to itself."""
+    counted = "churnwatch_channel_messages_total"
+    fleet.until(
+        lambda: sum(worker.metric(counted, channel="chat", outcome="past") for worker in fleet.workers) >= digest.alerts,
+        "the past, read by the channel",
+    )
+    fleet.until(lambda: len(chat.requests) > 0, "the digest")
+    (title,) = [request.json["title"] for request in chat.requests]
+    assert title.startswith("DIGEST"), title
 
 
 @pytest.mark.parametrize("name", ["simulated", "cdnow"])
 def test_a_history_is_loaded_and_the_system_goes_on_live(
-    name: str, real_kafka: RunningBroker, real_redis: RunningRedis, prefix: str, tmp_path: Path, request: pytest.FixtureRequest
+    name: str,
+    real_kafka: RunningBroker,
+    real_redis: RunningRedis,
+    prefix: str,
+    chat: Receiver,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
 ) -> None:
     system = System(real_kafka, real_redis, prefix, request.getfixturevalue(name))
     early = system.go_live()
     assert (early.returncode, "no worker has committed anything yet" in early.stderr) == (1, True), early.stderr
-    with Fleet(system.site.environment, tmp_path) as fleet:
+    told = {"CHURNWATCH_CHANNELS__APPRISE": json.dumps({"chat": chat.url("/hook", "json")})}
+    with Fleet(system.site.environment | told, tmp_path) as fleet:
         load(system, fleet)
         assert_as_from_the_file(system.site)
         assert assert_alerts_as_from_the_file(system.site) == 0
@@ -100,10 +135,14 @@ def test_a_history_is_loaded_and_the_system_goes_on_live(
         assert rfc3339(began_ms) <= said["since"] <= rfc3339(now_ms())
         assert {alert.live for alert in system.alerts()} == {False}, "years were leapt over, and nobody is alerted for them"
         assert digest.alerts > len(system.site.replayed.from_engine.alerts)
+        assert_a_person_reads_the_digest_alone(chat, digest, fleet)
         again = system.go_live()
         assert (again.returncode, "already live since " + said["since"] in again.stdout) == (0, True), again.stderr
         assert "its digest was sent before" in again.stdout
-        assert_live_customers_are_alerted_live(system, fleet)
+        buyers = assert_live_customers_are_alerted_live(system, fleet)
+        kept = {alert.customer_id for alert in system.alerts() if alert.live and alert.holdout}
+        fleet.until(lambda: named(chat) >= set(buyers) - kept, "a person reads of them")
+        assert named(chat).isdisjoint(system.site.replayed.from_engine.records)
         assert len(system.switches()) == PARTITIONS
         assert system.site.messages(DEAD_LETTERS) == []
         assert fleet.stop() == [0, 0]
