@@ -68,6 +68,7 @@ class PastAlerts(msgspec.Struct, frozen=True):
 class LiveState(msgspec.Struct, frozen=True):
     """The partition's opaque state as stored: the engine's; of a live system also the usual inflow and the clock's memory.
 
+    inflow                       of a system that is live; b"" where history is being loaded, and at the switch
     live_after_ms, switched_ms   see mode.Mode
     past                         alerts about the past
     """
@@ -86,8 +87,13 @@ def pack_state(state: LiveState) -> bytes:
 
 
 def unpack_state(blob: bytes) -> LiveState:
-    """Inverse of `pack_state`. Raises ValueError for anything else."""
-    return msgspec.msgpack.decode(blob, type=LiveState)
+    """Inverse of `pack_state`. Raises ValueError for anything else.
+
+    Builds before the switch did not record the mode. What they wrote live can be told all the same, since it alone has an
+    inflow; all that they decided was told as it came, so nothing of it is the past.
+    """
+    state = msgspec.msgpack.decode(blob, type=LiveState)
+    return msgspec.structs.replace(state, live_after_ms=0) if state.live_after_ms is None and state.inflow else state
 
 
 def messages(

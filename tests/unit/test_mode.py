@@ -5,9 +5,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from streams.runtime.commits import LiveState, PastAlerts, pack_state, unpack_state
-from streams.runtime.mode import Mode, WrongMode, check_mode, mode_of
+from streams.inflow import InflowProfile
+from streams.runtime.commits import LiveState, PastAlerts, pack_state
+from streams.runtime.mode import Mode, WrongMode, check_mode, clock_of, mode_of
 from streams.runtime.settings import TimeSettings
+from streams.runtime.standing import standing_of
 from streams.runtime.store import Meta
 from streams.state import PartitionState
 from tests.support.alerts import CONTEXT, an_alert
@@ -82,6 +84,24 @@ def test_alerts_about_the_past_are_counted_and_the_first_is_dated() -> None:
     assert PastAlerts().and_those_of([live]) == PastAlerts()
 
 
-def test_a_state_written_before_there_was_a_switch_can_be_read() -> None:
-    old = msgspec.msgpack.encode({"engine": b"e", "inflow": b"i"})
-    assert unpack_state(old) == LiveState(b"e", b"i")
+def before_the_switch(inflow: bytes) -> Meta:
+    """What a build wrote that did not know of it."""
+    return Meta(seq=1, state=msgspec.msgpack.encode({"engine": PartitionState().to_bytes(), "inflow": inflow}))
+
+
+OLD_LIVE, OLD_HISTORY = before_the_switch(InflowProfile.empty().to_bytes()), before_the_switch(b"")
+
+
+def test_what_was_live_before_there_was_a_switch_is_live() -> None:
+    for clock in ("wall", "history"):
+        mode = mode_of(OLD_LIVE, rules(clock), lambda: NOW_MS)
+        assert mode == Mode(0)
+        check_mode(3, OLD_LIVE, rules(clock))
+        assert clock_of(3, OLD_LIVE, mode, rules(clock), lambda: NOW_MS) is not None
+    assert standing_of(3, OLD_LIVE).live
+
+
+def test_a_history_that_was_being_loaded_before_there_was_a_switch_goes_on() -> None:
+    assert mode_of(OLD_HISTORY, rules("history"), lambda: NOW_MS) == Mode()
+    with pytest.raises(WrongMode):
+        check_mode(3, OLD_HISTORY, rules("wall"))
