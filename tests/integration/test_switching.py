@@ -13,7 +13,7 @@ from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from alerts.alert import Digest
-from streams.backtest.history import read_histories
+from streams.backtest.history import History, read_histories
 from streams.backtest.mapping import find_source
 from streams.backtest.replaying import ReplayError, ReplayOptions, replay_history
 from streams.backtest.simulation import simulate_customers
@@ -52,6 +52,12 @@ def sending(settings: Settings) -> Iterator[Any]:
     producer.close()
 
 
+def a_history(directory: Path) -> History:
+    events, _ = simulate_customers(5, 20, 20_000 * DAY_MS, seed=2)
+    write_history(directory / "h.csv", events, "USD", "e")
+    return read_histories([find_source(str(directory / "h.csv"), None, "")])
+
+
 def test_a_switch_is_found_until_it_is_folded(broker: RunningBroker, prefix: str) -> None:
     settings = settings_for(broker, prefix)
     with sending(settings) as producer:
@@ -67,6 +73,16 @@ def test_a_switch_is_found_until_it_is_folded(broker: RunningBroker, prefix: str
     assert unfolded_switches(settings, folded, ends) == {}
 
 
+def test_a_switch_under_another_key_is_a_dead_letter_and_no_switch(broker: RunningBroker, prefix: str, tmp_path: Path) -> None:
+    settings = settings_for(broker, prefix, TIME__CLOCK="history")
+    history = a_history(tmp_path)
+    replay_history(history, settings, ReplayOptions())
+    with sending(settings) as producer:
+        producer.send(f"{prefix}churn.clock", b'{"type":"go_live","at_ms":1700000000000}', key=b"1", partition=0)
+    assert unfolded_switches(settings, BOTH, clock_ends(settings)) == {}
+    assert replay_history(history, settings, ReplayOptions(run_on_days=5)).ticks == 5
+
+
 def test_only_topics_that_begin_with_a_history_are_taken_for_one(broker: RunningBroker, prefix: str) -> None:
     settings = settings_for(broker, prefix)
     assert not history_stands(settings)
@@ -78,9 +94,7 @@ def test_only_topics_that_begin_with_a_history_are_taken_for_one(broker: Running
 
 def test_nothing_is_replayed_into_topics_that_went_live(broker: RunningBroker, prefix: str, tmp_path: Path) -> None:
     settings = settings_for(broker, prefix, TIME__CLOCK="history")
-    events, _ = simulate_customers(5, 20, 20_000 * DAY_MS, seed=2)
-    write_history(tmp_path / "h.csv", events, "USD", "e")
-    history = read_histories([find_source(str(tmp_path / "h.csv"), None, "")])
+    history = a_history(tmp_path)
     replay_history(history, settings, ReplayOptions())
     write_switches(settings, BOTH, 1_700_000_000_000)
     with sending(settings) as producer:
