@@ -26,7 +26,7 @@ from streams.runtime.rules import engine_rules
 from streams.runtime.settings import Settings
 from streams.runtime.standing import Standing, check_loaded, standings
 from streams.runtime.store import PartitionStore
-from streams.runtime.switching import clock_ends, let_broker_stamp, unfolded_switches, write_switches
+from streams.runtime.switching import clock_ends, let_broker_stamp, unfolded, write_switches
 
 LOOK_S = 0.25
 MEMBERS_S = 5.0
@@ -97,12 +97,11 @@ def _switch(settings: Settings, found: Sequence[Standing], waiting: Sequence[Sta
     """Write the switch where it is missing; returns the topics that the broker stamps from now on. Raises AdminError."""
     if active_members(settings) == 0:
         raise AdminError(f"no worker of group {settings.kafka.group} is running", "start them, and run go-live again")
-    ends = clock_ends(settings)
-    written = unfolded_switches(settings, waiting, ends)
-    missing = [one for one in waiting if one.partition not in written]
-    check_loaded(missing, ends)
+    ahead = unfolded(settings, waiting, clock_ends(settings))
+    missing = [one for one in waiting if one.partition not in ahead.switches]
+    check_loaded(missing, ahead.ticks)
     # a run that was stopped in the middle has said when; the digest's id rests on it
-    said = [*written.values(), *(one.switched_ms for one in found if one.switched_ms is not None)]
+    said = [*ahead.switches.values(), *(one.switched_ms for one in found if one.switched_ms is not None)]
     stamped = let_broker_stamp(settings) if missing else []
     write_switches(settings, missing, min(said, default=time.time_ns() // 1_000_000))
     return stamped

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,15 +74,14 @@ def standing_of(partition: int, meta: Meta) -> Standing:
     )
 
 
-def check_loaded(found: list[Standing], clock_ends: dict[int, int]) -> None:
+def check_loaded(found: list[Standing], unfolded_ticks: Mapping[int, int]) -> None:
     """Raise AdminError where the history does not seem to be there to its end, as far as that can be told.
 
-    found        partitions that are to be switched
-    clock_ends   of the clock topic, by partition
+    found            partitions that are to be switched
+    unfolded_ticks   partition -> ticks that stand on its clock and are not folded yet; those without may be left out
     """
-    behind = {one.partition: clock_ends[one.partition] - one.offsets.get("clock", 0) for one in found}
-    if any(missing > 0 for missing in behind.values()):
-        told = ", ".join(f"{missing} in partition {partition}" for partition, missing in behind.items() if missing > 0)
+    if behind := {one.partition: count for one in found if (count := unfolded_ticks.get(one.partition, 0))}:
+        told = ", ".join(f"{count} in partition {partition}" for partition, count in behind.items())
         raise AdminError(f"history is still being loaded, ticks not folded: {told}", "let the workers end, and run go-live again")
     reached = {one.watermark_ms for one in found}
     if 0 in reached:

@@ -1,8 +1,10 @@
-"""The switch on `churn.clock`: where the topic ends, which switches stand there unfolded, and writing them."""
+"""The switch on `churn.clock`: where the topic ends, which switches and ticks stand there unfolded, and writing switches."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import msgspec
 from kafka import KafkaProducer, TopicPartition  # type: ignore[import-untyped]  # kafka-python ships no types
@@ -33,20 +35,34 @@ def clock_ends(settings: Settings) -> dict[int, int]:
     return {tp.partition: bound.end for tp, bound in found.items()}
 
 
-def unfolded_switches(settings: Settings, found: Iterable[Standing], until: Mapping[int, int]) -> dict[int, int]:
-    """Partition -> `at_ms` of the switch that stands there and has not been folded yet. Raises AdminError.
+@dataclass(frozen=True, slots=True)
+class Unfolded:
+    """What stands on the clock topic and is not folded yet; heartbeats and dead letters, which say nothing of history, left out.
+
+    ticks      partition -> how many; partitions without one are left out
+    switches   partition -> `at_ms` of the first
+    """
+
+    ticks: Counter[int]
+    switches: dict[int, int]
+
+
+def unfolded(settings: Settings, found: Iterable[Standing], until: Mapping[int, int]) -> Unfolded:
+    """Read, as workers do, what lies between where these partitions stand and the end of the clock. Raises AdminError.
 
     until   partition -> end of the clock topic
     """
     name = settings.kafka.topic_prefix + CLOCK
     ranges = {TopicPartition(name, one.partition): (one.offsets.get("clock", 0), until[one.partition]) for one in found}
-    switches: dict[int, int] = {}
+    seen = Unfolded(Counter(), {})
     with reader(settings) as client:
         for record in read_range(client, ranges):
-            for tick in decode_ticks([record])[0]:  # as workers read it: no dead letter is a switch
+            for tick in decode_ticks([record])[0]:
                 if tick.kind == "go_live":
-                    switches.setdefault(record.partition, tick.at_ms)
-    return switches
+                    seen.switches.setdefault(record.partition, tick.at_ms)
+                elif tick.kind == "tick":
+                    seen.ticks[record.partition] += 1
+    return seen
 
 
 def history_stands(settings: Settings) -> bool:

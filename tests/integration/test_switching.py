@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -25,7 +26,7 @@ from streams.runtime.commits import LiveState, PastAlerts, pack_state
 from streams.runtime.redis_diagnosis import diagnose_redis
 from streams.runtime.settings import Settings, load_settings
 from streams.runtime.standing import Standing
-from streams.runtime.switching import clock_ends, history_stands, let_broker_stamp, unfolded_switches, write_switches
+from streams.runtime.switching import Unfolded, clock_ends, history_stands, let_broker_stamp, unfolded, write_switches
 from streams.state import PartitionState
 from tests.support.brokers import RunningBroker
 from tests.support.eventually import eventually
@@ -58,19 +59,21 @@ def a_history(directory: Path) -> History:
     return read_histories([find_source(str(directory / "h.csv"), None, "")])
 
 
-def test_a_switch_is_found_until_it_is_folded(broker: RunningBroker, prefix: str) -> None:
+def test_ticks_and_a_switch_are_found_until_they_are_folded(broker: RunningBroker, prefix: str) -> None:
     settings = settings_for(broker, prefix)
+    new = [NEW, replace(NEW, partition=1)]
     with sending(settings) as producer:
         for value in (b'{"type":"tick","at_ms":900000000000}', b"rubbish", b'{"type":"heartbeat","at_ms":900000000001}'):
             producer.send(f"{prefix}churn.clock", value, key=b"0", partition=0)
     ends = clock_ends(settings)
     assert ends == {0: 3, 1: 0}
-    assert unfolded_switches(settings, BOTH, ends) == {}
+    assert unfolded(settings, new, ends) == Unfolded(Counter({0: 1}), {})
+    assert unfolded(settings, BOTH, ends) == Unfolded(Counter(), {}), "heartbeats and rubbish are no ticks"
     write_switches(settings, BOTH[:1], 1_700_000_000_000)
     ends = clock_ends(settings)
-    assert unfolded_switches(settings, BOTH, ends) == {0: 1_700_000_000_000}
+    assert unfolded(settings, BOTH, ends) == Unfolded(Counter(), {0: 1_700_000_000_000})
     folded = [replace(BOTH[0], offsets={"clock": 4}), BOTH[1]]
-    assert unfolded_switches(settings, folded, ends) == {}
+    assert unfolded(settings, folded, ends) == Unfolded(Counter(), {})
 
 
 def test_a_switch_under_another_key_is_a_dead_letter_and_no_switch(broker: RunningBroker, prefix: str, tmp_path: Path) -> None:
@@ -79,7 +82,7 @@ def test_a_switch_under_another_key_is_a_dead_letter_and_no_switch(broker: Runni
     replay_history(history, settings, ReplayOptions())
     with sending(settings) as producer:
         producer.send(f"{prefix}churn.clock", b'{"type":"go_live","at_ms":1700000000000}', key=b"1", partition=0)
-    assert unfolded_switches(settings, BOTH, clock_ends(settings)) == {}
+    assert unfolded(settings, BOTH, clock_ends(settings)).switches == {}
     assert replay_history(history, settings, ReplayOptions(run_on_days=5)).ticks == 5
 
 

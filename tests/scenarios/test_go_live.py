@@ -158,6 +158,7 @@ def test_a_worker_and_the_command_that_are_killed_in_the_middle_of_the_switch(
         load(system, fleet)
         victim = fleet.workers[1]
         victim.freeze()
+        system.live.beat()  # half of it is folded by nobody, and no reason to wait
         going = system.begin_to_go_live()
         try:
             fleet.until(lambda: sum(state.live_after_ms is not None for state in system.states()) == 2, "half of it is live")
