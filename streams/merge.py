@@ -17,6 +17,7 @@ anyway.
 **Ticks.** A row that stands where a tick says that all up to it has gone before comes after that tick, however early it is
 dated: its key is at least the tick's time + 1 ms. So what is sent to a topic behind a history, and dated within it, comes
 after it, whenever it was fetched. (Of a tick that tells the truth there is no such row, and nothing of the above changes.)
+That holds for topics that the tick names, so name all of them, also those without a history.
 
 **What may be taken.** Smallest-head-first has to stop once a topic that is not caught up has run empty, i.e. just after
 its last row; in key order that is every row with (m, rank) <= (that topic's last m, its rank).

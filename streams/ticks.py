@@ -20,7 +20,10 @@ from streams.field_checks import shown
 
 
 class TickMessage(msgspec.Struct, frozen=True, tag_field="type", tag="tick"):
-    """at_ms: the tick's event time; offsets: input topic (without prefix) -> first offset that may hold later events."""
+    """at_ms: the tick's event time; offsets: input topic (without prefix) -> first offset that may hold later events.
+
+    Name every input, also one without a history: what is sent to one that is left out is not kept apart from it.
+    """
 
     at_ms: EpochMs
     offsets: dict[str, Annotated[int, msgspec.Meta(ge=0)]] = {}

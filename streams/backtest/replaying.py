@@ -2,7 +2,8 @@
 
 Promised: every event of the history stands in its topic once, however often the replay is killed and started again (one
 replay at a time; it resumes the same history only). A tick T is written only when every event up to T is acknowledged on
-every topic; it names per topic the offset below which these stand.
+every topic; it names per topic the offset below which these stand, also of a topic that the history lacks: what is sent
+there once the history stands is dated by nobody into it.
 
 Ticks lag behind the events by some windows while the broker works, so that no day costs a round trip.
 """
@@ -24,7 +25,7 @@ from kafka.errors import KafkaError  # type: ignore[import-untyped]  # kafka-pyt
 from streams.backtest.history import History
 from streams.backtest.pace import Pace
 from streams.backtest.payloads import TOPIC_NAMES, partitions_of, payload, tick_times
-from streams.backtest.resume import PartitionState, ReplayError, ReplayTick, read_topics
+from streams.backtest.resume import PartitionState, ReplayError, ReplayTick, name_every_topic, read_topics
 from streams.backtest.windows import Window, broker_error, check
 from streams.columns import DAY_MS
 from streams.runtime.kafka_client import kafka_client_options
@@ -90,6 +91,7 @@ def replay_history(
     """
     begun_s = time.monotonic()
     states = read_topics(settings)
+    name_every_topic(states, history)
     source = history.fingerprint()
     resumed = _resumed_from(history, states, source)
     with _producer(settings) as producer:
@@ -221,12 +223,12 @@ class _Replayer:
         self._in_flight -= len(window.sent)
         for rank, partition, offset in window.offsets():
             offsets = self._states[partition].next_offsets
-            offsets[TOPIC_NAMES[rank]] = max(offsets.get(TOPIC_NAMES[rank], 0), offset + 1)
+            offsets[TOPIC_NAMES[rank]] = max(offsets[TOPIC_NAMES[rank]], offset + 1)
         self.ticks += 1
         for number, state in enumerate(self._states):
             if state.done_ms >= window.at_ms:
                 continue
-            offsets = {name: state.next_offsets[name] for name in TOPIC_NAMES if name in state.next_offsets}
+            offsets = {name: state.next_offsets[name] for name in TOPIC_NAMES}
             value = msgspec.json.encode(ReplayTick(at_ms=window.at_ms, offsets=offsets, source=self._source))
             self._tick_futures.append(self._producer.send(self._clock, key=b"%d" % number, value=value, partition=number))
 

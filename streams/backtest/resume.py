@@ -8,7 +8,7 @@ are taken from fetches, since not every broker tells them rightly otherwise (see
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ import msgspec
 from kafka import TopicPartition  # type: ignore[import-untyped]  # kafka-python ships no types
 
 from alerts.ids import rfc3339
+from streams.backtest.history import History
 from streams.backtest.payloads import TOPIC_NAMES
 from streams.contract import Event
 from streams.runtime.kafka_client import Ends, admin_client, ends, reader
@@ -43,13 +44,15 @@ class PartitionState:
 
     done_ms       event time of the clock's last tick; -1 where there is none
     source        fingerprint of the history which that tick belongs to; "" where it names none
-    next_offsets  topic -> offset below which all events up to done_ms stand
+    next_offsets  topic -> offset below which all events up to done_ms stand; see `name_every_topic`
+    ends          topic -> offset that its next record will get
     written       (topic rank, event id) -> offsets of the events found at or beyond next_offsets
     """
 
     done_ms: int = -1
     source: str = ""
     next_offsets: dict[str, int] = field(default_factory=dict)
+    ends: dict[str, int] = field(default_factory=dict)
     written: dict[tuple[int, str], deque[int]] = field(default_factory=dict)
 
 
@@ -102,6 +105,7 @@ def _read_state(
             tp = TopicPartition(prefix + name, number)
             first = bounds[tp].first
             ranges[tp] = max(first, state.next_offsets.get(name, first)), bounds[tp].end
+            state.ends[name] = bounds[tp].end
     ranks = {prefix + name: rank for rank, name in enumerate(TOPIC_NAMES)}
     for record in read_range(client, ranges):
         try:
@@ -111,6 +115,22 @@ def _read_state(
         found = states[record.partition].written.setdefault((ranks[record.topic], event.event_id), deque())
         found.append(record.offset)
     return states
+
+
+def name_every_topic(states: Iterable[PartitionState], history: History) -> None:
+    """Let `next_offsets` name the topics too of which no tick has spoken: what is sent there later is not of the history.
+
+    Each with the offset at which the replay of `history` begins there: of its first event that an earlier run has written,
+    or else the end.
+    """
+    vague = [state for state in states if state.ends.keys() - state.next_offsets.keys()]
+    ours = set(zip(history.rank.tolist(), history.event_id.tolist(), strict=True)) if any(s.written for s in vague) else set()
+    for state in vague:
+        begins = dict(state.ends)
+        for rank, event_id in state.written.keys() & ours:
+            name = TOPIC_NAMES[rank]
+            begins[name] = min(begins[name], state.written[rank, event_id][0])
+        state.next_offsets = begins | state.next_offsets
 
 
 def last_ticks(client: Any, ranges: Ranges) -> dict[int, ReplayTick]:

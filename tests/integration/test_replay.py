@@ -54,14 +54,17 @@ def environment(broker: RunningBroker, prefix: str) -> dict[str, str]:
     }
 
 
-def write_history(path: Path, *, days: int, first_day: int = 10_000, a_day: int = 20) -> History:
+PURCHASES = ("purchase,{c},{t},19.5,EUR,,", "refund,{c},{t},-3,EUR,,")
+ALL = (*PURCHASES, "login,{c},{t},,,,", "complaint,{c},{t},,,4,too late")
+
+
+def write_history(path: Path, *, days: int, first_day: int = 10_000, a_day: int = 20, kinds: tuple[str, ...] = ALL) -> History:
     """A file with every type of event, several at one instant; some days have none."""
     lines = ["type,customer_id,occurred_at,amount,currency,severity,text"]
-    kinds = ("purchase,{c},{t},19.5,EUR,,", "login,{c},{t},,,,", "complaint,{c},{t},,,4,too late", "refund,{c},{t},-3,EUR,,")
     for day in range(first_day, first_day + days):
         for number in range(a_day if day % 5 else 0):
             at_ms = day * DAY_MS + (number // 3) * 1_000_000
-            lines.append(kinds[number % 4].format(c=f"c{(day * 7 + number) % 50}", t=at_ms))
+            lines.append(kinds[number % len(kinds)].format(c=f"c{(day * 7 + number) % 50}", t=at_ms))
     path.write_text("\n".join(lines) + "\n")
     return read_history(path)
 
@@ -93,10 +96,11 @@ def assert_ticks_keep_their_promise(contents: dict[str, list[Any]], history: His
     for partition in range(PARTITIONS):
         ticks = [json.loads(r.value) for r in contents["churn.clock"] if r.partition == partition]
         assert [tick["at_ms"] // DAY_MS for tick in ticks] == list(range(first_day, last_day + 1))
+        assert {name for tick in ticks for name in set(TOPICS) - tick["offsets"].keys()} == set(), "every tick names all"
         for topic in TOPICS:
             events = [(r.offset, json.loads(r.value)["occurred_at"]) for r in contents[topic] if r.partition == partition]
             for tick in ticks:
-                below = tick["offsets"].get(topic, 0)
+                below = tick["offsets"][topic]
                 assert all((at_ms <= tick["at_ms"]) == (offset < below) for offset, at_ms in events)
 
 
@@ -216,6 +220,38 @@ def test_another_history_may_follow_but_not_go_back(settings: Settings, tmp_path
     replay_history(later, settings, FAST)
     found = Counter(json.loads(r.value)["event_id"] for topic in TOPICS for r in topic_contents(settings)[topic])
     assert found == Counter([*first.event_id, *later.event_id])
+
+
+def named(settings: Settings) -> list[set[tuple[int, int]]]:
+    """What each partition's ticks name of complaints and logins, each pair once."""
+    ticks = [(r.partition, json.loads(r.value)["offsets"]) for r in topic_contents(settings)["churn.clock"]]
+    return [{(found["complaints"], found["logins"]) for number, found in ticks if number == p} for p in range(PARTITIONS)]
+
+
+def test_topics_that_the_history_lacks_are_named_where_the_replay_began(
+    settings: Settings, broker: RunningBroker, tmp_path: Path
+) -> None:
+    """What is sent to them later comes after the history, however it is dated, whenever the replay goes on."""
+
+    def sent(topic: str, count: int) -> None:
+        for partition in range(PARTITIONS):
+            for _ in range(count):
+                producer.send(settings.kafka.topic_prefix + topic, b"{}", partition=partition)
+        producer.flush()
+
+    producer = KafkaProducer(bootstrap_servers=broker.bootstrap)
+    sent("logins", 2)
+    first = write_history(tmp_path / "first.csv", days=7, kinds=PURCHASES)
+    replay_history(first, settings, FAST)
+    assert named(settings) == [{(0, 2)}] * PARTITIONS
+    sent("logins", 1)
+    sent("complaints", 1)
+    replay_history(first, settings, ReplayOptions(run_on_days=2))
+    later = write_history(tmp_path / "later.csv", days=5, first_day=10_011, kinds=PURCHASES)
+    replay_history(later, settings, FAST)
+    assert named(settings) == [{(0, 2)}] * PARTITIONS, "as before, though more was sent there"
+    producer.close()
+    assert len(topic_contents(settings)["purchases"]) == len(first) + len(later)
 
 
 def test_speed_holds_event_time_to_the_wall_clock(settings: Settings, tmp_path: Path) -> None:

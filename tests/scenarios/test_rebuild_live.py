@@ -13,11 +13,11 @@ import pytest
 from alerts.alert import Alert, encode
 from streams.backtest.simulation import simulate_customers
 from streams.backtest.simulation_files import write_history
-from streams.columns import DAY_MS
+from streams.columns import DAY_MS, PURCHASE, REFUND
 from streams.customer import read_records
-from streams.runtime.commits import LiveState, PastAlerts
+from streams.runtime.commits import JournalEntry, LiveState, PastAlerts
 from streams.runtime.live_clock import ClockMemory
-from streams.runtime.topics import INPUTS
+from streams.runtime.topics import INPUTS, JOURNAL
 from streams.state import PartitionState
 from tests.oracle.recount import COUNTED, read_plain
 from tests.support.brokers import RunningBroker
@@ -37,12 +37,26 @@ LATE = "late"
 def history(tmp_path_factory: pytest.TempPathFactory) -> Replayed:
     path = tmp_path_factory.mktemp("history") / "history.csv"
     events, _ = simulate_customers(80, 150, 20_000 * DAY_MS, seed=2)
-    write_history(path, events, "USD", "e")
+    purchases = [event for event in events if event.kind in (PURCHASE, REFUND)]  # nothing for the other topics
+    write_history(path, purchases, "USD", "e")
     return Replayed(str(path), None, lambda: read_plain(path), AT_ONCE | {"CHURNWATCH_TIME__LATENESS_S": str(LATENESS_S)})
 
 
+def sources_awake(system: System) -> None:
+    """Before the switch a login that is dated within the history, on a topic of which the history says nothing."""
+    with system.live.producer() as producer:
+        value = {"event_id": "early", "customer_id": LATE, "occurred_at": 20_040 * DAY_MS}
+        producer.send(system.live.prefix + "logins", json.dumps(value).encode(), key=LATE.encode())
+
+
+def logins_of_history(system: System) -> list[int]:
+    """Last folded login of every commit that was made while history was being loaded, where there is one."""
+    entries = [msgspec.json.decode(record.value, type=JournalEntry) for record in system.live.records(JOURNAL)]
+    return [entry.offsets["logins"] for entry in entries if entry.live_after_ms is None and entry.offsets.get("logins", -1) >= 0]
+
+
 def live_events(system: System) -> None:
-    """New and old customers, every topic, a repeat, and one event that is dated within the history."""
+    """New and old customers, every topic, a repeat, and events that are dated within the history."""
     live, at_ms = system.live, now_ms()
     old = sorted(system.site.replayed.partition_of)[:8]
     with live.producer() as producer:
@@ -57,6 +71,7 @@ def live_events(system: System) -> None:
             send("complaints", customer, event_id=f"c{number}", severity=4)
             send("logins", customer, event_id=f"l{number}")
         send("purchases", LATE, event_id="late", amount=99.0, currency="USD", occurred_at=20_030 * DAY_MS)
+        send("logins", LATE, event_id="late-login", occurred_at=20_031 * DAY_MS)
 
 
 def sent(system: System) -> dict[tuple[str, int], int]:
@@ -100,6 +115,7 @@ def test_what_went_live_comes_back_to_the_same_state(
     system = System(real_kafka, own_redis, prefix, history)
     with Fleet(system.site.environment, tmp_path) as fleet:
         load(system, fleet)
+        sources_awake(system)
         assert system.go_live().returncode == 0
         live_events(system)
         ends, at_ms = sent(system), now_ms()
@@ -118,6 +134,7 @@ def test_what_went_live_comes_back_to_the_same_state(
         again_ms = now_ms()
         fleet.until(lambda: caught_up(system, ends, again_ms), "all is folded again, and the clock is here")
         assert worker.stop() == 0
+    assert logins_of_history(system) == [], "what was sent after the history is no part of it, then and now"
     after = contents(system.site)
     assert after.keys() == before.keys()
     late = [read_records([found[name]])[0] for found in (before, after) for name in found if name.endswith(f"c:{LATE}")]
