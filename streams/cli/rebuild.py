@@ -27,7 +27,7 @@ def rebuild(
     """Forget the state in Redis and the group's offsets: workers then read the topics from their beginning. Stop them first.
 
     Alerts of the past are sent again, with the same ids. A system that went live after a history does so again, at the same
-    place, and no second digest is sent.
+    place, and no second digest is sent. What was triggered for whom is kept.
     """
     with one_line_errors():
         settings = settings_from(config)

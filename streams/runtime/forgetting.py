@@ -1,4 +1,9 @@
-"""Taking a partition's state out of Redis, so that it is built anew from the topics."""
+"""Taking a partition's state out of Redis, so that it is built anew from the topics.
+
+What was triggered for whom stays. The topics cannot give it back: most of what set it off is the past the next time and sets
+off nothing, and so would leave no memory that keeps a play to its `every_days`. Left alone it does no harm, since it is of
+event time: what is older than the longest `every_days` is forgotten as ever.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +14,16 @@ SCAN_SLICE = 1_000
 
 
 async def forget_partition(settings: Settings, partition: int) -> int:
-    """Delete every key of the partition; returns how many. Nobody may own it meanwhile."""
+    """Delete the partition's keys but `triggered`; returns how many. Nobody may own it meanwhile."""
     redis = settings.redis
     link = RedisLink(redis.url.get_secret_value(), cluster=redis.cluster, timeout_s=redis.timeout_s)
     prefix = f"{redis.prefix}:{{{partition}}}:"
-    cursor, deleted = b"0", 0
+    kept, cursor, deleted = f"{prefix}triggered".encode(), b"0", 0
     try:
         while True:
             # the prefix holds no sign that a pattern would read otherwise (see redis.prefix in the settings)
             [[cursor, keys]] = await link.send_in_row(prefix, ("SCAN", cursor, "MATCH", prefix + "*", "COUNT", SCAN_SLICE))
-            if keys:
+            if keys := [key for key in keys if key != kept]:
                 [count] = await link.send_in_row(prefix, ("UNLINK", *keys))
                 deleted += int(count)
             if int(cursor) == 0:
