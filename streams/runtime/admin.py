@@ -11,7 +11,7 @@ from typing import Any
 from kafka.admin import ConfigResource, ConfigResourceType  # type: ignore[import-untyped]  # kafka-python ships no types
 
 from streams.runtime.dead_letter_reader import DeadLetterPage, find_dead_letter, read_dead_letters
-from streams.runtime.findings import Finding, Status
+from streams.runtime.findings import Finding
 from streams.runtime.kafka_client import AdminError, admin_client, kafka_client_options
 from streams.runtime.lag import PartitionLag, lag
 from streams.runtime.settings import Settings
@@ -97,8 +97,8 @@ def delete_group(settings: Settings) -> None:
 def check_topics(settings: Settings) -> list[Finding]:
     """What is not as correctness needs it; empty when all is well. Settings a broker does not report are "unknown".
 
-    Errors: a topic missing, another number of partitions, no leader, inputs compacted, models not compacted, retention
-    that deletes history while it is replayed. Warnings: retention on live inputs, records not stamped by the broker.
+    Errors: a topic missing, another number of partitions, no leader, inputs compacted, models not compacted. Warnings:
+    retention on inputs, records not stamped by the broker.
     """
     specs = wanted_topics(settings)
     with admin_client(settings) as admin:
@@ -159,8 +159,8 @@ def _history_kept(settings: Settings, spec: TopicSpec, config: dict[str, str]) -
         return  # how long outputs are kept is the operator's choice
     for key in ("retention.ms", "retention.bytes"):
         if config.get(key, "-1") != "-1":
-            status: Status = "error" if settings.time.clock == "history" else "warning"
-            yield Finding(spec.name, status, f"{key} is {config[key]}: history beyond that is deleted and cannot be rebuilt",
+            # a warning even with time.clock: history, which a system keeps once it is live; replayed records are young
+            yield Finding(spec.name, "warning", f"{key} is {config[key]}: history beyond that is deleted and cannot be rebuilt",
                           f"{alter} {key}=-1")  # fmt: skip
     stamp = config.get("message.timestamp.type")
     if "message.timestamp.type" in spec.config and stamp not in (None, "LogAppendTime"):

@@ -89,8 +89,8 @@ def test_topics_of_another_equal_partition_count_say_what_to_set(broker: Running
     ("topic", "config", "clock", "status", "words"),
     [
         ("purchases", {"retention.ms": "604800000"}, "wall", "warning", "retention.ms is 604800000"),
-        ("purchases", {"retention.ms": "604800000"}, "history", "error", "retention.ms is 604800000"),
-        ("churn.clock", {"retention.bytes": "1000000"}, "history", "error", "retention.bytes is 1000000"),
+        ("purchases", {"retention.ms": "604800000"}, "history", "warning", "retention.ms is 604800000"),
+        ("churn.clock", {"retention.bytes": "1000000"}, "history", "warning", "retention.bytes is 1000000"),
         ("logins", {"cleanup.policy": "compact"}, "wall", "error", "cleanup.policy is compact"),
         ("churn.journal", {"cleanup.policy": "compact"}, "wall", "error", "cleanup.policy is compact"),
         ("churn.models", {"cleanup.policy": "delete"}, "wall", "error", "cleanup.policy is delete"),
