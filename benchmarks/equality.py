@@ -92,7 +92,7 @@ def of_quix(parts: Parts, group: str, customers: Sequence[str]) -> dict[str, Kep
         ends = reader.end_offsets(tps)
         while any(reader.position(tp) < ends[tp] for tp in tps):
             for record in (record for records in reader.poll(timeout_ms=1_000).values() for record in records):
-                name = record.key.partition(b"|")[0].decode()
+                name = record.key.partition(b"|")[0].strip(b'"').decode()  # the key as JSON, then the state's name
                 if name in wanted:
                     states[name] = record.value
     finally:

@@ -27,7 +27,7 @@ from streams.runtime.redis_store import RedisPartitionStore
 from streams.runtime.rules import engine_rules, event_rules
 from streams.runtime.settings import Settings
 from streams.runtime.shop import Shop
-from streams.runtime.store import CommitRequest
+from streams.runtime.store import CommitRequest, System
 from tests.support.owners import Arrives
 
 GENERATION = 1_000_000
@@ -98,5 +98,7 @@ def _shop(settings: Settings, store: TimedStore, registry: CollectorRegistry, ba
 
 
 async def _take(partition: int, shop: Shop) -> Committer:
-    meta = await shop.store.take_epoch(partition, GENERATION, PARTITIONS, secrets.token_hex(8))
+    kafka = shop.settings.kafka
+    system = System(kafka.group, kafka.topic_prefix)
+    meta = await shop.store.take_epoch(partition, GENERATION, PARTITIONS, secrets.token_hex(8), system)
     return Committer(partition, meta, shop, Graveyard(shop.sender, "dead-letters"), None, None)

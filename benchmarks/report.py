@@ -14,9 +14,9 @@ from benchmarks.summary import JOBS, summary
 from benchmarks.targets import TARGETS
 
 NAMES = {
-    "worker": "churnwatch worker, state in Redis",
-    "conventional": "Faust agent per event, hashes in Redis",
-    "quix": "Quix Streams, state in RocksDB",
+    "worker": "churnwatch, Redis",
+    "conventional": "Faust per event, Redis",
+    "quix": "Quix Streams, RocksDB",
     "ceiling": "decode only",
 }
 
@@ -66,7 +66,7 @@ def _engine(report: Report) -> Table:
 
 def _stream(one: StreamResult) -> Table:
     title = f"{one.stream} stream: {one.events:,} events of {one.customers:,} customers in {one.span_days} days"
-    table = _table(title, "job", "events/s", "least to most", "CPU µs/event", "of its store", "worker is", "events")
+    table = _table(title, "job", "events/s", "turns", "CPU µs", "store µs", "worker is", "events")
     for job in JOBS:
         found = getattr(one, job)
         if found is not None:
@@ -74,7 +74,7 @@ def _stream(one: StreamResult) -> Table:
             table.add_row(
                 NAMES[job],
                 f"{found.events_per_s:,.0f}",
-                f"{least:,.0f} to {most:,.0f}",
+                f"{least / 1000:,.1f}k–{most / 1000:,.1f}k",
                 f"{found.cpu_us_per_event:.1f}",
                 "within" if job == "quix" else f"{found.store_cpu_us_per_event:.1f}",
                 f"{one.worker.events_per_s / found.events_per_s:.2f} ×",
