@@ -18,7 +18,7 @@ from benchmarks.parts import Parts
 from benchmarks.stream import PARTITIONS, partition_of
 from detectors.btyd import p_no_purchase
 from detectors.parameters import SHIPPED
-from streams.customer import last_purchase_day, read_records
+from streams.customer import Records, last_purchase_day, read_records
 from streams.features import closed_form_inputs
 from streams.windows import window_sum
 
@@ -60,9 +60,13 @@ def of_worker(parts: Parts, customers: Sequence[str]) -> dict[str, Kept]:
     """What our worker has left in Redis, the risk computed again as at each one's newest event."""
     keys = [f"{parts.settings.redis.prefix}:{{{partition_of(name.encode())}}}:c:{name}" for name in customers]
     with parts.server.client() as client:
-        rows = read_records(client.mget(keys))
+        return of_rows(customers, read_records(client.mget(keys)), parts.settings.risk.horizon_days)
+
+
+def of_rows(customers: Sequence[str], rows: Records, horizon_days: float) -> dict[str, Kept]:
+    """What these customers' records say, one a customer."""
     newest_s = rows["ring_s"].astype(np.int64)
-    risk = p_no_purchase(SHIPPED, *closed_form_inputs(rows, newest_s * 1000), parts.settings.risk.horizon_days)
+    risk = p_no_purchase(SHIPPED, *closed_form_inputs(rows, newest_s * 1000), horizon_days)
     columns: list[Any] = [rows[name] for name in ("purchases", "spent_minor", "purchase_days", "first_day")]
     columns += [last_purchase_day(rows), rows["complaints"], rows["logins"]]
     columns += [window_sum(rows, name, 365, newest_s) for name in ("purchases_365d", "spent_365d")]
@@ -78,7 +82,7 @@ def of_conventional(parts: Parts, group: str, customers: Sequence[str]) -> dict[
             pipe.hgetall(f"{group}:{name}")
         found = pipe.execute()
     states = [{field.decode(): json.loads(value) for field, value in hash_.items()} for hash_ in found]
-    return {name: _kept(state) for name, state in zip(customers, states, strict=True) if state}
+    return {name: of_state(state) for name, state in zip(customers, states, strict=True) if state}
 
 
 def of_quix(parts: Parts, group: str, customers: Sequence[str]) -> dict[str, Kept]:
@@ -97,10 +101,11 @@ def of_quix(parts: Parts, group: str, customers: Sequence[str]) -> dict[str, Kep
                     states[name] = record.value
     finally:
         reader.close(autocommit=False)
-    return {name: _kept(json.loads(state)) for name, state in states.items()}
+    return {name: of_state(json.loads(state)) for name, state in states.items()}
 
 
-def _kept(state: Mapping[str, Any]) -> Kept:
+def of_state(state: Mapping[str, Any]) -> Kept:
+    """What a state of `peers.job` says; buckets are summed."""
     names = (field.name for field in fields(Kept))
     return Kept(**{name: sum(state[name]) if isinstance(state[name], list) else state[name] for name in names})
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import matplotlib  # type: ignore[import-not-found]  # it lives in .venv-peers, as what follows
+import matplotlib
 
 matplotlib.use("Agg")
 from matplotlib import pyplot  # type: ignore[import-not-found]  # after the choice of what draws
