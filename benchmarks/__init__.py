@@ -1,4 +1,4 @@
-"""What the system costs, measured on real parts, beside what others would have used: `make bench`, or `python -m benchmarks --help`.
+"""What the system costs on real parts, beside what others would have used: `make bench`, or `python -m benchmarks --help`.
 
 Read in this order:
 

@@ -87,8 +87,8 @@ def _rest(report: Report) -> Iterator[tuple[str, str]]:
     if (base := report.base) is not None:
         told = "µs/due: {0.wall_us_per_due:.1f} ({0.cpu_us_per_due:.1f} CPU, {0.store_cpu_us_per_due:.1f} in Redis)"
         yield f"Redis, {base.footprint.customers:,} customers", f"{base.footprint.bytes_per_customer:.0f} bytes each"
-        yield f"sweep of {base.engine.due:,} due, engine alone", told.format(base.engine)
-        yield f"sweep of {base.cold.due:,} due, cold rows and commit", told.format(base.cold)
+        yield f"sweeps, {base.engine.due:,} due in {base.engine.days} days, engine alone", told.format(base.engine)
+        yield f"sweeps, {base.cold.due:,} due in {base.cold.days} days, cold rows and commit", told.format(base.cold)
         for customers, us in base.none_due_us.items():
             yield f"sweep, none of {customers:,} due", f"{us:.0f} µs"
     for commit in report.commits:

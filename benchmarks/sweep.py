@@ -1,7 +1,8 @@
 """Looks at the silent: what one costs in the engine alone, and with its cold row read from Redis and committed.
 
-Every customer of the base is looked at once in ten days (`LOOKS`), and a sweep over the ten days after the last event
-meets each of them once, as after a weekend's outage. A sweep that meets nobody must cost the same whatever the base.
+After the base's last event time goes on a day at a time, as when a stream is idle, by the default settings; each day is one
+sweep of each partition. It is measured until as many customers were due as the base has, with the alerts that their
+looks send: they are the greater part of the cost. A sweep that meets nobody must cost the same whatever the base.
 """
 
 from __future__ import annotations
@@ -13,23 +14,17 @@ from copy import deepcopy
 from dataclasses import dataclass
 from statistics import median
 
-import numpy as np
-
-from benchmarks.owners import TimedStore, owning
+from benchmarks.owners import owning
 from benchmarks.parts import redis_cpu_s
 from benchmarks.stream import columns, make_base
 from detectors.parameters import SHIPPED
 from streams.columns import DAY_MS, empty_columns
-from streams.customer import NEVER_S, new_records
-from streams.engine import EngineRules, Step, advance
+from streams.customer import new_records
+from streams.engine import EngineRules, advance
 from streams.runtime.committer import Work
 from streams.runtime.rules import engine_rules, event_rules
 from streams.runtime.settings import Settings, load_settings
 from streams.table import CustomerTable
-
-LOOK_DAYS = 10
-LOOKS = {"CHURNWATCH_LOOKS__MIN_S": str(LOOK_DAYS * 86_400), "CHURNWATCH_LOOKS__MAX_S": str(LOOK_DAYS * 86_400)}
-"""Settings under which everyone who has bought is looked at ten days after the last event or look."""
 
 NONE_DUE_BASES = (10_000, 1_000_000)
 _NONE_DUE_CALLS = 200
@@ -38,10 +33,11 @@ _PUT_ROWS = 50_000
 
 @dataclass(frozen=True, slots=True)
 class SweepResult:
-    """A sweep over a whole base; medians of the repetitions.
+    """Daily sweeps until a base's number of customers were due; medians of the repetitions.
 
-    due                    customers who were due, each once
-    looks_per_due          1, and a little more where the policy asked for another look
+    due                    customers who were due, counted again each day
+    days                   sweeps of each partition
+    looks_per_due          1, and a little more where the policy asked for another look that day
     alerts_per_due         messages that the looks sent
     wall_us_per_due        from the call to its end; with the store until all is committed and acknowledged
     cpu_us_per_due         of the process
@@ -49,6 +45,7 @@ class SweepResult:
     """
 
     due: int
+    days: int
     looks_per_due: float
     alerts_per_due: float
     wall_us_per_due: float
@@ -56,23 +53,26 @@ class SweepResult:
     store_cpu_us_per_due: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Turn:
-    due: int
-    looks: int
-    alerts: int
-    wall_s: float
-    cpu_s: float
+    """Sums over the days of one repetition."""
+
+    due: int = 0
+    days: int = 0
+    looks: int = 0
+    alerts: int = 0
+    wall_s: float = 0.0
+    cpu_s: float = 0.0
     store_cpu_s: float = 0.0
 
 
 def measure_sweep(customers: int, repeats: int) -> SweepResult:
     """The engine alone, all partitions' tables in memory. Run it in a process of its own."""
-    settings = load_settings(None, {"CHURNWATCH_TIME__CLOCK": "history", **LOOKS})
+    settings = load_settings(None, {"CHURNWATCH_TIME__CLOCK": "history"})
     rules = engine_rules(settings)
     tables = _folded(customers, settings, rules)
     gc.freeze()
-    return _result([_sweep_tables([deepcopy(table) for table in tables], rules) for _ in range(repeats)])
+    return _result([_sweep_tables(deepcopy(tables), rules, customers) for _ in range(repeats)])
 
 
 def _folded(customers: int, settings: Settings, rules: EngineRules) -> list[CustomerTable]:
@@ -84,70 +84,68 @@ def _folded(customers: int, settings: Settings, rules: EngineRules) -> list[Cust
     return tables
 
 
-def _sweep_tables(tables: list[CustomerTable], rules: EngineRules) -> _Turn:
-    dues = [_due_s(table) for table in tables]
-    steps: list[Step] = []
-    began_s, began_cpu_s = time.perf_counter(), time.process_time()
-    for table, due_s in zip(tables, dues, strict=True):
-        step = advance(table, empty_columns(0), int(due_s.max(initial=0)) * 1000, rules, SHIPPED)
-        table.apply(step)
-        steps.append(step)
-    wall_s, cpu_s = time.perf_counter() - began_s, time.process_time() - began_cpu_s
-    due = sum(map(len, dues))
-    _must_be_swept(due, sum(len(step.ids) for step in steps))
-    return _Turn(due, sum(step.stats.looks for step in steps), sum(len(step.alerts) for step in steps), wall_s, cpu_s)
+def _sweep_tables(tables: list[CustomerTable], rules: EngineRules, customers: int) -> _Turn:
+    turn, now_ms = _Turn(), max(table.state.watermark_ms for table in tables)
+    while turn.due < customers:
+        turn.days, now_ms = turn.days + 1, now_ms + DAY_MS
+        due = sum(int((table.records["due_s"] <= now_ms // 1000).sum()) for table in tables)
+        began_s, began_cpu_s, steps = time.perf_counter(), time.process_time(), []
+        for table in tables:
+            step = advance(table, empty_columns(0), now_ms, rules, SHIPPED)
+            table.apply(step)
+            steps.append(step)
+        turn.wall_s += time.perf_counter() - began_s
+        turn.cpu_s += time.process_time() - began_cpu_s
+        turn.due += _swept(due, sum(len(step.ids) for step in steps))
+        turn.looks += sum(step.stats.looks for step in steps)
+        turn.alerts += sum(len(step.alerts) for step in steps)
+    return turn
 
 
-def _due_s(table: CustomerTable) -> np.ndarray[tuple[int], np.dtype[np.uint32]]:
-    due_s = table.records["due_s"][: len(table.ids)]
-    found: np.ndarray[tuple[int], np.dtype[np.uint32]] = due_s[due_s != NEVER_S]
-    return found
+def measure_cold_sweep(settings: Settings, customers: int, repeats: int) -> SweepResult:
+    """Sweeps of a base of `customers` that a worker has left in Redis, each day by owners who hold no row yet.
 
-
-def measure_cold_sweep(settings: Settings, repeats: int) -> SweepResult:
-    """Sweeps of a base that a worker has left in Redis, one after another, each by an owner who holds no row yet.
-
-    settings   of that worker, with `LOOKS` among them
+    settings   of that worker; a repetition goes on where the one before has ended
     Run it in a process of its own.
     """
     gc.freeze()
-    return _result([asyncio.run(_sweep_redis(settings)) for _ in range(repeats)])
+    return _result([asyncio.run(_sweep_redis(settings, customers)) for _ in range(repeats)])
 
 
-async def _sweep_redis(settings: Settings) -> _Turn:
-    async with owning(settings) as owned:
-        dues = [await _due(owned.store, partition) for partition in range(len(owned.committers))]
-        sent = owned.sent()
-        began_s, began_cpu_s, began_store_s = time.perf_counter(), time.process_time(), redis_cpu_s(settings)
-        for committer, (_, until_ms) in zip(owned.committers, dues, strict=True):
-            await committer.advance(Work(empty_columns(0), until_ms, committer.done, True))
-        for committer in owned.committers:
-            await committer.publisher.drained()
-        wall_s, cpu_s = time.perf_counter() - began_s, time.process_time() - began_cpu_s
-        store_cpu_s = redis_cpu_s(settings) - began_store_s
-        due = sum(customers for customers, _ in dues)
-        _must_be_swept(due, sum(len(committer.table) for committer in owned.committers))
-        alerts = owned.sent() - sent - len(owned.store.commits_ms)  # a journal entry each
-        return _Turn(due, owned.evaluations(), alerts, wall_s, cpu_s, store_cpu_s)
+async def _sweep_redis(settings: Settings, customers: int) -> _Turn:
+    turn = _Turn()
+    while turn.due < customers:
+        async with owning(settings) as owned:
+            now_ms = max(committer.table.state.watermark_ms for committer in owned.committers) + DAY_MS
+            due = sum([len(await owned.store.due(p, now_ms // 1000, -1)) for p in range(len(owned.committers))])
+            sent = owned.sent()
+            began_store_s = redis_cpu_s(settings)
+            began_s, began_cpu_s = time.perf_counter(), time.process_time()
+            for committer in owned.committers:
+                await committer.advance(Work(empty_columns(0), now_ms, committer.done, True))
+            for committer in owned.committers:
+                await committer.publisher.drained()
+            turn.wall_s += time.perf_counter() - began_s
+            turn.cpu_s += time.process_time() - began_cpu_s
+            turn.store_cpu_s += redis_cpu_s(settings) - began_store_s
+            turn.days += 1
+            turn.due += _swept(due, sum(len(committer.table) for committer in owned.committers))
+            turn.looks += owned.evaluations()
+            turn.alerts += owned.sent() - sent - len(owned.store.commits_ms)  # a journal entry each
+    return turn
 
 
-async def _due(store: TimedStore, partition: int) -> tuple[int, int]:
-    """How many are due at any time, and when the last of them is, ms."""
-    everyone = await store.due(partition, NEVER_S, -1)
-    last = await store.read_customer(partition, everyone[-1])
-    if last is None or last.due_s is None:
-        raise RuntimeError(f"partition {partition}: nobody is due")
-    return len(everyone), last.due_s * 1000
-
-
-def _must_be_swept(due: int, touched: int) -> None:
+def _swept(due: int, touched: int) -> int:
+    """How many; RuntimeError unless those who were looked at are those who were due."""
     if due != touched or not due:
         raise RuntimeError(f"{due} customers were due and {touched} were looked at")
+    return due
 
 
 def _result(turns: list[_Turn]) -> SweepResult:
     return SweepResult(
         due=turns[0].due,
+        days=turns[0].days,
         looks_per_due=median(turn.looks / turn.due for turn in turns),
         alerts_per_due=median(turn.alerts / turn.due for turn in turns),
         wall_us_per_due=median(turn.wall_s / turn.due for turn in turns) * 1e6,

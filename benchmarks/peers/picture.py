@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import matplotlib
+import matplotlib  # type: ignore[import-not-found]  # it lives in .venv-peers
 
 matplotlib.use("Agg")
-from matplotlib import pyplot  # type: ignore[import-not-found]  # after the choice of what draws
+from matplotlib import pyplot  # noqa: E402 # after the choice of what draws
 
 JOBS = {
     "conventional": "Faust per event\n+ Redis hashes",

@@ -118,7 +118,8 @@ def test_looks_of_silent_customers_are_part_of_it(report: dict[str, Any]) -> Non
 
 def test_every_customer_of_the_base_is_in_redis_and_swept(report: dict[str, Any]) -> None:
     base = report["base"]
-    assert base["footprint"]["customers"] == base["engine"]["due"] == base["cold"]["due"] == BASE
+    assert base["footprint"]["customers"] == BASE
+    assert base["engine"]["due"] == base["cold"]["due"] >= BASE
     assert base["engine"]["looks_per_due"] == base["cold"]["looks_per_due"] >= 1
     assert base["engine"]["alerts_per_due"] == base["cold"]["alerts_per_due"]
     assert base["footprint"]["bytes_per_customer"] > 512, "the record alone"
