@@ -10,7 +10,7 @@ from typing import Any
 import matplotlib  # type: ignore[import-not-found]  # it lives in .venv-peers
 
 matplotlib.use("Agg")
-from matplotlib import pyplot  # noqa: E402 # after the choice of what draws
+from matplotlib import pyplot  # after the choice of what draws
 
 JOBS = {
     "conventional": "Faust per event\n+ Redis hashes",
