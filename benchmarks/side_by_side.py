@@ -89,6 +89,7 @@ class _Bench:
             found = apart(measure_decode, self._all().settings, self.stream.events)
             done = Turn(found.events, found.events_per_s, found.cpu_us_per_event, 0.0)
         elif job == "worker":
+            self._empty_redis()
             work = measure_worker(self.stream, self._all(group), self.folder)
             self.workers.append(work)
             done = Turn(work.events, work.events_per_s, work.cpu_us_per_event, work.store_cpu_us_per_event)
@@ -98,6 +99,11 @@ class _Bench:
             assert self.few is not None
             done = run_conventional(self._few(), group, self.few.events, self.folder)
         self.turns[job].append(done)
+
+    def _empty_redis(self) -> None:
+        """Drop what earlier turns have left: a server that rewrites its file would rewrite that too, at this one's cost."""
+        with self.parts.server.client() as client:
+            client.flushall()
 
     def result(self, turn: int) -> StreamResult:
         """Everything, with what the jobs have left after this turn compared."""
