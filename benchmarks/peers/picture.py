@@ -63,9 +63,8 @@ def _costs(axes: Any, jobs: list[str], figures: dict[str, Any]) -> None:
     bars = axes.bar([JOBS[job] for job in jobs], [a + b for a, b in zip(own, store, strict=True)], color=colours)
     axes.bar_label(bars, labels, padding=3, fontsize=9)
     axes.set_yscale("log")
-    axes.set_ylim(bottom=1)
+    axes.set_ylim(1, 3 * max(a + b for a, b in zip(own, store, strict=True)))
     axes.set_title("CPU µs/event (logarithmic; RocksDB works within its process)", fontsize=10)
-    axes.margins(y=0.15)
 
 
 def _colour(job: str) -> str:
