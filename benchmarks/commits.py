@@ -38,7 +38,7 @@ class CommitResult:
 
 def measure_commits(settings: Settings, events: int, rows: int) -> CommitResult:
     """Fold the lively stream into commits of `rows` rows. Keys must be new. Run it in a process of its own."""
-    merged = columns(make_stream(events, SPAN_DAYS["lively"]), event_rules(settings))
+    merged = columns(make_stream(events, SPAN_DAYS["lively"]), event_rules(settings).of_history())
     gc.freeze()
     took_ms = asyncio.run(_commit_all(settings, merged, rows, events))
     return CommitResult(rows, len(took_ms), *np.percentile(took_ms, [50, 99]).tolist())

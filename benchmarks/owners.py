@@ -22,6 +22,7 @@ from streams.runtime.backoff import Backoff
 from streams.runtime.committer import Committer
 from streams.runtime.graveyard import Graveyard
 from streams.runtime.metrics import Metrics
+from streams.runtime.mode import Mode
 from streams.runtime.redis_link import RedisLink
 from streams.runtime.redis_store import RedisPartitionStore
 from streams.runtime.rules import engine_rules, event_rules
@@ -101,4 +102,4 @@ async def _take(partition: int, shop: Shop) -> Committer:
     kafka = shop.settings.kafka
     system = System(kafka.group, kafka.topic_prefix)
     meta = await shop.store.take_epoch(partition, GENERATION, PARTITIONS, secrets.token_hex(8), system)
-    return Committer(partition, meta, shop, Graveyard(shop.sender, "dead-letters"), None, None)
+    return Committer(partition, meta, shop, Graveyard(shop.sender, "dead-letters"), None, Mode())

@@ -77,7 +77,7 @@ def measure_sweep(customers: int, repeats: int) -> SweepResult:
 
 def _folded(customers: int, settings: Settings, rules: EngineRules) -> list[CustomerTable]:
     tables = []
-    for whole in columns(make_base(customers), event_rules(settings)).values():
+    for whole in columns(make_base(customers), event_rules(settings).of_history()).values():
         table = CustomerTable()
         table.apply(advance(table, whole, 0, rules, SHIPPED))
         tables.append(table)

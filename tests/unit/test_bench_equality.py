@@ -26,7 +26,7 @@ SETTINGS = load_settings(None, {"CHURNWATCH_TIME__CLOCK": "history"})
 def by_engine(stream: Stream) -> dict[str, Kept]:
     """Every customer as the engine has them after the stream, the ticks of silence left out."""
     found: dict[str, Kept] = {}
-    for whole in columns(stream, event_rules(SETTINGS)).values():
+    for whole in columns(stream, event_rules(SETTINGS).of_history()).values():
         table = CustomerTable()
         table.apply(advance(table, whole, 0, engine_rules(SETTINGS), SHIPPED))
         rows = gather(table.records, np.arange(len(table.ids)))
