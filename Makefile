@@ -1,5 +1,5 @@
 # `make` or `make help` says what there is. Needs make, Python 3.11+ with venv and pip; everything else is installed by hash
-# from the locks into two environments of its own: .venv to run, .venv-dev to develop.
+# from the locks into environments of its own: .venv to run, .venv-dev to develop, .venv-peers for what is benchmarked beside us.
 
 PYTHON ?= python3
 DEMO_ARGS ?=
@@ -8,6 +8,7 @@ BENCH_ARGS ?=
 
 RUN := .venv
 DEV := .venv-dev
+PEERS := .venv-peers
 
 # numpy's BLAS would start a thread a core; workers are one thread each, and sums that decide use no BLAS.
 export OMP_NUM_THREADS := 1
@@ -36,15 +37,17 @@ format: $(DEV)/installed ## Put the code in ruff's format
 	@$(DEV)/bin/ruff check --select I --fix .
 	@$(DEV)/bin/ruff format .
 
-bench: $(DEV)/installed ## Measure events/s and CPU per event (BENCH_ARGS)
-	@$(DEV)/bin/python -m benchmarks $(BENCH_ARGS)
+bench: $(DEV)/installed $(PEERS)/locked ## Measure beside Quix Streams and plain Faust, into benchmarks/out (BENCH_ARGS)
+	@$(DEV)/bin/python -m benchmarks --out benchmarks/out $(BENCH_ARGS)
 
-COMPILE = $(DEV)/bin/uv pip compile pyproject.toml --extra demo --group build --universal --python-version 3.11 \
+RESOLVE = $(DEV)/bin/uv pip compile --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --quiet
+COMPILE = $(RESOLVE) pyproject.toml --extra demo --group build
 
 lock: $(DEV)/installed ## Resolve the requirements anew (LOCK_ARGS=--upgrade for newer versions)
 	@$(COMPILE) $(LOCK_ARGS) -o requirements.lock
 	@$(COMPILE) $(LOCK_ARGS) --group dev --constraint requirements.lock -o requirements-dev.lock
+	@$(RESOLVE) benchmarks/peers/requirements.in $(LOCK_ARGS) -o requirements-peers.lock
 
 docs: $(DEV)/installed ## Write the pages that are made from the code
 	@$(DEV)/bin/python -m streams.runtime.settings_docs > docs/settings.md
@@ -54,7 +57,7 @@ ci: ## What CI does: system packages, Kafka's jars, lint, tests with the real pa
 	@CI=true bash .ci/run
 
 clean: ## Remove environments, builds and caches (Kafka's jars in .cache stay)
-	rm -rf $(RUN) $(DEV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(RUN) $(DEV) $(PEERS) benchmarks/out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 # An environment is made anew when its lock changes, and the package is installed again when its metadata does.
 define environment
@@ -76,6 +79,9 @@ $(RUN)/locked: requirements.lock
 	$(environment)
 
 $(DEV)/locked: requirements-dev.lock
+	$(environment)
+
+$(PEERS)/locked: requirements-peers.lock
 	$(environment)
 
 $(RUN)/installed: $(RUN)/locked pyproject.toml

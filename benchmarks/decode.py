@@ -37,7 +37,7 @@ def measure_decode(settings: Settings, events: int) -> DecodeResult:
 
 async def _measure(settings: Settings, events: int) -> DecodeResult:
     topics = {settings.kafka.topic_prefix + topic: topic for topic in TOPICS}
-    rules = event_rules(settings)
+    rules = event_rules(settings).of_history()
     consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka.bootstrap, auto_offset_reset="earliest", group_id=None)
     await consumer.start()
     try:

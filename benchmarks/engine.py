@@ -41,7 +41,7 @@ class EngineResult:
 def measure_engine(events: int, span_days: int, batches: tuple[int, ...], repeats: int) -> list[EngineResult]:
     """Fold a whole stream for each batch size, `repeats` times each from empty tables. Run it in a process of its own."""
     settings = load_settings(None, {"CHURNWATCH_TIME__CLOCK": "history"})
-    merged = columns(make_stream(events, span_days), event_rules(settings))  # the messages themselves are gone then
+    merged = columns(make_stream(events, span_days), event_rules(settings).of_history())  # the messages themselves are gone then
     gc.freeze()  # as the worker does
     return [_measure(events, span_days, merged, settings, rows, repeats) for rows in batches]
 

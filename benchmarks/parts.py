@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped]  # aiokafka ships no types
+from redis import Redis
 
 from benchmarks.stream import Stream, ticks
 from streams.runtime.admin import create_topics
@@ -41,24 +42,26 @@ class Parts:
         """The environment, read."""
         return load_settings(None, self.environment)
 
-    def reading(self, prefix: str, run: str = "run") -> Parts:
+    def reading(self, prefix: str, run: str = "run", **more: str) -> Parts:
         """The same parts for another worker.
 
         prefix   of its topics
         run      name of its consumer group and of its keys in Redis: a new one starts from nothing
+        more     settings of its own, as environment variables
         """
         own = {
             "CHURNWATCH_KAFKA__TOPIC_PREFIX": prefix,
             "CHURNWATCH_KAFKA__GROUP": prefix + run,
             "CHURNWATCH_REDIS__PREFIX": prefix + run,
         }
-        return replace(self, environment=self.environment | own)
+        return replace(self, environment=self.environment | own | more)
 
-    def redis_cpu_s(self) -> float:
-        """CPU that Redis has used so far, children that rewrite its file included, seconds."""
-        with self.server.client() as client:
-            info: dict[str, Any] = client.info("cpu")
-        return float(sum(info[f"used_cpu_{what}{whose}"] for what in ("user", "sys") for whose in ("", "_children")))
+
+def redis_cpu_s(settings: Settings) -> float:
+    """CPU that the settings' Redis has used so far, children that rewrite its file included, seconds."""
+    with Redis.from_url(settings.redis.url.get_secret_value()) as client:
+        info: dict[str, Any] = client.info("cpu")
+    return float(sum(info[f"used_cpu_{what}{whose}"] for what in ("user", "sys") for whose in ("", "_children")))
 
 
 @contextmanager
@@ -76,6 +79,13 @@ def running(folder: Path, kind: Kind) -> Iterator[Parts]:
             "CHURNWATCH_HTTP__PORT": "0",
         }
         yield Parts("Apache Kafka" if broker.kind == "kafka" else "embedded Tansu", name, environment, redis)
+
+
+@contextmanager
+def with_own_redis(parts: Parts, folder: Path, kind: Kind) -> Iterator[Parts]:
+    """The same broker, and a Redis in which there is nothing, for the length of the block."""
+    with _redis(folder, kind) as (redis, name):
+        yield replace(parts, environment=parts.environment | {"CHURNWATCH_REDIS__URL": redis.url}, redis=name, server=redis)
 
 
 @contextmanager
@@ -121,15 +131,15 @@ async def _produce(stream: Stream, settings: Settings) -> None:
     try:
         for (topic, partition), records in stream.records.items():
             messages = [(record.timestamp, record.key, record.value) for record in records]
-            await _send(producer, prefix + topic, partition, messages)
+            await send_all(producer, prefix + topic, partition, messages)
         for partition in stream.partitions():
             clock = [(at_ms, b"%d" % partition, value) for at_ms, value in ticks(stream, partition)]
-            await _send(producer, prefix + CLOCK, partition, clock)
+            await send_all(producer, prefix + CLOCK, partition, clock)
     finally:
         await producer.stop()
 
 
-async def _send(producer: Any, topic: str, partition: int, messages: Sequence[tuple[int, bytes, bytes]]) -> None:
+async def send_all(producer: Any, topic: str, partition: int, messages: Sequence[tuple[int, bytes, bytes]]) -> None:
     """All messages, in order, in batches as large as they may be; returns when the broker has them."""
     batch, sent = producer.create_batch(), []
     for time_ms, key, value in messages:

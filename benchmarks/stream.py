@@ -4,6 +4,8 @@ Customers are drawn uniformly, kinds 30 % purchases, 5 % complaints, 65 % logins
 which our targets come. What `span_days` decides is how often customers come: in 30 days, 600,000 events of 50,000
 customers are 12 events each, a lively base with few alerts; in 365 days the same events are a base that is always about
 to leave, where a quarter of the events send an alert. Looks of silent customers are work too, so both are counted.
+
+Beside it a base (`make_base`): customers all of whom have bought, for what depends on how many there are.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 from kafka.partitioner import murmur2  # type: ignore[import-untyped]  # kafka-python ships no types
+from numpy.typing import NDArray
 
 from streams.backtest.payloads import tick_times
 from streams.columns import Columns
@@ -27,10 +30,13 @@ START_MS = 1_700_006_400_000
 """Midnight of 15 November 2023, UTC."""
 SPAN_DAYS = {"lively": 30, "sparse": 365}
 EVENTS_PER_CUSTOMER = 12
+BASE_EVENTS_PER_CUSTOMER = 6
 PARTITIONS = 4
 TOPICS: tuple[InputTopic, ...] = ("purchases", "complaints", "logins")
 _SHARES = (0.30, 0.05, 0.65)
 _SEED = 20240229
+
+Ints = NDArray[np.int64]
 
 _encode = msgspec.json.Encoder().encode
 
@@ -73,21 +79,50 @@ def make_stream(events: int, span_days: int) -> Stream:
     """`events` (>= 1) messages over `span_days` days (>= 1), for one customer per twelve of them."""
     customers = max(1, events // EVENTS_PER_CUSTOMER)
     chance = np.random.default_rng(_SEED)
-    who = chance.integers(0, customers, events).tolist()
-    ranks = chance.choice(len(TOPICS), events, p=_SHARES).tolist()
+    who = chance.integers(0, customers, events)
+    return _messages(who, chance.choice(len(TOPICS), events, p=_SHARES), customers, span_days, chance)
+
+
+def make_base(customers: int) -> Stream:
+    """Six messages of each of `customers` (>= 1) in 30 days, their first one a purchase: every one of them comes due."""
+    chance = np.random.default_rng(_SEED)
+    who = np.concatenate([chance.permutation(customers) for _ in range(BASE_EVENTS_PER_CUSTOMER)])
+    ranks = chance.choice(len(TOPICS), len(who), p=_SHARES)
+    ranks[:customers] = 0
+    return _messages(who, ranks, customers, SPAN_DAYS["lively"], chance)
+
+
+def _messages(who: Ints, ranks: Ints, customers: int, span_days: int, chance: np.random.Generator) -> Stream:
+    """Event i is of customer `who[i]` and of the topic with rank `ranks[i]`."""
+    events = len(who)
     amounts = np.round(chance.gamma(2.0, 30.0, events), 2).tolist()
     severities = chance.integers(1, 6, events).tolist()
     times_ms = (START_MS + np.arange(events) * span_days * 86_400_000 // events).tolist()
     keys = [b"c%07d" % number for number in range(customers)]
-    places = [(murmur2(key) & 0x7FFFFFFF) % PARTITIONS for key in keys]
+    places = [partition_of(key) for key in keys]
     records: dict[tuple[InputTopic, int], list[Record]] = {(topic, p): [] for topic in TOPICS for p in range(PARTITIONS)}
-    for i, (customer, rank, time_ms) in enumerate(zip(who, ranks, times_ms, strict=True)):
+    for i, (customer, rank, time_ms) in enumerate(zip(who.tolist(), ranks.tolist(), times_ms, strict=True)):
         topic, partition = TOPICS[rank], places[customer]
         value = _encode(_event(i, keys[customer].decode(), topic, time_ms, amounts[i], severities[i]))
         there = records[topic, partition]
         there.append(Record(topic, partition, len(there), time_ms, 0, keys[customer], value))
     ticks_ms = tick_times(times_ms[0], times_ms[-1]).tolist()
     return Stream(events, customers, span_days, records, ticks_ms)
+
+
+def every(nth: int, stream: Stream) -> Stream:
+    """The whole lives of every nth customer (>= 1) of a stream, with its ticks."""
+    records = {}
+    for place, there in stream.records.items():
+        theirs = [record for record in there if int(record.key[1:]) % nth == 0]
+        records[place] = [record._replace(offset=offset) for offset, record in enumerate(theirs)]
+    events = sum(map(len, records.values()))
+    return Stream(events, -(-stream.customers // nth), stream.span_days, records, stream.ticks_ms)
+
+
+def partition_of(key: bytes) -> int:
+    """Where Kafka's own producers put this key."""
+    return int((murmur2(key) & 0x7FFFFFFF) % PARTITIONS)
 
 
 def _event(i: int, customer: str, topic: InputTopic, time_ms: int, amount: float, severity: int) -> dict[str, Any]:

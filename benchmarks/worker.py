@@ -17,7 +17,7 @@ from pathlib import Path
 from subprocess import Popen
 from typing import Any
 
-from benchmarks.parts import Parts
+from benchmarks.parts import Parts, redis_cpu_s
 from benchmarks.stream import PARTITIONS, TOPICS, Stream
 from streams.runtime import child
 
@@ -33,14 +33,14 @@ class WorkerResult:
 
     events_per_s             from the first commit seen to the last
     cpu_us_per_event         of the worker's process, all threads
-    redis_cpu_us_per_event   of Redis, its children included
+    store_cpu_us_per_event   of Redis, its children included
     commits, alerts          of the whole run; alerts per event tell how much came with the events
     """
 
     events: int
     events_per_s: float
     cpu_us_per_event: float
-    redis_cpu_us_per_event: float
+    store_cpu_us_per_event: float
     commits: int
     alerts_per_event: float
 
@@ -59,29 +59,31 @@ class Progress:
 
 def measure_worker(stream: Stream, parts: Parts, folder: Path) -> WorkerResult:
     """Run a worker until it has done the whole stream, and end it."""
-    with _worker(parts, folder / "worker.log") as worker:
-        watch = _Watch(worker, parts, folder / "worker.log")
+    with running_worker(parts, folder / "worker.log") as worker:
+        watch = Watch(worker, parts, folder / "worker.log")
         watch.until(lambda now: now.owned == PARTITIONS, "owns its partitions")
-        cpu_s, redis_cpu_s = _cpu_s(worker.pid), parts.redis_cpu_s()
+        settings = parts.settings
+        cpu_s, store_cpu_s = _cpu_s(worker.pid), redis_cpu_s(settings)
         first = watch.until(lambda now: now.events > 0, "commits")
         first_s = time.perf_counter()
         ticks = len(stream.ticks_ms) * PARTITIONS
         last = watch.until(lambda now: now.events == stream.events and now.ticked == ticks, "has committed all")
         last_s = time.perf_counter()
         watch.until(lambda now: now.waiting == 0, "has published all")
-        cpu_s, redis_cpu_s = _cpu_s(worker.pid) - cpu_s, parts.redis_cpu_s() - redis_cpu_s
+        cpu_s, store_cpu_s = _cpu_s(worker.pid) - cpu_s, redis_cpu_s(settings) - store_cpu_s
     return WorkerResult(
         events=stream.events,
         events_per_s=(stream.events - first.events) / (last_s - first_s),
         cpu_us_per_event=cpu_s / stream.events * 1e6,
-        redis_cpu_us_per_event=redis_cpu_s / stream.events * 1e6,
+        store_cpu_us_per_event=store_cpu_s / stream.events * 1e6,
         commits=last.commits,
         alerts_per_event=(last.sent - last.commits) / stream.events,  # each commit sends one journal entry beside its alerts
     )
 
 
 @contextmanager
-def _worker(parts: Parts, log: Path) -> Iterator[Popen[bytes]]:
+def running_worker(parts: Parts, log: Path) -> Iterator[Popen[bytes]]:
+    """`churnwatch worker` for the length of the block."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("CHURNWATCH_")}
     env |= {"PYTHONPATH": str(REPO), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"} | parts.environment
     process = child.spawn([sys.executable, "-m", "streams.cli.main", "worker"], log, cwd=REPO, env=env)
@@ -97,7 +99,7 @@ def _cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-class _Watch:
+class Watch:
     """Watches a worker through what it has committed to Redis."""
 
     def __init__(self, worker: Popen[bytes], parts: Parts, log: Path) -> None:

@@ -12,7 +12,7 @@ PATHS = re.compile(r"(?<![\w.~*/})])/(?:" + "|".join(("work", "root", "home", "U
 REGISTRY = re.compile(
     r"\b(?:" + "|".join(("pypi", "pythonhosted", "repo1", "repo", "mirrors?")) + r")\.(?:\w+\.)+(?:org|com|cn|net)\b"
 )
-INSTALLING = {"Makefile", ".ci/run", "pyproject.toml", "requirements.lock", "requirements-dev.lock"}
+INSTALLING = {"Makefile", ".ci/run", "pyproject.toml", "requirements.lock", "requirements-dev.lock", "requirements-peers.lock"}
 
 
 def texts() -> list[tuple[str, str]]:
