@@ -49,6 +49,15 @@ class CustomerTable:
         """Row number of each id, -1 where the table does not hold it."""
         return np.fromiter(map(self.row_of.get, ids, repeat(-1)), np.intp, len(ids))
 
+    def first_due(self, until_s: int, limit: int) -> list[str]:
+        """Of the customers held, those whose look is due at or before `until_s`: earliest first, ties by the id's bytes."""
+        rows = self.due.due(until_s)
+        if len(rows) > limit:  # those that are due with the last one stay, for their order is not settled yet
+            times = self.records["due_s"][rows]
+            rows = rows[times <= np.partition(times, limit - 1)[limit - 1]]
+        order = sorted(zip(self.records["due_s"][rows].tolist(), (self.ids[row].encode() for row in rows.tolist()), strict=True))
+        return [customer.decode() for _, customer in order[:limit]]
+
     def put(self, ids: Sequence[str], records: Records) -> None:
         """Hold `records` (one an id, ids different) as these customers' rows."""
         self._put(ids, records, self.rows(ids))

@@ -74,6 +74,7 @@ class Committer:
         state = PartitionState() if stored is None else PartitionState.from_bytes(stored.engine)
         self._past = PastAlerts() if stored is None else stored.past
         self.table = CustomerTable(state, shop.settings.engine.cached_customers)
+        self._whole = not meta.exists  # it began empty under us, so the table has every customer as long as none was dropped
         self._triggering = Triggering(partition, shop)
         self.publisher = OutboxPublisher(shop.store, partition, meta, self._publish, backoff=shop.backoff)
         self.committed_s = time.monotonic()
@@ -119,9 +120,17 @@ class Committer:
         most = self._shop.settings.engine.max_rows
         _, after = self._watermarks(work.batch)
         until_ms = max(int(after[-1]) if len(after) else 0, self.table.state.watermark_ms, work.now_ms)
-        due = await self._shop.store.due(self._partition, until_ms // 1000, most + 1)
+        if self._whole and len(self.table.due.due(until_ms // 1000)) <= most:
+            return None  # the engine finds them itself; a question to Redis would wait behind the other partitions' commits
+        due = await self._due(until_ms // 1000, most + 1)
         await self._bring(due[:most])
         return due[:most] if len(due) > most else None
+
+    async def _due(self, until_s: int, limit: int) -> list[str]:
+        """Customers whose look is due, earliest first, `limit` at most."""
+        if self._whole:
+            return self.table.first_due(until_s, limit)
+        return await self._shop.store.due(self._partition, until_s, limit)
 
     def _due_by_ms(self, customers: Sequence[str]) -> int:
         """The time by which all of these are due."""
@@ -133,6 +142,8 @@ class Committer:
 
     async def _bring(self, customers: Sequence[str]) -> None:
         """Read the rows of those that the table does not hold."""
+        if self._whole:
+            return
         missing = np.flatnonzero(self.table.rows(customers) < 0).tolist()
         ids = sorted({customers[at] for at in missing} - {""})  # a tick's customer is ""
         if not ids:
@@ -158,7 +169,7 @@ class Committer:
         self.seq, self.outbox_no, self.done, self._past = self.seq + 1, outbox[-1].number, work.offsets, past
         self.committed_s = time.monotonic()
         self.table.apply(step)
-        self.table.forget_unused()
+        self._whole = self.table.forget_unused() == 0 and self._whole
         self.publisher.committed(outbox)
         count_step(self._shop.metrics, self._partition, step, len(work.batch), decided)
         self._shop.metrics.cache_rows.labels(str(self._partition)).set(len(self.table))

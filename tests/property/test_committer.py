@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
@@ -33,12 +35,12 @@ from tests.support.outcomes import Outcome, run, sliced
 from tests.support.streams_of_rows import as_columns, cuts, rows
 
 
-def settings(max_rows: int) -> Settings:
-    return load_settings(f"engine:\n  max_rows: {max_rows}\n  cached_customers: 3\ntime:\n  clock: history\n", {})
+def settings(max_rows: int, cached: int) -> Settings:
+    return load_settings(f"engine:\n  max_rows: {max_rows}\n  cached_customers: {cached}\ntime:\n  clock: history\n", {})
 
 
-def shop(store: MemoryStore, rules: EngineRules, max_rows: int) -> Shop:
-    chosen = settings(max_rows)
+def shop(store: MemoryStore, rules: EngineRules, max_rows: int, cached: int = 3) -> Shop:
+    chosen = settings(max_rows, cached)
     return Shop(
         settings=chosen,
         rules=rules,
@@ -55,11 +57,21 @@ def shop(store: MemoryStore, rules: EngineRules, max_rows: int) -> Shop:
     )
 
 
-async def committed(works: list[Work], rules: EngineRules, max_rows: int) -> tuple[Outcome, int]:
+class Unread(MemoryStore):
+    """A store that was empty when its owner came: with room for every customer nobody need read it."""
+
+    async def load(self, partition: int, ids: Sequence[str]) -> list[bytes | None]:
+        raise AssertionError(f"asked for {ids} of {partition}")
+
+    async def due(self, partition: int, until_s: int, limit: int) -> list[str]:
+        raise AssertionError(f"asked who of {partition} is due by {until_s}, {limit} at most")
+
+
+async def committed(works: list[Work], rules: EngineRules, max_rows: int, cached: int = 3) -> tuple[Outcome, int]:
     """What is in the store after these, and in how many commits it came."""
-    store = MemoryStore()
+    store = MemoryStore() if cached == 3 else Unread()
     meta = await store.take_epoch(0, 1, 1, "me")
-    parts = shop(store, rules, max_rows)
+    parts = shop(store, rules, max_rows, cached)
     committer = Committer(0, meta, parts, Graveyard(parts.sender, "dead"), None, Mode())
     for work in works:
         await committer.advance(work)
@@ -75,13 +87,15 @@ def same(first: Outcome, second: Outcome) -> bool:
     return (first.records, first.state, sorted(first.alerts)) == (second.records, second.state, sorted(second.alerts))
 
 
+@pytest.mark.parametrize("cached", [3, 10_000])
 @given(rows(max_rows=40), any_rules(), st.integers(1, 3), st.data())
 @examples(40)
 def test_small_commits_of_a_history_give_the_same_bytes(
-    events: list[EventTwin], rules: EngineRules, max_rows: int, data: Any
+    cached: int, events: list[EventTwin], rules: EngineRules, max_rows: int, data: Any
 ) -> None:
     batches = sliced(events, data.draw(cuts(len(events))))
-    found, _ = asyncio.run(committed([Work(batch, 0, {0: k}, sweep=True) for k, batch in enumerate(batches)], rules, max_rows))
+    works = [Work(batch, 0, {0: k}, sweep=True) for k, batch in enumerate(batches)]
+    found, _ = asyncio.run(committed(works, rules, max_rows, cached))
     assert same(found, run([as_columns(events)], rules))
 
 
@@ -97,16 +111,18 @@ def many_customers(n: int) -> Columns:
     return columns
 
 
-def test_customers_who_come_due_in_one_second_are_looked_at_in_several_commits() -> None:
+@pytest.mark.parametrize("cached", [3, 10_000])
+def test_customers_who_come_due_in_one_second_are_looked_at_in_several_commits(cached: int) -> None:
     rules, batch = engine_rules(), many_customers(200)
     now_ms = int(batch.time_ms.max()) + 400 * DAY_MS
     works = [Work(batch, 0, {0: 1}, sweep=True), Work(empty_columns(0), now_ms, {0: 1}, sweep=True)]
-    found, commits = asyncio.run(committed(works, rules, max_rows=50))
+    found, commits = asyncio.run(committed(works, rules, 50, cached))
     assert same(found, run([batch, empty_columns(0)], rules, now_ms))
     assert commits > 200 // 50
 
 
-def test_arrears_after_a_hold_come_in_slices_and_all_of_them() -> None:
+@pytest.mark.parametrize("cached", [3, 10_000])
+def test_arrears_after_a_hold_come_in_slices_and_all_of_them(cached: int) -> None:
     """While the clock was held, others' events moved the watermark far beyond the time at which the silent were due."""
     rules, batch = engine_rules(), many_customers(1_000)
     late = many_customers(1).take(slice(0, 1))
@@ -114,7 +130,7 @@ def test_arrears_after_a_hold_come_in_slices_and_all_of_them() -> None:
     late.time_ms[:] = int(batch.time_ms.max()) + 400 * DAY_MS
     held = [Work(batch, 0, {0: 1}, sweep=False), Work(late, 0, {0: 2}, sweep=False)]
     works = [*held, Work(empty_columns(0), 0, {0: 2}, sweep=True)]
-    found, commits = asyncio.run(committed(works, rules, max_rows=50))
+    found, commits = asyncio.run(committed(works, rules, 50, cached))
     assert commits - len(held) >= 1_000 // 50
     table, expected = CustomerTable(), Outcome()
     for events, sweep in ((batch, False), (late, False), (empty_columns(0), True)):
