@@ -25,7 +25,7 @@ its last row; in key order that is every row with (m, rank) <= (that topic's las
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 
 import numpy as np
 from numpy.typing import NDArray
@@ -148,10 +148,16 @@ class PartitionMerge:
         """
         return {rank: buffer.done for rank, buffer in self._buffers.items()}
 
+    def coming(self, without: Set[int] = frozenset()) -> int:
+        """Records that the broker has beyond those pushed, of all topics but some; what is not known counts for none."""
+        fetched = [buffer for rank, buffer in self._buffers.items() if rank not in without]
+        return sum(max(0, buffer.end - buffer.position) for buffer in fetched if buffer.end is not None)
+
     @property
-    def coming(self) -> int:
-        """Records that the broker has beyond those pushed, all topics together; what is not known counts for none."""
-        return sum(max(0, buffer.end - buffer.position) for buffer in self._buffers.values() if buffer.end is not None)
+    def ready_rows(self) -> int:
+        """Rows that may be taken now, to within one chunk of each topic."""
+        bound = self._bound()
+        return 0 if bound is None else sum(len(buffer) - buffer.beyond(bound[0]) for buffer in self._buffers.values())
 
     @property
     def buffered_rows(self) -> int:
@@ -164,15 +170,23 @@ class PartitionMerge:
         return sum(buffer.nbytes for buffer in self._buffers.values())
 
     def held_back(self, limit_bytes: int) -> set[int]:
-        """Topics that should not be fetched for now: those that hold more of `limit_bytes` than the others leave them.
+        """Topics that should not be fetched for now: those that run ahead, and those that hold more than the others leave them.
 
-        Each leaves the others what it holds not itself, but keeps an eighth. A topic without rows is never held back, since it
+        A topic runs ahead with more than an eighth of `limit_bytes` in rows that must wait for another. Of the limit each
+        leaves the others what it does not hold itself, but keeps an eighth. A topic without rows is never held back, since it
         may be the one that is waited for; so what is held back can always be taken sooner or later. Memory stays below
         the limit plus what one fetch per topic brings.
         """
-        claims = {rank: max(buffer.nbytes, limit_bytes / 8) for rank, buffer in self._buffers.items()}
+        share, bound = limit_bytes / 8, self._bound()
+        claims = {rank: max(buffer.nbytes, share) for rank, buffer in self._buffers.items()}
         spare = limit_bytes - sum(claims.values())
-        return {rank for rank, buffer in self._buffers.items() if len(buffer) and buffer.nbytes > spare + claims[rank]}
+        held = set()
+        for rank, buffer in self._buffers.items():
+            if len(buffer):
+                waiting = len(buffer) if bound is None else buffer.beyond(bound[0])
+                if buffer.nbytes > spare + claims[rank] or buffer.nbytes * waiting / len(buffer) > share:
+                    held.add(rank)
+        return held
 
 
 def _among_taken(topic: NDArray[np.intp], counts: NDArray[np.intp]) -> NDArray[np.intp]:

@@ -76,6 +76,14 @@ class TopicBuffer:
         last = self._small[-1] if self._small_rows else self._chunks[-1]
         return max(*peaks, self._floor(int(last.offset[-1])))
 
+    def beyond(self, key_ms: int) -> int:
+        """How many of the waiting rows surely have a larger key: those of the chunks that begin above it."""
+        rows, peak = 0, -1
+        for chunk, chunk_peak in zip(self._chunks, self._peaks, strict=True):
+            rows += len(chunk) if peak > key_ms else 0
+            peak = max(peak, chunk_peak)
+        return rows + (self._small_rows if peak > key_ms else 0)
+
     def _floor(self, offset: int) -> int:
         return next((time_ms for at, time_ms in reversed(self._floors) if at <= offset), 0)
 

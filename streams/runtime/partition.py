@@ -180,11 +180,11 @@ class PartitionTask:
         """Whether to wait for more before the next commit: it grows with the lag, since a customer met ten times in it is written
         once. Not when caught up, for alerts leave after it; not when more than is here cannot come, or does not.
         """
-        waiting, now_s = self.merge.buffered_rows, time.monotonic()
-        worth = 0 < waiting < min(self._max_rows, self.merge.coming) and not self.merge.held_back(self.shop.room())
-        if not worth:
-            self._first_waits_s = now_s
-        return worth and now_s - self._first_waits_s <= BACKLOG_PATIENCE_S
+        if not self.merge.buffered_rows:
+            self._first_waits_s = time.monotonic()
+        patient = time.monotonic() - self._first_waits_s <= BACKLOG_PATIENCE_S
+        coming = self.merge.coming(without=self.merge.held_back(self.shop.room()))
+        return patient and 0 < self.merge.ready_rows < min(self._max_rows, coming)
 
     def _note_ends(self) -> None:
         for rank, position in self.shop.fetched(self.partition).items():

@@ -232,14 +232,34 @@ def filled(rank: int, rows: int, nbytes: int, merge: PartitionMerge) -> None:
     merge.push(rank, columns_of([Row(i, rank, i) for i in range(rows)]), rows - 1, rows, nbytes)
 
 
-def test_a_topic_over_its_share_is_held_back_and_an_empty_one_never_is() -> None:
+def test_a_topic_that_runs_ahead_is_held_back_and_an_empty_one_never_is() -> None:
     merge = PartitionMerge(RANKS)
     filled(0, 100, 5_000, merge)
     filled(1, 10, 100, merge)
-    assert merge.held_back(limit_bytes=8_000) == set(), "an eighth is kept for each of the others"
-    assert merge.held_back(limit_bytes=6_600) == {0}
+    assert merge.held_back(limit_bytes=40_000) == set(), "an eighth is no more than what a topic may be ahead"
+    assert merge.held_back(limit_bytes=39_000) == {0}
     assert merge.held_back(limit_bytes=30) == {0, 1}
+    assert merge.ready_rows == 0
     assert merge.take(10) is None, "logins are waited for"
+
+
+def test_rows_that_may_be_taken_have_the_whole_room() -> None:
+    merge = PartitionMerge(RANKS)
+    for rank in RANKS:
+        filled(rank, 100, 5_000, merge)
+    assert merge.ready_rows == 300
+    assert merge.held_back(limit_bytes=16_000) == set()
+    assert merge.held_back(limit_bytes=14_000) == set(RANKS)
+
+
+def test_what_is_coming_is_what_the_broker_has_beyond_what_was_pushed() -> None:
+    merge = PartitionMerge(RANKS)
+    filled(0, 3, 30, merge)
+    assert merge.coming() == 0, "nobody has said"
+    for rank, end in ((0, 10), (1, 4), (2, 0)):
+        merge.set_end(rank, end)
+    assert merge.coming() == 7 + 4
+    assert merge.coming(without={0}) == 4
 
 
 @settings(max_examples=200, deadline=None)
