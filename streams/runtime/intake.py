@@ -23,6 +23,8 @@ from faust.types import TP
 CHUNK_RECORDS = 4_000
 FETCH_WAIT_S = 0.25
 """A fetch that brings nothing ends after so long: only then is it known how far it came (see `Owner.reached`)."""
+BROKER_WAIT_MS = 50
+"""The broker answers a request that finds nothing new after so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +139,16 @@ def _record(owner: Owner, tp: TP, records: list[Any]) -> ChunkRecord:
     return ChunkRecord(Chunk(tp, records, owner.lease(tp), nbytes))
 
 
-class CommittedOnly(AIOKafkaConsumerThread):
-    """Reads nothing of transactions that are open or were aborted."""
+class IntakeThread(AIOKafkaConsumerThread):
+    """Reads nothing of transactions that are open or were aborted, and lets no topic wait long for the others."""
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         # Faust ties this to its own transactions; a sale whose transaction was aborted has not happened
         consumer = super()._create_worker_consumer(transport)
         consumer._isolation_level = "read_committed"
+        # one request is under way at a time: while one about topics that are read to their end waits at the broker for
+        # something new (1.5 s by faust's will), none about a topic with a backlog is sent
+        consumer._fetch_max_wait_ms = BROKER_WAIT_MS
         return consumer
 
 
@@ -157,7 +162,7 @@ def chunk_transport(owner: Owner) -> type[AiokafkaTransport]:
             return asyncio.Lock()
 
         def _new_consumer_thread(self) -> AIOKafkaConsumerThread:
-            return CommittedOnly(self, loop=self.loop, beacon=self.beacon)
+            return IntakeThread(self, loop=self.loop, beacon=self.beacon)
 
         async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
             # 0.15.3 counts the message after a gap to the gap, so commits stall at it

@@ -206,3 +206,12 @@ async def test_a_fetch_that_brings_nothing_still_tells_positions(
         assert sorted(TP(tp.topic, tp.partition) for tp, _ in states) == sorted(partitions_of(topics))
         for _, state in states:
             assert {"_position", "highwater", "lso"} <= vars(state).keys()
+
+
+async def test_a_request_that_finds_nothing_does_not_keep_the_others_waiting_at_the_broker(
+    broker: RunningBroker, topics: list[str], prefix: str, tmp_path: Path
+) -> None:
+    """One is under way at a time, and faust would let the broker sit on it for 1.5 s."""
+    async with running(broker, f"{prefix}group", topics, Recorder(), tmp_path) as found:
+        await until(lambda: found.positions == dict.fromkeys(partitions_of(topics), 0), "position 0 everywhere")
+        assert found.app.consumer._thread._consumer._fetcher._fetch_max_wait_ms == intake.BROKER_WAIT_MS < 1_500
