@@ -18,8 +18,6 @@ from redis.asyncio import Redis
 
 from benchmarks.peers.job import KINDS, State, fold, new_state
 
-EMPTY = new_state()
-
 
 def main() -> None:
     """Run until all events are taken."""
@@ -70,15 +68,16 @@ async def _run(given: Any) -> None:
 
 
 def read(fields: dict[str, str]) -> State:
-    """The state in a hash; of an empty one a new customer's."""
+    """The state in a hash; of an empty one a new customer's. All fields are decoded in one go: that is cheaper."""
     if not fields:
         return new_state()
-    return {name: json.loads(fields[name]) for name in EMPTY}
+    state: State = json.loads("{" + ",".join(f'"{name}":{value}' for name, value in fields.items()) + "}")
+    return state
 
 
 def written(state: State) -> dict[str, Any]:
-    """The fields of a hash."""
-    return {name: json.dumps(value) if isinstance(value, list) else value for name, value in state.items()}
+    """The fields of a hash: each one JSON."""
+    return {name: json.dumps(value) if isinstance(value, list | dict) else value for name, value in state.items()}
 
 
 if __name__ == "__main__":

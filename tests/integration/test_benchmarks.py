@@ -91,9 +91,9 @@ def test_all_implementations_have_kept_the_same(report: dict[str, Any]) -> None:
     same = report["streams"][0]["equality"]
     assert same["between"] == ["worker", "conventional", *(["quix"] if peers_installed() else [])]
     assert same["customers"] > 40
-    assert {"purchases", "spent_minor", "purchase_days", "first_day", "last_day", "complaints", "logins", "risk"} <= set(
-        same["fields"]
-    )
+    windows = {f"{what}_{days}d" for what in ("purchases", "spent", "logins", "complaints") for days in (7, 30, 90, 365)}
+    rhythm = {"recent_days", "usual_gap_days", "longest_gap_days", "decayed_purchases_15d", "decayed_spent_120d"}
+    assert windows | rhythm | {"purchases", "spent_minor", "logins", "risk"} <= set(same["fields"])
 
 
 def test_every_part_is_measured_on_both_streams(report: dict[str, Any]) -> None:
