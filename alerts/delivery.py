@@ -8,12 +8,12 @@
 
 A message is settled when it was delivered, or when a digest that counts it was. Alerts beyond the minute's budget, those that
 the receiver refuses, and those that fail again and again while others pass go into the digest; it leaves when the minute ends,
-and is tried for as long as it takes. Of one customer's alert messages leave in order.
+and is tried for as long as it takes, in the end without names. Of one customer's alert messages leave in order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -24,6 +24,10 @@ from alerts.stages.budget import Budget
 
 Outcome = Literal["delivered", "refused", "failed"]
 RECENT = 20_000
+PLAIN_AFTER = 4
+"""A digest that failed `attempts` times so often names nobody any more: a name may be what the receiver does not take."""
+STUCK = 100
+"""So many that fail again and again are kept at most, while others are read to see whether they pass."""
 
 
 class Sending(NamedTuple):
@@ -84,6 +88,7 @@ class Desk:
         self._digest = DigestBuilder(channel)
         self._digest_due_ms = 0
         self._digest_failures = 0
+        self._digest_plain = False  # what it would name is what the receiver does not take
         self._taken = Recent(RECENT)
         self._line: list[Item] = []
         self._retry_ms = 0
@@ -113,9 +118,11 @@ class Desk:
         return True
 
     def wants_more(self, now_ms: int) -> bool:
-        """Whether to read on: nothing waits to be told singly. What the minute has no room for waits in the digest."""
+        """Whether to read on: nothing waits to be told singly, or nothing but what failed again and again, so that it is seen
+        whether others pass. What the minute has no room for waits in the digest.
+        """
         self._overflow(now_ms)
-        return not self._line
+        return len(self._line) < STUCK and all(item.failures >= self._attempts for item in self._firsts())
 
     # -- out --------------------------------------------------------------------------------------------------------
 
@@ -123,7 +130,7 @@ class Desk:
         """What to send now; None while there is nothing, or a pause is to be kept."""
         self._overflow(now_ms)
         if self._digest.messages and now_ms >= self._digest_due_ms:
-            return Sending(self._digest.build(now_ms), self._digest.messages, None)
+            return Sending(self._digest.build(now_ms, named=not self._digest_plain), self._digest.messages, None)
         if not self._line or now_ms < self._retry_ms:
             return None
         item = self._candidate()
@@ -168,16 +175,24 @@ class Desk:
                 self._into_digest(item, now_ms)
 
     def _candidate(self) -> Item:
-        """The first in line; after many failures in a row, in turn with the first about something else."""
+        """The first in line; after many failures, in turn with the first about something else that has failed least."""
         head = self._line[0]
         if head.failures < self._attempts or head.suspect or self._tried is not head:
             return head
-        return next((item for item in self._line if item.subject != head.subject), head)
+        return min((item for item in self._firsts() if item is not head), key=lambda item: item.failures, default=head)
+
+    def _firsts(self) -> Iterable[Item]:
+        """The first in line about each subject: the others wait for it."""
+        firsts: dict[str, Item] = {}
+        for item in self._line:
+            firsts.setdefault(item.subject, item)
+        return firsts.values()
 
     def _went(self, item: Item, now_ms: int) -> Settled:
         head = self._line[0]
         if item is not head:  # the receiver is there; so the first one's next failure will be its own fault
             head.suspect = True
+        self._digest_plain = self._digest_plain or self._digest_failures >= self._attempts
         self._line.remove(item)
         self._delivered.add(known_as(item.message))
         if isinstance(item.message, Alert):
@@ -196,9 +211,11 @@ class Desk:
         """It stays open while it fails, and counts what comes in the meantime."""
         if outcome != "delivered":
             self._digest_failures += 1
+            too_often = self._digest_failures >= PLAIN_AFTER * self._attempts
+            self._digest_plain = self._digest_plain or too_often or outcome == "refused"
             self._digest_due_ms = now_ms + self._pause_ms(self._digest_failures)
             return None
         self._digest.clear()
         self._digest_first.clear()
-        self._digest_failures = 0
+        self._digest_failures, self._digest_plain = 0, False
         return Settled("digested", messages)

@@ -56,10 +56,11 @@ class DigestBuilder:
         if isinstance(message, Alert):
             self._count_alert(message)
 
-    def build(self, now_ms: int) -> Digest:
+    def build(self, now_ms: int, *, named: bool = True) -> Digest:
         """The digest of all that was added. The same messages in the same order give the same id.
 
         now_ms   wall clock, ms since 1970
+        named    False names nobody
         """
         return Digest(
             digest_id=self._name.hexdigest(),
@@ -68,7 +69,7 @@ class DigestBuilder:
             until=rfc3339(max(now_ms, self.first_ms)),
             alerts=self._alerts,
             by_tier=dict(self._by_tier),
-            top=[entry for _, entry in self._top[:NAMED]],
+            top=[entry for _, entry in self._top[:NAMED]] if named else [],
         )
 
     def _count_alert(self, alert: Alert) -> None:

@@ -18,8 +18,10 @@ async def forget_partition(settings: Settings, partition: int) -> int:
     redis = settings.redis
     link = RedisLink(redis.url.get_secret_value(), cluster=redis.cluster, timeout_s=redis.timeout_s)
     prefix = f"{redis.prefix}:{{{partition}}}:"
-    kept, cursor, deleted = f"{prefix}triggered".encode(), b"0", 0
+    kept, cursor = f"{prefix}triggered".encode(), b"0"
     try:
+        # first of all: should the rest be cut short, a worker finds nothing, and refuses, instead of a part that looks whole
+        [deleted] = map(int, await link.send_in_row(prefix, ("UNLINK", prefix + "meta")))
         while True:
             # the prefix holds no sign that a pattern would read otherwise (see redis.prefix in the settings)
             [[cursor, keys]] = await link.send_in_row(prefix, ("SCAN", cursor, "MATCH", prefix + "*", "COUNT", SCAN_SLICE))

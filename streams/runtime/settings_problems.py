@@ -98,7 +98,12 @@ def _found(path: tuple[str, ...], problem: Problem) -> Found:
 
 def _place(path: tuple[str, ...], where: Mapping[tuple[str, str], str], name: str) -> str:
     variable = where.get((path[0], path[1])) if len(path) > 1 else None
-    return variable or f"{'.'.join(path)} ({name})"
+    return variable or f"{'.'.join(map(named, path))} ({name})"
+
+
+def named(key: str) -> str:
+    """A key that was given, masked where it may be an address with a secret in it, put where its name should stand."""
+    return MASK if any(sign in key for sign in ":/@") or len(key) > SHOWN_CHARACTERS else key
 
 
 def shown(value: Any, *, secret: bool = False) -> str:
@@ -114,7 +119,7 @@ def shown(value: Any, *, secret: bool = False) -> str:
 def remedy(message: str, inner: tuple[int | str, ...]) -> str:
     """What to do, from a message of pydantic's; `inner` is the place of the value inside its field."""
     text = message.removeprefix("Value error, ").replace("Input should", "should").replace("String should", "should")
-    at = [str(part) for part in inner if part != "[key]"]
+    at = [named(str(part)) for part in inner if part != "[key]"]
     return f"{'.'.join(at)} {text}" if at else text
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
 from streams.runtime.forgetting import forget_partition
+from streams.runtime.redis_link import RedisLink
 from streams.runtime.settings import load_settings
 from streams.runtime.store import CommitRequest
 from tests.support.redis_servers import RunningRedis
@@ -28,6 +31,29 @@ async def test_the_partitions_keys_go_but_what_was_triggered_and_the_others_stay
         assert not (await store.read_meta(1)).exists
         assert await store.load(1, ["x", "triggered"]) == [None, None]
         await assert_whole(store, 1)
+
+
+async def test_one_that_is_cut_short_leaves_nothing_that_looks_whole(
+    real_redis: RunningRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prefix = "forget" + secrets.token_hex(3)
+    settings = load_settings(None, {"CHURNWATCH_REDIS__URL": real_redis.url, "CHURNWATCH_REDIS__PREFIX": prefix})
+    async with store_on(real_redis.url, prefix=prefix) as store:
+        await store.take_epoch(1, 1, 2, "owner")
+        await store.commit(1, 1, "owner", CommitRequest(1, "c", [("x", b"1")]))
+        sent = RedisLink.send_in_row
+
+        async def cut(link: RedisLink, key: str, *commands: Sequence[Any]) -> list[Any]:
+            if commands[0][0] == "SCAN":
+                raise ConnectionError("cut")
+            return await sent(link, key, *commands)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(RedisLink, "send_in_row", cut)
+            with pytest.raises(ConnectionError):
+                await forget_partition(settings, 1)
+        assert not (await store.read_meta(1)).exists, "a worker refuses it, or is told to begin anew"
+        assert await store.load(1, ["x"]) == [b"1"]
 
 
 async def test_a_partition_that_begins_anew_knows_what_was_triggered_and_forgets_it_as_ever(real_redis: RunningRedis) -> None:

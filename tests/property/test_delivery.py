@@ -116,3 +116,26 @@ def test_nothing_is_missing_after_any_number_of_crashes(
         assert len(missing) <= receiver.digested - before, "what is passed by was delivered or digested by this desk"
         begin = desk.positions()[0]
     assert begin == len(topic)
+
+
+@settings(max_examples=200, deadline=None)
+@given(topics(), st.sets(st.sampled_from([f"c{k}" for k in range(6)]), max_size=3), st.integers(1, 3))
+def test_whoever_the_receiver_never_takes_costs_nobody_else_a_message(
+    topic: list[Message], bad: set[str], attempts: int
+) -> None:
+    """Also in a digest: it takes none that names them."""
+
+    class Choosy(Receiver):
+        def answer(self, message: Message, now_ms: int, stands_for: int) -> Outcome:
+            about = message.top if isinstance(message, Digest) else [message]
+            known = {getattr(one, "customer_id", "") for one in about}
+            return "failed" if bad & known else super().answer(message, now_ms, stands_for)
+
+    good = [a_message("good", number=k + 1) for k in range(3 * attempts + 3)]
+    receiver = Choosy(iter(()))
+    desk = a_desk(1_000, attempts, Recent(1_000), 0)
+    whole = [*topic, *good]
+    drain(desk, whole, 0, receiver, 0, 10_000)
+    others = {known_as(message) for message in whole if getattr(message, "customer_id", "") not in bad}
+    assert others <= set(receiver.singles)
+    assert desk.positions() == {0: len(whole)}

@@ -153,6 +153,8 @@ LEAKS = [
     ("channels: {apprise: {sales: 'slack://hunter2'}}", {}),
     ("channels: {apprise: 'json://hunter2'}", {}),
     ("channels: {apprise: {sales: [hunter2]}}", {}),
+    ("channels: {apprise: {'slack://hunter2/b/c': sales}}", {}),
+    ("channels: {'slack://hunter2/b/c': sales}", {}),
     ("channels: {alertmanager: 'http://u:hunter2@[h'}", {}),
     ("channels: {alertmanager: 'https://u:hunter2@h:x'}", {}),
     ("channels: {alertmanager: {a: hunter2}}", {}),
