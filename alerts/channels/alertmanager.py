@@ -2,8 +2,8 @@
 
 Alertmanager keeps alerts in memory, and only as long as somebody repeats them. So what stands is repeated with every
 `refresh`; what ended is repeated for a quarter of an hour, as Prometheus does, for a member of a cluster that was away. Whoever
-takes the channel over asks Alertmanager what stands. Only when Alertmanager and the worker end at the same time
-does an alert stay away until its next message.
+takes the channel over asks Alertmanager what stands of its own system; what another began is for that one to repeat and to end.
+Only when Alertmanager and the worker end at the same time does an alert stay away until its next message.
 
 Members of one cluster do not tell one another of alerts: each gets all, and the message is delivered when one has it.
 """
@@ -16,7 +16,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import NamedTuple
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urlencode, urlsplit, urlunsplit
 
 from aiohttp import encode_basic_auth
 
@@ -61,15 +61,18 @@ class Alertmanager:
     """The channel to one Alertmanager, or to the members of one cluster.
 
     urls         see `address`
+    system       whose alerts these are, among all that tell this Alertmanager
     least_tier   below it no alert begins
     timeout_s    longest time for one request
     now_ms       wall clock, ms since 1970
     """
 
-    def __init__(self, urls: Sequence[str], *, least_tier: Tier, timeout_s: float, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, urls: Sequence[str], *, system: str, least_tier: Tier, timeout_s: float, now_ms: Callable[[], int]
+    ) -> None:
         self._addresses = [address(url) for url in urls]
         self._client = JsonClient(timeout_s)
-        self._least_tier, self._now_ms = least_tier, now_ms
+        self._system, self._least_tier, self._now_ms = system, least_tier, now_ms
         self._known: OrderedDict[str, dict[Labels, Posted]] = OrderedDict()  # by alert_id
         self._asked = False
 
@@ -78,7 +81,7 @@ class Alertmanager:
         if not self._asked and not await self._adopt():
             return Answer("failed", "does not answer")
         now_ms = self._now_ms()
-        alerts = posted(message, now_ms, self._least_tier)
+        alerts = posted(message, now_ms, system=self._system, least_tier=self._least_tier)
         now = {_labels(alert) for alert in alerts}
         others = [] if isinstance(message, Digest) else self._known.get(message.alert_id, {}).items()
         alerts += [ended(alert, now_ms) for labels, alert in others if labels not in now and alert["endsAt"] > rfc3339(now_ms)]
@@ -92,12 +95,15 @@ class Alertmanager:
         return not isinstance(message, Digest) and message.alert_id in self._known
 
     async def refresh(self) -> Answer:
-        """Post again what stands and what ended a moment ago."""
+        """Post again what stands and what ended a moment ago, up to the first batch that is not taken. The next begins anew."""
         if not self._asked and not await self._adopt():
             return Answer("failed", "does not answer")
         alerts = self._to_repeat(self._now_ms())
-        answers = [await self._post(batch) for batch in _batches(alerts)]
-        return next((answer for answer in answers if answer.outcome != "delivered"), DELIVERED)
+        for batch in _batches(alerts):
+            answer = await self._post(batch)
+            if answer.outcome != "delivered":
+                return answer
+        return DELIVERED
 
     async def close(self) -> None:
         """Leave the connections."""
@@ -125,17 +131,18 @@ class Alertmanager:
             self._known.popitem(last=False)
 
     async def _adopt(self) -> bool:
-        """Take over what stands there; False when nobody answered. One that answers, but will not tell, is not asked again."""
+        """Take over what stands there of ours; False when nobody answered, or only with a 5xx, which may pass. One that answers,
+        but will not tell, is not asked again."""
         replies = await asyncio.gather(*(self._ask(there) for there in self._addresses))
         now_ms = self._now_ms()
-        self._remember(alert for reply in replies for alert in _standing(reply, now_ms))
-        self._asked = any(reply.status for reply in replies)
+        self._remember(alert for reply in replies for alert in _standing(reply, self._system, now_ms))
+        self._asked = any(0 < reply.status < 500 for reply in replies)
         return self._asked
 
     async def _ask(self, there: Address) -> Reply:
-        return await self._client.request(
-            "GET", there.alerts, params={"filter": f'alertname=~"{RISK}|{INGESTION}"'}, headers=there.headers
-        )
+        wanted = [f'alertname=~"{RISK}|{INGESTION}"', f"system={json.dumps(self._system)}"]
+        query = urlencode([("filter", matcher) for matcher in wanted])
+        return await self._client.request("GET", f"{there.alerts}?{query}", headers=there.headers)
 
     async def _post(self, alerts: Sequence[Posted]) -> Answer:
         requests = (self._client.request("POST", there.alerts, body=alerts, headers=there.headers) for there in self._addresses)
@@ -146,8 +153,8 @@ def _labels(alert: Posted) -> Labels:
     return frozenset(alert["labels"].items())
 
 
-def _standing(reply: Reply, now_ms: int) -> list[Posted]:
-    """Of what Alertmanager told, what we began and did not end."""
+def _standing(reply: Reply, system: str, now_ms: int) -> list[Posted]:
+    """Of what Alertmanager told, what this system began and did not end."""
     if reply.status != 200:
         return []
     try:
@@ -156,7 +163,8 @@ def _standing(reply: Reply, now_ms: int) -> list[Posted]:
     except (ValueError, TypeError, KeyError):  # something else than Alertmanager
         return []
     ends_later = rfc3339(now_ms + CLOCKS_DIFFER_MS)
-    return [alert for alert in found if "alert_id" in alert["labels"] and alert["endsAt"] > ends_later]
+    ours = [alert for alert in found if "alert_id" in alert["labels"] and alert["labels"].get("system") == system]
+    return [alert for alert in ours if alert["endsAt"] > ends_later]
 
 
 def _of_all(answers: Sequence[Answer]) -> Answer:

@@ -1,5 +1,7 @@
 """Messages as Alertmanager has them: labels say which alert it is and stay while a tier lasts, all that varies is an annotation.
 
+The label `system` says whose alert it is, since several systems may tell one Alertmanager.
+
 A change of tier ends the alert of the old tier and begins one of the new, since routes and silences go by labels. Times that
 lie ahead are brought back to now: event time may run ahead of this host, and no alert may end before it begins.
 """
@@ -28,17 +30,20 @@ Posted = dict[str, Any]
 """One alert of the API: labels, annotations, startsAt, endsAt."""
 
 
-def posted(message: Message, now_ms: int, least_tier: Tier = "watch") -> list[Posted]:
+def posted(message: Message, now_ms: int, *, system: str, least_tier: Tier = "watch") -> list[Posted]:
     """What to post of a message, ends before beginnings.
 
     now_ms       wall clock, ms since 1970
+    system       who tells; not empty, since Alertmanager drops such a label
     least_tier   an alert that falls below it ends there, since nobody would be told of its end
     """
     if isinstance(message, Alert):
-        return _risk(message, now_ms, least_tier)
-    if isinstance(message, IngestionAlert):
-        return [_ingestion(message, now_ms)]
-    return [_digest(message, now_ms)]
+        alerts = _risk(message, now_ms, least_tier)
+    elif isinstance(message, IngestionAlert):
+        alerts = [_ingestion(message, now_ms)]
+    else:
+        alerts = [_digest(message, now_ms)]
+    return [alert | {"labels": alert["labels"] | {"system": system}} for alert in alerts]
 
 
 def ended(alert: Posted, now_ms: int) -> Posted:

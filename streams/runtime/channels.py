@@ -20,6 +20,7 @@ from streams.runtime.metrics import Metrics
 from streams.runtime.sender import passing
 from streams.runtime.settings import Settings
 from streams.runtime.settings_channels import ALERTMANAGER, ChannelSettings, split_addresses
+from streams.runtime.settings_sections import KafkaSettings
 from streams.runtime.subscription import Subscription
 
 log = structlog.get_logger()
@@ -33,7 +34,16 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def channel_makers(settings: ChannelSettings) -> dict[str, Callable[[], Channel]]:
+def system_name(kafka: KafkaSettings) -> str:
+    """What tells this system from others at a receiver. Neither part may have the `/`, so no two systems share a name.
+
+    >>> system_name(KafkaSettings()), system_name(KafkaSettings(topic_prefix="eu."))
+    ('churnwatch', 'eu./churnwatch')
+    """
+    return f"{kafka.topic_prefix}/{kafka.group}" if kafka.topic_prefix else kafka.group
+
+
+def channel_makers(settings: ChannelSettings, system: str) -> dict[str, Callable[[], Channel]]:
     """Name -> what makes the way to its receiver."""
     makers: dict[str, Callable[[], Channel]] = {}
     if settings.alertmanager is not None:
@@ -41,7 +51,7 @@ def channel_makers(settings: ChannelSettings) -> dict[str, Callable[[], Channel]
 
         urls = split_addresses(settings.alertmanager)
         makers[ALERTMANAGER] = partial(
-            Alertmanager, urls, least_tier=settings.least_tier, timeout_s=settings.timeout_s, now_ms=now_ms
+            Alertmanager, urls, system=system, least_tier=settings.least_tier, timeout_s=settings.timeout_s, now_ms=now_ms
         )
     if settings.apprise:
         from alerts.channels.apprise import apprise_channel  # as above
@@ -63,7 +73,7 @@ def trial(name: str, at_ms: int) -> Digest:
 
 async def try_channels(settings: Settings, names: Iterable[str]) -> list[Finding]:
     """Send one test message to each of these channels."""
-    makers = channel_makers(settings.channels)
+    makers = channel_makers(settings.channels, system_name(settings.kafka))
     return [await _tried(name, makers.get(name)) for name in names] or [
         Finding("channels", "warning", "there are none", "name some in channels.alertmanager or channels.apprise")
     ]
@@ -87,7 +97,7 @@ class Channels:
 
     def __init__(self, settings: Settings, metrics: Metrics, backoff: Backoff) -> None:
         self._backoff = replace(backoff, patience_s=BEGIN_PATIENCE_S)
-        makers = channel_makers(settings.channels)
+        makers = channel_makers(settings.channels, system_name(settings.kafka))
         self._subscriptions = {name: Subscription(name, make, settings, metrics) for name, make in makers.items()}
         self._tasks: list[asyncio.Task[None]] = []
 

@@ -24,11 +24,11 @@ async def make() -> AsyncIterator[Make]:
     """Makes channels that are closed at the end."""
     made: list[Alertmanager] = []
 
-    def channel(*urls: str, ahead_ms: int = 0, least: Tier = "watch") -> Alertmanager:
+    def channel(*urls: str, system: str = "shop", ahead_ms: int = 0, least: Tier = "watch") -> Alertmanager:
         def now_ms() -> int:
             return time.time_ns() // 1_000_000 + ahead_ms
 
-        made.append(Alertmanager(urls, least_tier=least, timeout_s=5.0, now_ms=now_ms))
+        made.append(Alertmanager(urls, system=system, least_tier=least, timeout_s=5.0, now_ms=now_ms))
         return made[-1]
 
     yield channel
@@ -136,6 +136,28 @@ async def test_whoever_takes_the_channel_over_goes_on_repeating_what_stands(
     assert shown(own_alertmanager, "ben") == []
     assert len(own_alertmanager.alerts(alertname="ChurnIngestion")) == 1
     assert own_alertmanager.alerts(alertname="ChurnDigest") == [], "a digest tells of a moment"
+
+
+async def test_of_two_systems_on_one_alertmanager_neither_takes_over_what_the_other_began(
+    own_alertmanager: RunningAlertmanager, make: Make
+) -> None:
+    names = ("shop", "eu./shop")
+    first = {name: make(own_alertmanager.url, system=name) for name in names}
+    for message in (a_message("anna"), no_data(0)):
+        for channel in first.values():
+            await channel.send(message)
+    heir = make(own_alertmanager.url, system="shop")
+    await heir.refresh()
+    adopted = [alert["labels"] for alerts in heir._known.values() for alert in alerts.values()]
+    assert sorted((labels["alertname"], labels["system"]) for labels in adopted) == [
+        ("ChurnIngestion", "shop"),
+        ("ChurnRisk", "shop"),
+    ]
+    await first["eu./shop"].send(a_message("anna", "resolved", 2))
+    await heir.refresh()
+    eventually(
+        lambda: [alert["labels"]["system"] for alert in own_alertmanager.alerts(customer_id="anna")], lambda now: now == ["shop"]
+    )
 
 
 async def test_a_refresh_prolongs_what_stands(own_alertmanager: RunningAlertmanager, make: Make) -> None:

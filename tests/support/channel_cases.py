@@ -73,7 +73,7 @@ class Case(NamedTuple):
 
 
 def _alertmanager(hook: Receiver, _patch: pytest.MonkeyPatch) -> Channel:
-    return Alertmanager([hook.url(f"/{TOKEN}")], least_tier="watch", timeout_s=TIMEOUT_S, now_ms=wall_ms)
+    return Alertmanager([hook.url(f"/{TOKEN}")], system="shop", least_tier="watch", timeout_s=TIMEOUT_S, now_ms=wall_ms)
 
 
 def _apprise(url: Callable[[Receiver], str], **in_place: tuple[type, str]) -> Callable[[Receiver, pytest.MonkeyPatch], Channel]:

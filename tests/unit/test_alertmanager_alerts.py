@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from alerts.alert import Message
-from alerts.channels.alertmanager_alerts import DIGEST_HOLD_MS, HOLD_MS, posted
+from alerts.channels import alertmanager_alerts
+from alerts.channels.alertmanager_alerts import DIGEST_HOLD_MS, HOLD_MS
 from alerts.digest import DigestBuilder
 from alerts.ids import rfc3339
 from detectors.actions import Tier
 from tests.support.alerts import AS_OF_MS, FIRED_S
 from tests.support.messages import a_message, catch_up, no_data
+
+posted = partial(alertmanager_alerts.posted, system="shop")
 
 NOW_MS = AS_OF_MS + 5_000
 NOW, HELD = rfc3339(NOW_MS), rfc3339(NOW_MS + HOLD_MS)
@@ -32,7 +37,7 @@ def test_a_transition_ends_the_old_tier_and_begins_the_new_one(move: str, tier: 
 
 @pytest.mark.parametrize(("least", "expected"), [("watch", ["critical", "watch"]), ("high", ["critical"])])
 def test_below_the_least_tier_nothing_begins(least: Tier, expected: list[str]) -> None:
-    alerts = posted(a_message("anna", "deescalated"), NOW_MS, least)
+    alerts = posted(a_message("anna", "deescalated"), NOW_MS, least_tier=least)
     assert [alert["labels"]["tier"] for alert in alerts] == expected
 
 
@@ -48,6 +53,7 @@ def test_labels_are_the_same_for_all_messages_of_a_tier_and_hold_nothing_that_va
         "tier": "watch",
         "severity": "info",
         "rule": "churn-risk",
+        "system": "shop",
     }
 
 
@@ -81,6 +87,7 @@ OTHERS = [
 def test_other_messages_have_names_of_their_own(message: Message, name: str, severity: str, ends: str) -> None:
     (alert,) = posted(message, NOW_MS)
     assert (alert["labels"]["alertname"], alert["labels"]["severity"], alert["endsAt"]) == (name, severity, ends)
+    assert alert["labels"]["system"] == "shop"
     assert "" not in alert["labels"].values(), "Alertmanager drops a label that is empty"
 
 
