@@ -35,7 +35,7 @@ from streams.runtime.store import (
 )
 from streams.runtime.store_rules import check_owner, check_request
 
-LOAD_SLICE = 1000
+LOAD_SLICE = 5000
 SCAN_SLICE = 1000
 
 
