@@ -2,8 +2,9 @@
 
 In the order to read:
 
-    settings, settings_sections     what an operator decides (settings_channels, settings_problems, settings_docs); playbook_file
-                                    what retention does; strict_yaml reads both
+    settings, settings_sections     what an operator decides (settings_base, settings_kafka, settings_redis, settings_channels,
+                                    settings_problems, settings_docs); playbook_file: what retention does; strict_yaml
+                                    reads both
     app                             the composition root: one worker, put together; rules and kafka_client from its settings
     topics, intake                  the topics; whole fetched batches out of Faust (faust_options: its broker)
     owner, partition                which partitions are ours; one of them at work (admission: may we? log_range: where a topic

@@ -18,9 +18,8 @@ from streams.runtime.backoff import Backoff
 from streams.runtime.findings import Finding
 from streams.runtime.metrics import Metrics
 from streams.runtime.sender import passing
-from streams.runtime.settings import Settings
+from streams.runtime.settings import KafkaSettings, Settings
 from streams.runtime.settings_channels import ALERTMANAGER, ChannelSettings, split_addresses
-from streams.runtime.settings_sections import KafkaSettings
 from streams.runtime.subscription import Subscription
 
 log = structlog.get_logger()

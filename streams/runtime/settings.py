@@ -17,19 +17,19 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from streams.runtime.settings_base import Section
 from streams.runtime.settings_channels import ChannelSettings, split_addresses
+from streams.runtime.settings_kafka import KafkaSettings
 from streams.runtime.settings_problems import Problem, SettingsError, explain, unknown_variable
+from streams.runtime.settings_redis import RedisSettings
 from streams.runtime.settings_sections import (
     EngineSettings,
     HttpSettings,
-    KafkaSettings,
     LogSettings,
     LooksSettings,
     MoneySettings,
     PolicySettings,
-    RedisSettings,
     RiskSettings,
-    Section,
     TimeSettings,
     TriggersSettings,
 )

@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
-from streams.runtime.settings_sections import Positive, Rules, Section
+from streams.runtime.settings_base import Positive, Rules, Section
 
 ALERTMANAGER = "alertmanager"
 SHORTEST_TOKEN = 8

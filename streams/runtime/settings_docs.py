@@ -16,7 +16,7 @@ from streams.runtime.settings import Settings, section_types, variable_names
 
 HEAD = """# Settings
 
-Made by `make docs` from `streams/runtime/settings_sections.py`; edit there.
+Made by `make docs` from `streams/runtime/settings_*.py`; edit there.
 
 Settings come from a YAML file (`--config FILE` or `CHURNWATCH_CONFIG`) and from the environment, which wins. A key
 `policy.watch` is `watch:` below `policy:` in the file and `CHURNWATCH_POLICY__WATCH` in the environment; a table is JSON

@@ -1,0 +1,47 @@
+"""The settings of Kafka: where it is, how to get in, what the topics are."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, SecretStr
+
+from streams.runtime.settings_base import TOPIC_CHARACTERS, Name, Rules, Section
+
+
+def _bootstrap(value: str) -> str:
+    for server in value.split(","):
+        if not re.fullmatch(r"(\[[0-9A-Fa-f:]+\]|[^\s:,/]+):\d{1,5}", server.strip()):
+            raise ValueError("should be host:port, several separated by commas")
+    return ",".join(server.strip() for server in value.split(","))
+
+
+class KafkaSettings(Section):
+    bootstrap: Annotated[str, AfterValidator(_bootstrap)] = Field(
+        "localhost:9092", description="Brokers to start from, `host:port,…`"
+    )
+    group: Name = Field("churnwatch", description="Consumer group that shares out the partitions")
+    topic_prefix: str = Field("", pattern=TOPIC_CHARACTERS, max_length=100, description="Put before every topic's name")
+    partitions: int = Field(4, ge=1, le=4096, description="Partitions of each input; cannot be changed later without a rebuild")
+    replication: int = Field(1, ge=1, le=9, description="Replicas of each topic that `churnwatch topics create` makes")
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="How to connect"
+    )
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(None, description="How to log in")
+    username: str | None = Field(None, description="Who logs in")
+    password: SecretStr | None = Field(None, description="With what; better in the environment than in the file")
+    ca_file: str | None = Field(
+        None, description="PEM file of the authority behind the brokers' certificates; none: the system's"
+    )
+
+    def rules(self) -> Rules:
+        sasl, tls = self.security_protocol.startswith("SASL_"), self.security_protocol.endswith("SSL")
+        for field in ("sasl_mechanism", "username", "password"):
+            given = getattr(self, field) is not None
+            if sasl and not given:
+                yield field, f"is needed when kafka.security_protocol is {self.security_protocol}"
+            if given and not sasl:
+                yield field, "would not be used: set kafka.security_protocol to SASL_SSL (or SASL_PLAINTEXT), or remove it"
+        if self.ca_file is not None and not tls:
+            yield "ca_file", "would not be used: set kafka.security_protocol to SSL or SASL_SSL, or remove it"

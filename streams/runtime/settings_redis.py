@@ -1,0 +1,43 @@
+"""The settings of Redis: where it is, how to get in, how safe a commit must be."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr
+
+from streams.runtime.settings_base import Positive, Rules, Section
+
+
+def _redis_url(value: SecretStr) -> SecretStr:
+    try:
+        parts = urlsplit(value.get_secret_value())
+        where = parts.path if parts.scheme == "unix" else parts.hostname
+        _ = parts.port
+    except ValueError:  # what urlsplit says quotes the address, and with it the password
+        raise ValueError("is not a valid address") from None
+    if parts.scheme not in ("redis", "rediss", "unix") or not where:
+        raise ValueError("should be redis://HOST:PORT/DB, rediss://… for TLS, or unix:///PATH")
+    return value
+
+
+class RedisSettings(Section):
+    url: Annotated[SecretStr, AfterValidator(_redis_url)] = Field(
+        SecretStr("redis://localhost:6379/0"),
+        description="`redis://`, `rediss://` (TLS) or `unix://`, with user and password if any",
+    )
+    cluster: bool = Field(False, description="The address is a node of a Redis Cluster")
+    prefix: str = Field("churnwatch", pattern=r"^[A-Za-z0-9._:-]+$", max_length=100, description="First part of every key")
+    wait_replicas: int = Field(0, ge=0, le=9, description="Replicas that must hold a commit before its messages leave; 0: none")
+    wait_ms: int = Field(1000, gt=0, description="Longest wait for those replicas, milliseconds")
+    timeout_s: Positive = Field(5.0, description="Longest wait for an answer, seconds")
+
+    def rules(self) -> Rules:
+        parts = urlsplit(self.url.get_secret_value())
+        if self.cluster and parts.scheme == "unix":
+            yield "cluster", "needs redis:// or rediss:// in redis.url, not unix://"
+        if self.cluster and parts.scheme != "unix" and parts.path.strip("/") not in ("", "0"):
+            yield "cluster", "has database 0 only: remove the number from the end of redis.url"
+        if self.wait_replicas and self.wait_ms >= self.timeout_s * 1000:
+            yield "wait_ms", f"should be below redis.timeout_s ({self.timeout_s:g} s), or every wait would look like an outage"
