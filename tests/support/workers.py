@@ -29,6 +29,7 @@ from streams.runtime import child
 
 REPO = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-m", "streams.cli.main")
+WORKER = (*COMMAND, "worker")
 STOP_S = 15.0
 LOG_TAIL_LINES = 40
 
@@ -51,14 +52,15 @@ class WorkerProcess:
 
     name      of its log file, `<name>.log` in `folder`
     may_end   the test expects it to end; without this, `Fleet.until` fails when it does
+    command   how it is started
     """
 
-    def __init__(self, name: str, settings: Mapping[str, str], folder: Path) -> None:
+    def __init__(self, name: str, settings: Mapping[str, str], folder: Path, command: Sequence[str] = WORKER) -> None:
         self.name, self.log = name, folder / f"{name}.log"
         self.frozen = self.may_end = False
         self._address: str | None = None
         env = environment({"CHURNWATCH_HTTP__PORT": "0", "CHURNWATCH_LOG__FORMAT": "json"} | dict(settings))
-        self._process = child.spawn([*COMMAND, "worker"], self.log, cwd=REPO, env=env)
+        self._process = child.spawn(command, self.log, cwd=REPO, env=env)
 
     # -- what it says -----------------------------------------------------------------------------------------------
 
@@ -182,10 +184,13 @@ class Fleet:
     settings   environment of all of them
     folder     for their logs
     supervised   start another worker for each that fails, as systemd or Kubernetes would; otherwise a failure ends the wait
+    command      how each is started
     """
 
-    def __init__(self, settings: Mapping[str, str], folder: Path, *, supervised: bool = False) -> None:
-        self._settings, self._folder, self._supervised = dict(settings), folder, supervised
+    def __init__(
+        self, settings: Mapping[str, str], folder: Path, *, supervised: bool = False, command: Sequence[str] = WORKER
+    ) -> None:
+        self._settings, self._folder, self._supervised, self._command = dict(settings), folder, supervised, command
         self.workers: list[WorkerProcess] = []
         self.restarts = 0
 
@@ -201,7 +206,7 @@ class Fleet:
 
     def start(self, **more: str) -> WorkerProcess:
         """Another worker; `more` are settings of its own, written as environment variables."""
-        worker = WorkerProcess(f"worker-{len(self.workers)}", self._settings | more, self._folder)
+        worker = WorkerProcess(f"worker-{len(self.workers)}", self._settings | more, self._folder, self._command)
         self.workers.append(worker)
         return worker
 

@@ -1,0 +1,229 @@
+"""What each fault does. A fault is an injection, a time or a condition for how long, and its end.
+
+`FAULTS[kind](system, fault)` begins it and returns how to end it; the end waits for what the fault needs to have happened.
+Every one of them is over when the end returns: the system must come back by itself.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from kafka.admin import ConfigResource, ConfigResourceType  # type: ignore[import-untyped] # kafka-python ships no types
+
+from streams.runtime.kafka_client import admin_client
+from streams.runtime.redis_wire import Script
+from streams.runtime.topics import ALERTS
+from tests.chaos.schedule import KINDS, Fault
+from tests.chaos.stages import ClusterRedis, Pulses, SingleRedis
+from tests.chaos.system import System
+from tests.support.broker_trio import BrokerTrio
+from tests.support.brokers import KafkaBroker
+from tests.support.workers import WorkerProcess
+
+End = Callable[[], None]
+MOST_WORKERS, LEAST_WORKERS = 3, 2
+JUMPS = ("+30d", "-30d", "+2h", "-2h")
+COMMIT = Script("commit").sha
+
+
+def _victim(system: System, fault: Fault) -> WorkerProcess:
+    """One of those that own something, if any does."""
+    running = [worker for worker in system.fleet.running() if not worker.frozen]
+    owning = [worker for worker in running if worker.owned()] or running
+    return owning[fault.pick % len(owning)]
+
+
+def _nothing() -> None:
+    """The fault is over already."""
+
+
+def worker_sigkill(system: System, fault: Fault) -> End:
+    """SIGKILL, and another one in its place."""
+    _victim(system, fault).kill()
+    system.fleet.start()
+    return _nothing
+
+
+def worker_sigterm(system: System, fault: Fault) -> End:
+    """SIGTERM: it must end in order, and another one takes its place."""
+    victim = _victim(system, fault)
+    victim.ask_to_stop()
+    system.fleet.start()
+    return lambda: _ended_in_order(victim)
+
+
+def worker_joins(system: System, fault: Fault) -> End:
+    """One more, if there are not too many."""
+    if len(system.fleet.running()) >= MOST_WORKERS:
+        return worker_leaves(system, fault)
+    system.fleet.start()
+    return _nothing
+
+
+def worker_leaves(system: System, fault: Fault) -> End:
+    """One less, in order, if there are not too few; else first one more."""
+    if len(system.fleet.running()) <= LEAST_WORKERS:
+        return worker_sigterm(system, fault)
+    victim = _victim(system, fault)
+    victim.ask_to_stop()
+    return lambda: _ended_in_order(victim)
+
+
+def _ended_in_order(worker: WorkerProcess) -> None:
+    code = worker.wait()
+    assert code == 0, f"{worker.name} ended with {code} after SIGTERM"
+
+
+def worker_zombie(system: System, fault: Fault) -> End:
+    """SIGSTOP until the others have taken all it had, then SIGCONT: it goes on where it was, and must write nothing."""
+    victim = _victim(system, fault)
+    victim.freeze()
+    return lambda: _thaw_once_replaced(system, victim)
+
+
+def worker_frozen_in_assignment(system: System, fault: Fault) -> End:
+    """A worker is frozen in the middle of a rebalance, until the others have all; then it wakes inside its assignment."""
+    victim = _victim(system, fault)
+    if len(system.fleet.running()) >= MOST_WORKERS:
+        next(worker for worker in system.fleet.running() if worker is not victim).kill()
+    system.fleet.start()
+    system.until(lambda: not victim.ready(), "a rebalance has begun")
+    victim.freeze()
+    return lambda: _thaw_once_replaced(system, victim)
+
+
+def _thaw_once_replaced(system: System, victim: WorkerProcess) -> None:
+    try:
+        system.until(lambda: system.others_own_all(victim), f"the others own all that {victim.name} had")
+    finally:
+        victim.thaw()
+
+
+def broker_restart(system: System, _fault: Fault) -> End:
+    """SIGKILL of the only broker; it comes back with its data."""
+    broker = system.brokers
+    assert isinstance(broker, KafkaBroker)
+    broker.kill()
+    return broker.start
+
+
+def broker_lost(system: System, fault: Fault) -> End:
+    """SIGKILL of one broker of three; the two others go on."""
+    trio, node = system.brokers, fault.pick % 3
+    assert isinstance(trio, BrokerTrio)
+    trio.kill(node)
+    return lambda: trio.start(node)
+
+
+def broker_slow(system: System, _fault: Fault) -> End:
+    """The broker answers for a fifth of the time only, so that producers are faster than it."""
+    return Pulses(system.brokers).end
+
+
+def redis_sigkill(system: System, _fault: Fault) -> End:
+    """SIGKILL of Redis, or of one node of the cluster; it comes back with its append-only file."""
+    system.redis.kill()
+    return system.redis.start
+
+
+def redis_unreachable(system: System, _fault: Fault) -> End:
+    """Nothing that is said to Redis arrives, and no connection breaks."""
+    system_redis = _single(system)
+    system_redis.wire.silence()
+    return system_redis.wire.mend
+
+
+def redis_failover(system: System, _fault: Fault) -> End:
+    """The replica hears nothing for a while, then the primary dies and the replica takes over: the last commits are gone."""
+    system_redis = _single(system)
+    system_redis.cut_off_replica()
+    return system_redis.fail_over
+
+
+def redis_slots_move(system: System, _fault: Fault) -> End:
+    """Every partition's slot moves to another node, while customers come who are on none."""
+    redis = system.redis
+    assert isinstance(redis, ClusterRedis)
+    return lambda: _moved(redis.move_slots(len(system.metas())))
+
+
+def _moved(keys: int) -> None:
+    assert keys > 0, "slots were moved, and there was nothing in them"
+
+
+def commit_reply_lost(system: System, fault: Fault) -> End:
+    """Commits are applied, and their answers never arrive."""
+    wire, many = _single(system).wire, 3 + fault.pick % 5
+    before = wire.lost_answers
+    wire.lose_answers(many, COMMIT)
+
+    def all_lost() -> None:
+        system.until(lambda: wire.lost_answers >= before + many, f"{many} answers to commits are lost")
+
+    return all_lost
+
+
+def _single(system: System) -> SingleRedis:
+    assert isinstance(system.redis, SingleRedis)
+    return system.redis
+
+
+def outbox_target_down(system: System, _fault: Fault) -> End:
+    """The topic of alerts takes nothing: it wants more replicas than it has."""
+    _least_in_sync(system, 9)
+
+    def take_again() -> None:
+        try:
+            system.until(lambda: system.waiting() > 0, "messages wait in the outbox")
+        finally:
+            _least_in_sync(system, 2 if isinstance(system.brokers, BrokerTrio) else 1)
+
+    return take_again
+
+
+def _least_in_sync(system: System, replicas: int) -> None:
+    resource = ConfigResource(ConfigResourceType.TOPIC, system.prefix + ALERTS, configs={"min.insync.replicas": str(replicas)})
+
+    def set_it() -> bool:
+        with admin_client(system.settings) as admin:
+            admin.alter_configs([resource])
+        return True
+
+    system.until(set_it, "the topic of alerts is set")
+
+
+def clock_jump(system: System, fault: Fault) -> End:
+    """Every worker's wall clock jumps, and jumps back."""
+    assert system.clock_file is not None, "workers run without libfaketime"
+    clock_file = system.clock_file
+    clock_file.write_text(JUMPS[fault.pick % len(JUMPS)])
+    return lambda: _write(clock_file, "+0")
+
+
+def _write(path: Any, text: str) -> None:
+    path.write_text(text)
+
+
+def producer_storm(_system: System, _fault: Fault) -> End:
+    """Producers send everything twice and out of order for some days; that is in the load's plan."""
+    return _nothing
+
+
+FAULTS: Mapping[str, Callable[[System, Fault], End]] = {name: globals()[name] for name in KINDS}
+
+
+def happen(system: System, faults: tuple[Fault, ...]) -> None:
+    """All of a step: begun one after the other, each ended when its time is over; returns when all are over."""
+    ends: list[tuple[float, End]] = []
+    try:
+        for fault in faults:
+            begin = FAULTS[fault.kind]
+            ends.append((time.monotonic() + fault.hold_s, begin(system, fault)))
+    finally:
+        for at_s, end in sorted(ends, key=lambda one: one[0]):
+            wait_s = at_s - time.monotonic()
+            if wait_s > 0:
+                system.pause(wait_s)
+            end()

@@ -1,0 +1,122 @@
+"""One schedule, played: the load begins, faults happen as its days pass, and the verdict is taken when all has come to rest."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.chaos.checker import Verdict
+from tests.chaos.faults import happen
+from tests.chaos.load import Load
+from tests.chaos.plan import plan
+from tests.chaos.schedule import DAYS, Schedule
+from tests.chaos.stages import BrokerPark, redis_of
+from tests.chaos.system import PARTITIONS, System
+from tests.support.workers import WORKER, Fleet
+
+CUSTOMERS = 1500
+DAY_S = 0.1
+"""Least time between two days of the load."""
+STORM_DAYS = 6
+END_S = 240.0
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class Played:
+    """A schedule and what came of it.
+
+    recover_s   per step: from the end of its faults until every partition has committed again, s
+    """
+
+    schedule: Schedule
+    verdict: Verdict
+    took_s: float
+    recover_s: list[float] = field(default_factory=list)
+    restarts: int = 0
+
+
+def play(
+    schedule: Schedule,
+    park: BrokerPark,
+    folder: Path,
+    say: Say = lambda _text: None,
+    *,
+    customers: int = CUSTOMERS,
+    command: Sequence[str] = WORKER,
+) -> Played:
+    """Play it in an empty folder, where the workers' logs stay. AssertionError where the system does not come back by itself.
+
+    command   the workers' own
+    """
+    begun_s = time.monotonic()
+    storms = [step.day for step in schedule.steps if any(fault.kind == "producer_storm" for fault in step.faults)]
+    stormy = frozenset(day + k for day in storms for k in range(STORM_DAYS))
+    planned = plan(schedule.seed, days=DAYS, customers=customers, partitions=PARTITIONS, storms=stormy)
+    brokers = park.of(schedule.stage)
+    prefix = f"chaos{schedule.seed}-{secrets.token_hex(3)}."
+    with redis_of(schedule.stage, folder / "redis") as redis:
+        replication = 3 if schedule.stage == "brokers" else 1
+        system = System(brokers, redis, prefix, replication, **_more(schedule))
+        if any(fault.kind == "clock_jump" for fault in schedule.faults):
+            system.clock_file = folder / "clock"
+            system.clock_file.write_text("+0")
+            system.environment |= faketime(system.clock_file)
+        played = Played(schedule, Verdict(0), 0.0)
+        with (
+            Fleet(system.environment, folder, supervised=True, command=command) as system.fleet,
+            Load(planned, brokers.bootstrap, prefix, PARTITIONS, DAY_S) as system.load,
+        ):
+            _through(system, schedule, played, say)
+            assert set(system.fleet.stop()) == {0}
+            played.restarts = system.fleet.restarts
+        played.verdict = system.verdict()
+    if played.verdict.events != planned.events:
+        played.verdict.problems.append(f"{played.verdict.events} events in the log, {planned.events} planned")
+    played.took_s = time.monotonic() - begun_s
+    return played
+
+
+def _more(schedule: Schedule) -> dict[str, str]:
+    return {"CHURNWATCH_REDIS__WAIT_REPLICAS": str(schedule.wait_replicas)} if schedule.wait_replicas else {}
+
+
+def _through(system: System, schedule: Schedule, played: Played, say: Say) -> None:
+    system.fleet.start()
+    system.fleet.start()
+    system.until(lambda: all(worker.ready() for worker in system.fleet.running()), "two workers are ready")
+    for step in schedule.steps:
+        system.load.go_on_until(step.day)
+        system.until(lambda day=step.day: system.load.reached(day), f"day {step.day} is written", END_S)  # type: ignore[misc] # a lambda's default
+        say(f"day {step.day}: {' + '.join(fault.kind for fault in step.faults)}")
+        system.load.go_on_until(step.day + STORM_DAYS + 20)  # the load goes on while things go wrong
+        happen(system, step.faults)
+        seqs = [meta.seq for meta in system.metas()]
+        played.recover_s.append(round(system.until(lambda seqs=seqs: system.going_on_from(seqs), "every partition goes on"), 1))  # type: ignore[misc] # as above
+    system.load.go_on_until(system.load.days)
+    system.until(lambda: system.load.reached(system.load.days), "all days are written", END_S)
+    system.until(system.caught_up, "all that was sent is committed, and every message has left", END_S)
+    system.until(lambda: all(worker.ready() for worker in system.fleet.running()), "every worker is ready")
+
+
+class NoFaketime(Exception):
+    """libfaketime is not to be had here; says what to do."""
+
+
+def faketime(clock_file: Path) -> dict[str, str]:
+    """Environment under which a process's wall clock, and only that, goes by this file. Raises NoFaketime."""
+    if shutil.which("faketime") is None:
+        raise NoFaketime("`faketime` is not in PATH: install Debian's package faketime")
+    asked = subprocess.run(["faketime", "-f", "+0", "printenv", "LD_PRELOAD"], capture_output=True, text=True, check=True)
+    return {
+        "LD_PRELOAD": asked.stdout.strip(),
+        "FAKETIME_TIMESTAMP_FILE": str(clock_file),
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "FAKETIME_CACHE_DURATION": "1",
+    }

@@ -1,0 +1,174 @@
+"""One churnwatch system under test: its topics, workers and load on a stage, and what came of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from kafka import TopicPartition
+from redis.exceptions import RedisError
+
+from alerts.alert import Alert, decode_any
+from streams.customer import read_records
+from streams.runtime.kafka_client import AdminError, admin_client, ends, reader
+from streams.runtime.reading import read_range
+from streams.runtime.redis_wire import meta_of
+from streams.runtime.rules import engine_rules
+from streams.runtime.settings import load_settings
+from streams.runtime.store import Meta
+from streams.runtime.topics import ALERTS, CLOCK, DEAD_LETTERS, INPUTS
+from tests.chaos.checker import Counted, Logged, Told, Verdict, check_alerts, check_events, different_events
+from tests.chaos.expected_alerts import expected_alerts, said
+from tests.chaos.load import Load
+from tests.chaos.stages import AnyRedis, Brokers
+from tests.support.workers import Fleet, run_command
+
+PARTITIONS = 4
+
+SETTINGS = {
+    "CHURNWATCH_TIME__CLOCK": "history",
+    "CHURNWATCH_ENGINE__MAX_ROWS": "200",
+    "CHURNWATCH_ENGINE__HEARTBEAT_COMMIT_S": "1",
+    "CHURNWATCH_ENGINE__CACHED_CUSTOMERS": "100",
+    "CHURNWATCH_REDIS__TIMEOUT_S": "2",
+}
+"""Small commits, and few customers in memory, so that what happens meets reads and commits at many places."""
+
+
+class System:
+    """What faults act on, and what is checked when all is over.
+
+    more   settings of the workers beyond the usual
+    """
+
+    def __init__(self, brokers: Brokers, redis: AnyRedis, prefix: str, replication: int, **more: str) -> None:
+        self.brokers, self.redis, self.prefix = brokers, redis, prefix
+        self.environment = SETTINGS | {
+            "CHURNWATCH_KAFKA__BOOTSTRAP": brokers.bootstrap,
+            "CHURNWATCH_KAFKA__TOPIC_PREFIX": prefix,
+            "CHURNWATCH_KAFKA__GROUP": f"{prefix}group",
+            "CHURNWATCH_KAFKA__PARTITIONS": str(PARTITIONS),
+            "CHURNWATCH_KAFKA__REPLICATION": str(replication),
+            "CHURNWATCH_REDIS__URL": redis.url,
+            "CHURNWATCH_REDIS__CLUSTER": str(redis.cluster).lower(),
+            "CHURNWATCH_REDIS__PREFIX": f"{prefix}state",
+        }
+        self.environment |= more
+        self.settings = load_settings(None, self.environment)
+        made = run_command(["topics", "create"], self.environment)
+        assert made.returncode == 0, made.stdout + made.stderr
+        self.fleet: Fleet
+        self.load: Load
+        self.clock_file: Path | None = None
+
+    # -- now --------------------------------------------------------------------------------------------------------
+
+    def metas(self) -> list[Meta]:
+        """Of every partition, as Redis has it."""
+        with self.redis.client() as client:
+            return [meta_of(client.hgetall(self._key(p, "meta"))) for p in range(PARTITIONS)]
+
+    def going_on_from(self, seqs: Sequence[int]) -> bool:
+        """Whether every partition has committed since it stood at these."""
+        return all(meta.seq > seq for meta, seq in zip(self.metas(), seqs, strict=True))
+
+    def others_own_all(self, frozen: Any) -> bool:
+        """Whether the workers without this one own every partition."""
+        return sum(worker.owned() for worker in self.fleet.running() if worker is not frozen) == PARTITIONS
+
+    def until(self, condition: Callable[[], bool], what: str, deadline_s: float = 90.0) -> float:
+        """Wait; how long it took, s. A server that is away meanwhile is no failure."""
+        begun_s = time.monotonic()
+        self.fleet.until(lambda: _quietly(condition), what, deadline_s)
+        return time.monotonic() - begun_s
+
+    def pause(self, seconds: float) -> None:
+        """Let a fault last; a worker that ends by itself meanwhile is started again."""
+        end_s = time.monotonic() + seconds
+        self.fleet.until(lambda: time.monotonic() >= end_s, "time", seconds + 60.0)
+
+    def caught_up(self) -> bool:
+        """Whether all that was sent is committed and all messages have left. Ask once the load is over."""
+        with admin_client(self.settings) as admin, reader(self.settings) as client:
+            bounds = ends(admin, client, [tp for topic in (*INPUTS, CLOCK) for tp in self._partitions_of(topic)])
+        done = {
+            (topic, p): meta.offsets.get(_short(topic), -1) + 1
+            for p, meta in enumerate(self.metas())
+            for topic in (*INPUTS, CLOCK)
+        }
+        if any(done[tp.topic.removeprefix(self.prefix), tp.partition] < bound.end for tp, bound in bounds.items()):
+            return False
+        return self.waiting() == 0
+
+    def waiting(self) -> int:
+        """Messages in the outbox."""
+        with self.redis.client() as client:
+            return sum(client.xlen(self._key(p, "outbox")) for p in range(PARTITIONS))
+
+    # -- afterwards -------------------------------------------------------------------------------------------------
+
+    def verdict(self) -> Verdict:
+        """What came of it, by the log."""
+        log = [_logged(record, self.prefix) for topic in (*INPUTS, CLOCK) for record in self._records(topic)]
+        events = different_events(record for record in log if record.topic != CLOCK)
+        verdict = Verdict(sum(map(len, events.values())))
+        check_events(verdict, events, self._counted(verdict))
+        rules, due = engine_rules(self.settings), []
+        for partition in range(PARTITIONS):
+            due += expected_alerts([record for record in log if record.partition == partition], rules)
+        check_alerts(verdict, due, list(self._delivered(verdict)))
+        verdict.problems += [f"dead letter: {record.value[:200]!r}" for record in self._records(DEAD_LETTERS)]
+        return verdict
+
+    def _delivered(self, verdict: Verdict) -> Iterator[tuple[Told, bytes]]:
+        for record in self._records(ALERTS):
+            message = decode_any(record.value)
+            if isinstance(message, Alert):
+                yield said(message), record.value
+            else:
+                verdict.problems.append(f"on {ALERTS}: {record.value[:200]!r}")
+
+    def _counted(self, verdict: Verdict) -> dict[str, Counted]:
+        """Every customer's sums in Redis."""
+        found: dict[str, Counted] = {}
+        with self.redis.client() as client:
+            for partition in range(PARTITIONS):
+                head = self._key(partition, "c:").encode()
+                for key in client.scan_iter(match=head + b"*", count=5000):
+                    (row,) = read_records([client.get(key)])
+                    customer = key.removeprefix(head).decode()
+                    if customer in found:
+                        verdict.problems.append(f"{customer} is in two partitions")
+                    found[customer] = Counted(*(int(row[name]) for name in Counted.__dataclass_fields__))
+        return found
+
+    def _records(self, topic: str) -> list[Any]:
+        with admin_client(self.settings) as admin, reader(self.settings) as client:
+            bounds = ends(admin, client, self._partitions_of(topic))
+            ranges = {tp: (bound.first, bound.end) for tp, bound in bounds.items()}
+            return sorted(read_range(client, ranges), key=lambda record: (record.partition, record.offset))
+
+    def _partitions_of(self, topic: str) -> list[TopicPartition]:
+        return [TopicPartition(self.prefix + topic, p) for p in range(PARTITIONS)]
+
+    def _key(self, partition: int, name: str) -> str:
+        return f"{self.prefix}state:{{{partition}}}:{name}"
+
+
+def _short(topic: str) -> str:
+    """As meta names it."""
+    return "clock" if topic == CLOCK else topic
+
+
+def _logged(record: Any, prefix: str) -> Logged:
+    return Logged(record.topic.removeprefix(prefix), record.partition, record.offset, record.key, record.value)
+
+
+def _quietly(condition: Callable[[], bool]) -> bool:
+    """What cannot be asked is not so yet."""
+    try:
+        return condition()
+    except (RedisError, AdminError, OSError):
+        return False
