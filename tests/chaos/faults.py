@@ -17,21 +17,23 @@ from streams.runtime.redis_wire import Script
 from streams.runtime.topics import ALERTS
 from tests.chaos.schedule import KINDS, Fault
 from tests.chaos.stages import ClusterRedis, Pulses, SingleRedis
-from tests.chaos.system import System
+from tests.chaos.system import PARTITIONS, System
 from tests.support.broker_trio import BrokerTrio
 from tests.support.brokers import KafkaBroker
 from tests.support.workers import WorkerProcess
 
 End = Callable[[], None]
 MOST_WORKERS, LEAST_WORKERS = 3, 2
+BACKLOG = 150
+"""Events that a worker to be frozen must have before it."""
 JUMPS = ("+30d", "-30d", "+2h", "-2h")
 COMMIT = Script("commit").sha
 
 
 def _victim(system: System, fault: Fault) -> WorkerProcess:
-    """One of those that own something, if any does."""
-    running = [worker for worker in system.fleet.running() if not worker.frozen]
-    owning = [worker for worker in running if worker.owned()] or running
+    """One of those that own something, once every partition is owned."""
+    system.until(lambda: system.owned() == PARTITIONS, "every partition is owned")
+    owning = [worker for worker in system.fleet.running() if worker.owned()]
     return owning[fault.pick % len(owning)]
 
 
@@ -77,9 +79,17 @@ def _ended_in_order(worker: WorkerProcess) -> None:
 
 
 def worker_zombie(system: System, fault: Fault) -> End:
-    """SIGSTOP until the others have taken all it had, then SIGCONT: it goes on where it was, and must write nothing."""
+    """SIGSTOP until the others have taken all it had, then SIGCONT: it goes on where it was, and must write nothing.
+
+    It is frozen while it waits for Redis with a commit under way and events in hand, or it would have nothing to write.
+    """
     victim = _victim(system, fault)
-    victim.freeze()
+    system.redis.freeze()
+    try:
+        system.until(lambda: victim.metric("churnwatch_lag_events") >= BACKLOG, "events wait in the one to be frozen")
+    finally:
+        victim.freeze()
+        system.redis.thaw()
     return lambda: _thaw_once_replaced(system, victim)
 
 
@@ -96,7 +106,9 @@ def worker_frozen_in_assignment(system: System, fault: Fault) -> End:
 
 def _thaw_once_replaced(system: System, victim: WorkerProcess) -> None:
     try:
-        system.until(lambda: system.others_own_all(victim), f"the others own all that {victim.name} had")
+        system.until(lambda: system.owned() == PARTITIONS, f"the others own all that {victim.name} had")
+        seqs = [meta.seq for meta in system.metas()]
+        system.until(lambda: system.going_on_from(seqs), f"the others write all that {victim.name} had")
     finally:
         victim.thaw()
 

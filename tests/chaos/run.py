@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import shutil
 import subprocess
@@ -21,9 +22,8 @@ from tests.support.workers import WORKER, Fleet
 
 CUSTOMERS = 1500
 DAY_S = 0.1
-"""Least time between two days of the load."""
 STORM_DAYS = 6
-END_S = 240.0
+END_S, UNSURE_S = 240.0, 20.0
 
 Say = Callable[[str], None]
 
@@ -49,11 +49,15 @@ def play(
     say: Say = lambda _text: None,
     *,
     customers: int = CUSTOMERS,
+    day_s: float = DAY_S,
     command: Sequence[str] = WORKER,
+    insist: bool = True,
 ) -> Played:
     """Play it in an empty folder, where the workers' logs stay. AssertionError where the system does not come back by itself.
 
+    day_s     least time between two days of the load
     command   the workers' own
+    insist    False: the verdict is taken although the system does not come to rest, as one without a safeguard may not
     """
     begun_s = time.monotonic()
     storms = [step.day for step in schedule.steps if any(fault.kind == "producer_storm" for fault in step.faults)]
@@ -71,10 +75,13 @@ def play(
         played = Played(schedule, Verdict(0), 0.0)
         with (
             Fleet(system.environment, folder, supervised=True, command=command) as system.fleet,
-            Load(planned, brokers.bootstrap, prefix, PARTITIONS, DAY_S) as system.load,
+            Load(planned, brokers.bootstrap, prefix, PARTITIONS, day_s) as system.load,
         ):
             _through(system, schedule, played, say)
-            assert set(system.fleet.stop()) == {0}
+            with contextlib.nullcontext() if insist else contextlib.suppress(AssertionError):
+                _come_to_rest(system, END_S if insist else UNSURE_S)
+            codes = system.fleet.stop()
+            assert set(codes) == {0} or not insist, f"workers ended with {codes}"
             played.restarts = system.fleet.restarts
         played.verdict = system.verdict()
     if played.verdict.events != planned.events:
@@ -101,7 +108,10 @@ def _through(system: System, schedule: Schedule, played: Played, say: Say) -> No
         played.recover_s.append(round(system.until(lambda seqs=seqs: system.going_on_from(seqs), "every partition goes on"), 1))  # type: ignore[misc] # as above
     system.load.go_on_until(system.load.days)
     system.until(lambda: system.load.reached(system.load.days), "all days are written", END_S)
-    system.until(system.caught_up, "all that was sent is committed, and every message has left", END_S)
+
+
+def _come_to_rest(system: System, deadline_s: float) -> None:
+    system.until(system.caught_up, "all that was sent is committed, and every message has left", deadline_s)
     system.until(lambda: all(worker.ready() for worker in system.fleet.running()), "every worker is ready")
 
 

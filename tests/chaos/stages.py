@@ -84,6 +84,14 @@ class SingleRedis:
         """The same port, the same file."""
         self.server.start()
 
+    def freeze(self) -> None:
+        """SIGSTOP: what is said to it waits, and is done when it thaws."""
+        self.server.freeze()
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        self.server.thaw()
+
     def cut_off_replica(self) -> None:
         """From now on the replica hears nothing, so it lacks what the primary takes meanwhile."""
         assert self.replica is not None
@@ -131,6 +139,16 @@ class ClusterRedis:
         for node in self.servers.nodes:
             with node.client() as client:
                 wait_until(lambda client=client: _whole(client), "the cluster is whole")  # type: ignore[misc] # a lambda's default
+
+    def freeze(self) -> None:
+        """SIGSTOP of all."""
+        for node in self.servers.nodes:
+            node.freeze()
+
+    def thaw(self) -> None:
+        """SIGCONT of all."""
+        for node in self.servers.nodes:
+            node.thaw()
 
     def move_slots(self, partitions: int, keys_at_a_time: int = 20) -> int:
         """Each partition's slot to the next node; returns how many keys moved."""
