@@ -1,10 +1,16 @@
 # `make` or `make help` says what there is. Needs make, Python 3.11+ with venv and pip; everything else is installed by hash
-# from the locks into environments of its own: .venv to run, .venv-dev to develop, .venv-peers for what is benchmarked beside us.
+# from the locks into environments of its own: .venv to run, .venv-dev to develop, .venv-peers for what is benchmarked beside us and
+# for pictures.
 
 PYTHON ?= python3
 DEMO_ARGS ?=
 TEST_ARGS ?=
 BENCH_ARGS ?=
+SEEDS ?= 5
+SEED ?=
+CHAOS_ARGS ?=
+MINUTES ?= 30
+SOAK_ARGS ?=
 
 RUN := .venv
 DEV := .venv-dev
@@ -17,7 +23,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format bench lock docs ci clean
+.PHONY: help demo test lint format bench chaos soak lock docs ci clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +46,13 @@ format: $(DEV)/installed ## Put the code in ruff's format
 bench: $(DEV)/installed $(PEERS)/locked ## Measure beside Quix Streams and plain Faust, into benchmarks/out (BENCH_ARGS)
 	@$(DEV)/bin/python -m benchmarks --out benchmarks/out $(BENCH_ARGS)
 
+chaos: $(DEV)/installed ## Faults from seeds on real Kafka and Redis, checked by the log (SEEDS=20, SEED=7, CHAOS_ARGS), into tests/chaos/out
+	@$(DEV)/bin/python -m tests.chaos --seeds $(SEEDS) $(if $(SEED),--seed $(SEED)) $(CHAOS_ARGS)
+
+soak: $(DEV)/installed $(PEERS)/locked ## A steady rate with faults (MINUTES=30, SOAK_ARGS); memory, handles and lag as a picture, into tests/soak/out
+	@$(DEV)/bin/python -m tests.soak --minutes $(MINUTES) $(SOAK_ARGS); status=$$?; \
+		$(PEERS)/bin/python -m tests.soak.picture tests/soak/out/soak.json tests/soak/out/soak.png; exit $$status
+
 RESOLVE = $(DEV)/bin/uv pip compile --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --quiet
 COMPILE = $(RESOLVE) pyproject.toml --extra demo --group build
@@ -57,7 +70,7 @@ ci: ## What CI does: system packages, Kafka's jars, lint, tests with the real pa
 	@CI=true bash .ci/run
 
 clean: ## Remove environments, builds and caches (Kafka's jars in .cache stay)
-	rm -rf $(RUN) $(DEV) $(PEERS) benchmarks/out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(RUN) $(DEV) $(PEERS) benchmarks/out tests/chaos/out tests/soak/out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 # An environment is made anew when its lock changes, and the package is installed again when its metadata does.
 define environment

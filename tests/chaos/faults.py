@@ -33,7 +33,7 @@ COMMIT = Script("commit").sha
 def _victim(system: System, fault: Fault) -> WorkerProcess:
     """One of those that own something, once every partition is owned."""
     system.until(lambda: system.owned() == PARTITIONS, "every partition is owned")
-    owning = [worker for worker in system.fleet.running() if worker.owned()]
+    owning = [worker for worker in system.fleet.running() if worker is not system.spared and worker.owned()]
     return owning[fault.pick % len(owning)]
 
 

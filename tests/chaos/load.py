@@ -13,7 +13,7 @@ from typing import Any
 from kafka import KafkaProducer  # type: ignore[import-untyped] # kafka-python ships no types
 from kafka.errors import KafkaError  # type: ignore[import-untyped] # kafka-python ships no types
 
-from tests.chaos.plan import DAY_MS, FIRST_MS, Plan, Sent
+from tests.chaos.plan import DAY_MS, Plan, Sent
 
 RUN_ON_DAYS = 40
 """Days of ticks after the last event, so that silence has its say."""
@@ -23,14 +23,18 @@ ANSWER_S = 150.0
 class Load:
     """A plan on its way to the topics, in a thread of its own.
 
-    day   days that are ticked so far
+    day_s         least time between two days
+    run_on_days   days of ticks beyond the last event
+    day           days that are ticked so far
     """
 
-    def __init__(self, plan: Plan, bootstrap: str, prefix: str, partitions: int, day_s: float) -> None:
+    def __init__(
+        self, plan: Plan, bootstrap: str, prefix: str, partitions: int, day_s: float, *, run_on_days: int = RUN_ON_DAYS
+    ) -> None:
         self._plan, self._prefix, self._partitions, self._day_s = plan, prefix, partitions, day_s
         self._bootstrap = bootstrap.split(",")
         self.day = 0
-        self.days = len(plan.days) + RUN_ON_DAYS
+        self.days = len(plan.days) + run_on_days
         self._until, self._stopping = 0, False
         self._may_go = threading.Condition()
         self._failure: BaseException | None = None
@@ -118,6 +122,6 @@ class Load:
         ticks = []
         for partition in range(self._partitions):
             offsets = {topic: self._next[topic, partition] for topic in ("purchases", "complaints", "logins")}
-            value = {"type": "tick", "at_ms": FIRST_MS + (day + 1) * DAY_MS, "offsets": offsets}
+            value = {"type": "tick", "at_ms": self._plan.first_ms + (day + 1) * DAY_MS, "offsets": offsets}
             ticks.append(Sent("churn.clock", partition, str(partition).encode(), json.dumps(value).encode()))
         self._send(producer, ticks)

@@ -10,7 +10,7 @@ Producers do what producers do: some events are sent twice, days come in any ord
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -40,8 +40,9 @@ class Sent:
 class Plan:
     """days[d]: what is sent on day d, in this order, before the tick that ends the day. events: how many different ones."""
 
-    days: list[list[Sent]] = field(repr=False)
+    days: Sequence[list[Sent]] = field(repr=False)
     events: int
+    first_ms: int = FIRST_MS
 
 
 def plan(seed: int, *, days: int, customers: int, partitions: int, storms: frozenset[int] = frozenset()) -> Plan:

@@ -23,7 +23,7 @@ from tests.chaos.checker import Counted, Logged, Told, Verdict, check_alerts, ch
 from tests.chaos.expected_alerts import expected_alerts, said
 from tests.chaos.load import Load
 from tests.chaos.stages import AnyRedis, Brokers
-from tests.support.workers import Fleet, run_command
+from tests.support.workers import Fleet, WorkerProcess, run_command
 
 PARTITIONS = 4
 
@@ -40,7 +40,9 @@ SETTINGS = {
 class System:
     """What faults act on, and what is checked when all is over.
 
-    more   settings of the workers beyond the usual
+    more         settings of the workers beyond the usual
+    clock_file   by which the workers' wall clock goes, where it does not go by itself
+    spared       a worker that no fault chooses
     """
 
     def __init__(self, brokers: Brokers, redis: AnyRedis, prefix: str, replication: int, **more: str) -> None:
@@ -62,6 +64,7 @@ class System:
         self.fleet: Fleet
         self.load: Load
         self.clock_file: Path | None = None
+        self.spared: WorkerProcess | None = None
 
     # -- now --------------------------------------------------------------------------------------------------------
 
@@ -132,16 +135,22 @@ class System:
 
     def _counted(self, verdict: Verdict) -> dict[str, Counted]:
         """Every customer's sums in Redis."""
-        found: dict[str, Counted] = {}
+        rows = self.rows(verdict.problems)
+        records = read_records(list(rows.values()))
+        names = Counted.__dataclass_fields__
+        return {customer: Counted(*(int(row[name]) for name in names)) for customer, row in zip(rows, records, strict=True)}
+
+    def rows(self, problems: list[str]) -> dict[str, bytes]:
+        """Every customer's record in Redis. problems: where to say that one is in two partitions."""
+        found: dict[str, bytes] = {}
         with self.redis.client() as client:
             for partition in range(PARTITIONS):
                 head = self._key(partition, "c:").encode()
                 for key in client.scan_iter(match=head + b"*", count=5000):
-                    (row,) = read_records([client.get(key)])
                     customer = key.removeprefix(head).decode()
                     if customer in found:
-                        verdict.problems.append(f"{customer} is in two partitions")
-                    found[customer] = Counted(*(int(row[name]) for name in Counted.__dataclass_fields__))
+                        problems.append(f"{customer} is in two partitions")
+                    found[customer] = client.get(key)
         return found
 
     def _records(self, topic: str) -> list[Any]:
