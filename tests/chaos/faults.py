@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from typing import Any
 
 from kafka.admin import ConfigResource, ConfigResourceType  # type: ignore[import-untyped] # kafka-python ships no types
@@ -226,16 +227,30 @@ def producer_storm(_system: System, _fault: Fault) -> End:
 FAULTS: Mapping[str, Callable[[System, Fault], End]] = {name: globals()[name] for name in KINDS}
 
 
+NEEDS = {"outbox": 1, "worker": 2}
+"""What must be there again before the fault's end can be waited for: servers come first, then what shows in them, then workers."""
+
+
 def happen(system: System, faults: tuple[Fault, ...]) -> None:
-    """All of a step: begun one after the other, each ended when its time is over; returns when all are over."""
-    ends: list[tuple[float, End]] = []
-    try:
+    """All of a step: begun one after the other, each ended when its time is over; returns when all are over.
+
+    Whatever goes wrong, every fault that was begun is ended: the next schedule plays on the same brokers.
+    """
+    begun: list[tuple[int, float, End]] = []
+    with ExitStack() as ending:
         for fault in faults:
-            begin = FAULTS[fault.kind]
-            ends.append((time.monotonic() + fault.hold_s, begin(system, fault)))
+            needs = 1 if fault.kind == "commit_reply_lost" else NEEDS.get(KINDS[fault.kind].target, 0)
+            begun.append((needs, time.monotonic() + fault.hold_s, FAULTS[fault.kind](system, fault)))
+            # left in the opposite order, so the last of these is ended first
+            ending.pop_all()
+            for _, at_s, end in sorted(begun, key=lambda one: one[:2], reverse=True):
+                ending.callback(_end, system, at_s, end)
+
+
+def _end(system: System, at_s: float, end: End) -> None:
+    try:
+        wait_s = at_s - time.monotonic()
+        if wait_s > 0:
+            system.pause(wait_s)
     finally:
-        for at_s, end in sorted(ends, key=lambda one: one[0]):
-            wait_s = at_s - time.monotonic()
-            if wait_s > 0:
-                system.pause(wait_s)
-            end()
+        end()
