@@ -228,7 +228,7 @@ FAULTS: Mapping[str, Callable[[System, Fault], End]] = {name: globals()[name] fo
 
 
 NEEDS = {"outbox": 1, "worker": 2}
-"""What must be there again before the fault's end can be waited for: servers come first, then what shows in them, then workers."""
+"""What must be back before a fault's end can be waited for: servers come first, then what shows in them, then workers."""
 
 
 def happen(system: System, faults: tuple[Fault, ...]) -> None:
