@@ -21,8 +21,9 @@ from redis.exceptions import RedisError
 
 from streams.runtime import child
 from streams.runtime.wheels import EmbeddedError, valkey_program
+from tests.support.ports import own_port
 
-_START_S = 20.0
+_START_S = 60.0
 
 
 class RedisMissing(Exception):
@@ -34,13 +35,32 @@ class RunningRedis:
 
     def __init__(self, program: str, folder: Path, options: Sequence[str] = ()) -> None:
         self._program, self._folder, self._options = program, folder, tuple(options)
-        self.port = child.free_port()
+        self.port = own_port()
         self.socket = folder / "redis.sock"
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}/0"
+
+    @property
+    def socket_url(self) -> str:
+        """The same server, on the way that `socket_out_of_reach` cuts."""
+        return f"unix://{self.socket}"
+
+    @contextmanager
+    def socket_out_of_reach(self) -> Iterator[None]:
+        """For the length of the block nobody comes through by `socket_url`, and everybody by `url`."""
+        hidden = self.socket.with_suffix(".hidden")
+        self.socket.rename(hidden)
+        with self.client() as client:
+            for one in client.client_list():
+                if "U" in one["flags"]:
+                    client.client_kill_filter(_id=one["id"])
+        try:
+            yield
+        finally:
+            hidden.rename(self.socket)
 
     def client(self) -> Redis:
         """A plain synchronous client, for looking and for administration."""
@@ -192,7 +212,7 @@ def redis_cluster(folder: Path) -> Iterator[RunningCluster]:
     with ExitStack() as running:
         nodes = []
         for number in range(3):
-            options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-port", str(child.free_port())]
+            options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-port", str(own_port())]
             nodes.append(running.enter_context(_running(RunningRedis(server, folder / str(number), options))))
         cluster = RunningCluster(nodes, cli)
         cluster.form()
