@@ -60,7 +60,8 @@ class Live:
             "CHURNWATCH_REDIS__PREFIX": f"{prefix}state",
         }
         self.environment |= more
-        create_topics(load_settings(None, self.environment))
+        self.settings = load_settings(None, self.environment)
+        create_topics(self.settings)
         self._numbers = itertools.count()
 
     # -- in ---------------------------------------------------------------------------------------------------------
@@ -113,6 +114,14 @@ class Live:
         """The committed watermark; 0 before the first commit."""
         state = self.meta(partition).state
         return 0 if state is None else PartitionState.from_bytes(unpack_state(state).engine).watermark_ms
+
+    def stored(self, partition: int) -> dict[str, bytes]:
+        """Every customer's record in Redis."""
+        head = self._key(partition, "c:").encode()
+        with self.redis.client() as client:
+            keys = list(client.scan_iter(match=head + b"*", count=5000))
+            blobs = client.mget(keys) if keys else []
+        return {key.removeprefix(head).decode(): blob for key, blob in zip(keys, blobs, strict=True)}
 
     def folded(self, partition: int = 0) -> dict[str, int]:
         """Per input the number of offsets that are committed."""
