@@ -29,13 +29,13 @@ from streams.runtime.commits import JournalEntry
 from streams.runtime.models import read_parameters
 from streams.runtime.rules import engine_rules, event_rules
 from streams.runtime.settings import Settings
-from streams.runtime.topics import CLOCK, INPUTS, JOURNAL, MODELS
+from streams.runtime.topics import CLOCK, DEAD_LETTERS, INPUTS, JOURNAL, MODELS
 from streams.table import CustomerTable
 from tests.oracle.journal_chain import Chain, NotRepeated, chain
 from tests.oracle.journal_rows import JournalRows
 
-READ = (*INPUTS, CLOCK, JOURNAL)
-"""Topics that a repetition reads; and MODELS where a model was learnt."""
+READ = (*INPUTS, CLOCK, JOURNAL, DEAD_LETTERS)
+"""Topics that a repetition reads, the dead letters by the twin alone; and MODELS where a model was learnt."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,9 @@ class Repeated:
 
 def repeat(left: Left) -> Repeated:
     """The run once more. Raises NotRepeated where the journal and the topics do not give what it says."""
-    found, models = Repeated(), _models(left)
+    found, known = Repeated(), models(left)
     for partition, last in left.last.items():
-        _Partition(partition, left, models).repeat(last, found)
+        _Partition(partition, left, known).repeat(last, found)
     return found
 
 
@@ -89,7 +89,7 @@ def journal(left: Left, partition: int) -> list[JournalEntry]:
     return [msgspec.json.decode(r.value, type=JournalEntry) for r in left.topics[JOURNAL] if r.partition == partition]
 
 
-def _models(left: Left) -> dict[str, BtydParameters]:
+def models(left: Left) -> dict[str, BtydParameters]:
     """Version -> parameters that could have been in use."""
     pinned = left.settings.risk.parameters_file
     found = [SHIPPED, *(read_parameters(name) for name in (pinned,) if name is not None)]
