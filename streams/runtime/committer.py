@@ -66,8 +66,8 @@ class Committer:
     """
 
     def __init__(self, partition: int, meta: Meta, shop: Shop, graveyard: Graveyard, clock: LiveClock | None, mode: Mode) -> None:
-        self._partition, self._shop, self._graveyard, self._clock, self._mode = partition, shop, graveyard, clock, mode
-        self._rules = shop.rules.live_after(mode.live_after_ms)
+        self._partition, self._shop, self._graveyard, self._clock = partition, shop, graveyard, clock
+        self.follow(mode)
         self._epoch, self._nonce = meta.epoch, meta.nonce
         self.seq, self.outbox_no, self._commit_id = meta.seq, meta.outbox_no, meta.commit_id
         self.done = {TOPIC_RANKS[topic]: offset for topic, offset in meta.offsets.items()}
@@ -79,6 +79,10 @@ class Committer:
         self._triggering = Triggering(partition, shop)
         self.publisher = OutboxPublisher(shop.store, partition, meta, self._publish, backoff=shop.backoff)
         self.committed_s = time.monotonic()
+
+    def follow(self, mode: Mode) -> None:
+        """From the next commit on the partition stands in time like this."""
+        self._mode, self._rules = mode, self._shop.rules.live_after(mode.live_after_ms)
 
     async def advance(self, work: Work) -> None:
         """Fold, sweep and commit, in several commits where more customers come due at once than one should hold.

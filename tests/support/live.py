@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -90,6 +90,13 @@ class Live:
             for at_ms in times_ms:
                 value = self.purchase(customer, at_ms)
                 producer.send(self.prefix + "purchases", json.dumps(value).encode(), key=customer.encode())
+
+    def all_buy(self, customers: Iterable[str], at_ms: int) -> None:
+        """A purchase of each at this moment, acknowledged."""
+        with self.producer() as producer:
+            for customer in customers:
+                value = json.dumps(self.purchase(customer, at_ms)).encode()
+                producer.send(self.prefix + "purchases", value, key=customer.encode())
 
     def purchase(self, customer: str, at_ms: int) -> dict[str, Any]:
         """A good purchase with an id that no other has."""
