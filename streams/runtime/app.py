@@ -74,7 +74,7 @@ class Worker:
         self.clock = BrokerClock(settings.time.clocks_apart_s * 1000)
         self.sender = Sender(settings.kafka, backoff, self.clock)
         self.models = ModelFeed(settings, self.metrics, backoff, self._on_failure)
-        self.channels = Channels(settings, self.metrics, backoff)
+        self.channels = Channels(settings, self.metrics, backoff, self.clock.now_ms)
         self.owner = PartitionOwner(
             self._shop(backoff),
             lambda: self.app,
