@@ -7,6 +7,7 @@ The way through, in the order to read:
     columns                events as parallel arrays, the only shape in which they travel
     merge, merge_buffer    a partition's topics as one stream in time order
     watermark, clock_rule  how far event time has come, and whether the wall clock may move it (inflow)
+    reference_clock        whose clock that is
     customer               the record: one fixed-width row a customer, its bytes what Redis stores (once: customer_v1)
     windows, rfm           rolling sums; the fold of events into rows
     quintiles, segments    R, F and M scores against the base; the segment they make

@@ -3,6 +3,7 @@
 Idle and stalled look alike: no events. Idle means that the customers are silent, and time must pass for them. Stalled
 means that we do not hear them, and to let time pass would accuse everybody of leaving. In this order:
 
+0. This host's clock and the broker's disagree (reference_clock.py):                  HOLD   clocks_apart
 1. The broker has not answered for longer than `stalled_after_s`:                     HOLD   broker_unreachable
 2. Events are left to read, and the lag has not shrunk for that long:                 HOLD   lag_not_shrinking
    events are left to read, and the lag shrinks (event time itself moves the clock):  WAIT   catching_up
@@ -35,6 +36,7 @@ class ClockReason(StrEnum):
 
     CAUGHT_UP = "caught_up"
     LOW_INFLOW_RELEASED = "low_inflow_released"
+    CLOCKS_APART = "clocks_apart"
     BROKER_UNREACHABLE = "broker_unreachable"
     LAG_NOT_SHRINKING = "lag_not_shrinking"
     HEARTBEAT_MISSING = "heartbeat_missing"
@@ -63,7 +65,7 @@ class ClockRule:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What a worker sees of one partition. All times by this host's clock, ms since 1970 UTC.
+    """What a worker sees of one partition. All times by the worker's clock (reference_clock.py), ms since 1970 UTC.
 
     now_ms                 now
     caught_up              every topic's position has reached its end
@@ -73,6 +75,7 @@ class Observation:
     last_heartbeat_ms      when the last heartbeat was appended or received (never its sender's clock); None for none yet
     heartbeat_timeout_s    a heartbeat older than this is missing; None where sources send none
     low_inflow_since_ms    since when inflow has been far below usual without a break; None where it is not
+    clocks_apart           the host's clock and the broker's are further from each other than is allowed
     """
 
     now_ms: int
@@ -83,6 +86,7 @@ class Observation:
     last_heartbeat_ms: int | None = None
     heartbeat_timeout_s: float | None = None
     low_inflow_since_ms: int | None = None
+    clocks_apart: bool = False
 
     def older_than(self, time_ms: int, limit_s: float) -> bool:
         """Whether `time_ms` lies more than `limit_s` seconds back. A time ahead (a clock set back) is not old."""
@@ -104,6 +108,8 @@ def decide_clock(seen: Observation, rule: ClockRule) -> ClockDecision:
     >>> decide_clock(idle, ClockRule(stalled_after_s=30, hold_max_s=21_600)).reason
     <ClockReason.CAUGHT_UP: 'caught_up'>
     """
+    if seen.clocks_apart:
+        return ClockDecision(ClockAction.HOLD, ClockReason.CLOCKS_APART)
     if seen.older_than(seen.last_fetch_ok_ms, rule.stalled_after_s):
         return ClockDecision(ClockAction.HOLD, ClockReason.BROKER_UNREACHABLE)
     if not seen.caught_up or seen.lag > 0:

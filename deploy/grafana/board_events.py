@@ -12,6 +12,7 @@ CLOCK_COLORS = {
     "heartbeat_missing": ORANGE,
     "lag_not_shrinking": RED,
     "broker_unreachable": RED,
+    "clocks_apart": RED,
 }
 
 EVENTS = row(

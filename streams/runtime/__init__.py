@@ -12,6 +12,7 @@ In the order to read:
                                     acknowledgements: what Faust is told)
     mode, history_clock             is history being loaded, or is the partition live? ticks, up to the switch
     live_clock, prober              may the wall clock move the watermark? where do the topics end?
+    broker_clock, asking_time       what time is it? what the stamps on the journal tell; the first of them
     store, redis_store, scripts/    the port to state, its Redis adapter, the scripts that commit; store_rules for every
                                     adapter; redis_link and redis_wire below
     committer, commits              from a batch to a commit; what one commit writes (step_metrics), triggers

@@ -155,16 +155,16 @@ def _history_kept(settings: Settings, spec: TopicSpec, config: dict[str, str]) -
     if "compact" in policy:
         yield Finding(spec.name, "error", f"cleanup.policy is {policy}: older events of a customer vanish",
                       f"{alter} cleanup.policy=delete")  # fmt: skip
-    if spec.name not in {settings.kafka.topic_prefix + name for name in (*INPUTS, CLOCK)}:
-        return  # how long outputs are kept is the operator's choice
+    is_input = spec.name in {settings.kafka.topic_prefix + name for name in (*INPUTS, CLOCK)}
     for key in ("retention.ms", "retention.bytes"):
-        if config.get(key, "-1") != "-1":
+        if is_input and config.get(key, "-1") != "-1":  # how long outputs are kept is the operator's choice
             # a warning even with time.clock: history, which a system keeps once it is live; replayed records are young
             yield Finding(spec.name, "warning", f"{key} is {config[key]}: history beyond that is deleted and cannot be rebuilt",
                           f"{alter} {key}=-1")  # fmt: skip
     stamp = config.get("message.timestamp.type")
     if "message.timestamp.type" in spec.config and stamp not in (None, "LogAppendTime"):
-        yield Finding(spec.name, "warning", f"message.timestamp.type is {stamp}: too far ahead is judged by this host's clock",
+        by_host = "too far ahead is judged by this host's clock" if is_input else "workers go by their hosts' clocks unchecked"
+        yield Finding(spec.name, "warning", f"message.timestamp.type is {stamp}: {by_host}",
                       f"{alter} message.timestamp.type=LogAppendTime")  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry, disable_created_metrics
 from streams.columns import TOPIC_RANKS
 from streams.customer import VERSION
 from streams.runtime.backoff import Backoff, Retrying
+from streams.runtime.broker_clock import BrokerClock
 from streams.runtime.channels import Channels
 from streams.runtime.faust_options import SESSION_S, faust_options
 from streams.runtime.health import WorkerState
@@ -70,9 +71,10 @@ class Worker:
             wait_ms=settings.redis.wait_ms,
             backoff=backoff,
         )
-        self.sender = Sender(settings.kafka, backoff)
+        self.clock = BrokerClock(settings.time.clocks_apart_s * 1000)
+        self.sender = Sender(settings.kafka, backoff, self.clock)
         self.models = ModelFeed(settings, self.metrics, backoff, self._on_failure)
-        self.channels = Channels(settings, self.metrics, backoff)
+        self.channels = Channels(settings, self.metrics, backoff, self.clock.now_ms)
         self.owner = PartitionOwner(
             self._shop(backoff),
             lambda: self.app,
@@ -97,12 +99,14 @@ class Worker:
             sender=self.sender,
             metrics=self.metrics,
             model=lambda: self.models.current,
-            now_ms=lambda: time.time_ns() // 1_000_000,
+            now_ms=self.clock.now_ms,
             room=lambda: self.owner.room,
             ends=lambda partition: self.owner.ends(partition),
             fetched=lambda partition: self.owner.positions(partition),
             backoff=backoff,
             playbook=playbook_of(self.settings),
+            ahead_s=self.clock.ahead_s,
+            knows_time=self.clock.known,
         )
 
     async def run(self) -> None:
@@ -150,7 +154,7 @@ class Worker:
             await self._unless_stopped(self.app.start())
             side.append(asyncio.create_task(self._gauge()))
             side.append(asyncio.create_task(self._watch_faust()))
-            prober = Prober(lambda: self.app, self.owner, self.settings.time.stalled_after_s)
+            prober = Prober(lambda: self.app, self.owner, self.settings.time.stalled_after_s, self.clock.trusted_ms)
             side.append(asyncio.create_task(prober.run()))
             await self._stop.wait()
             log.info("stopping")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
@@ -15,6 +14,7 @@ from alerts.alert import Digest, DigestEntry
 from alerts.channels.port import Channel
 from alerts.ids import rfc3339
 from streams.runtime.backoff import Backoff
+from streams.runtime.broker_clock import host_ms
 from streams.runtime.findings import Finding
 from streams.runtime.metrics import Metrics
 from streams.runtime.sender import passing
@@ -28,11 +28,6 @@ BEGIN_PATIENCE_S = 10.0
 END_PATIENCE_S = 5.0
 
 
-def now_ms() -> int:
-    """By this host's clock."""
-    return time.time_ns() // 1_000_000
-
-
 def system_name(kafka: KafkaSettings) -> str:
     """What tells this system from others at a receiver. Neither part may have the `/`, so no two systems share a name.
 
@@ -42,8 +37,8 @@ def system_name(kafka: KafkaSettings) -> str:
     return f"{kafka.topic_prefix}/{kafka.group}" if kafka.topic_prefix else kafka.group
 
 
-def channel_makers(settings: ChannelSettings, system: str) -> dict[str, Callable[[], Channel]]:
-    """Name -> what makes the way to its receiver."""
+def channel_makers(settings: ChannelSettings, system: str, now_ms: Callable[[], int]) -> dict[str, Callable[[], Channel]]:
+    """Name -> what makes the way to its receiver. now_ms: the time, ms since 1970."""
     makers: dict[str, Callable[[], Channel]] = {}
     if settings.alertmanager is not None:
         from alerts.channels.alertmanager import Alertmanager  # only who has channels pays for their libraries
@@ -72,7 +67,7 @@ def trial(name: str, at_ms: int) -> Digest:
 
 async def try_channels(settings: Settings, names: Iterable[str]) -> list[Finding]:
     """Send one test message to each of these channels."""
-    makers = channel_makers(settings.channels, system_name(settings.kafka))
+    makers = channel_makers(settings.channels, system_name(settings.kafka), host_ms)
     return [await _tried(name, makers.get(name)) for name in names] or [
         Finding("channels", "warning", "there are none", "name some in channels.alertmanager or channels.apprise")
     ]
@@ -83,7 +78,7 @@ async def _tried(name: str, make: Callable[[], Channel] | None) -> Finding:
         return Finding(name, "error", "there is no channel of that name", "see channels.alertmanager and channels.apprise")
     channel = make()
     try:
-        answer = await channel.send(trial(name, now_ms()))
+        answer = await channel.send(trial(name, host_ms()))
     finally:
         await channel.close()
     if answer.outcome == "delivered":
@@ -92,11 +87,14 @@ async def _tried(name: str, make: Callable[[], Channel] | None) -> Finding:
 
 
 class Channels:
-    """All of them."""
+    """All of them.
 
-    def __init__(self, settings: Settings, metrics: Metrics, backoff: Backoff) -> None:
+    now_ms   what time it is, ms since 1970
+    """
+
+    def __init__(self, settings: Settings, metrics: Metrics, backoff: Backoff, now_ms: Callable[[], int]) -> None:
         self._backoff = replace(backoff, patience_s=BEGIN_PATIENCE_S)
-        makers = channel_makers(settings.channels, system_name(settings.kafka))
+        makers = channel_makers(settings.channels, system_name(settings.kafka), now_ms)
         self._subscriptions = {name: Subscription(name, make, settings, metrics) for name, make in makers.items()}
         self._tasks: list[asyncio.Task[None]] = []
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -24,7 +23,12 @@ TOPIC_OF_RANK = {rank: topic for topic, rank in TOPIC_RANKS.items()}
 class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
     """What a commit decided on, enough to repeat it: `churn.journal`, keyed by partition, one a commit.
 
+    The last commit's id is in Redis; from there `follows` leads back through those that count. What Redis lost, and was made
+    again, is on no such way.
+
     seq, epoch     number of the commit, and the owner's epoch
+    commit_id      the id under which Redis has it; "" from builds that did not tell
+    follows        the id of the commit before; "" for a partition's first
     offsets        topic -> last folded offset
     rows           events folded
     now_ms         watermark the clock gave, ms; 0 = events and ticks only
@@ -33,11 +37,14 @@ class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
     watermark_ms   the partition's watermark after it
     model, config_hash   versions in use
     live_after_ms  event time up to which its decisions are about the past, ms; null = history was being loaded
+    ingestion      message ids of the alerts about missing data that left with it
     """
 
     partition: int
     seq: int
     epoch: int
+    commit_id: str = ""
+    follows: str = ""
     offsets: dict[str, int]
     rows: int
     now_ms: int
@@ -47,6 +54,7 @@ class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     config_hash: str
     live_after_ms: int | None
+    ingestion: list[str] = []
 
 
 class PastAlerts(msgspec.Struct, frozen=True):
@@ -113,10 +121,16 @@ def messages(
 
 
 def commit_request(
-    seq: int, step: Step, table: CustomerTable, offsets: Mapping[int, int], state: bytes, outbox: Sequence[OutboxEntry]
+    journal: JournalEntry,
+    step: Step,
+    table: CustomerTable,
+    offsets: Mapping[int, int],
+    state: bytes,
+    outbox: Sequence[OutboxEntry],
 ) -> CommitRequest:
     """One commit's content; risks and looks are written where they changed, records all.
 
+    journal   names the commit
     offsets   topic rank -> last folded offset
     """
     known, before = step.rows >= 0, np.maximum(step.rows, 0)
@@ -128,8 +142,8 @@ def commit_request(
         due[k] = None
     ids = step.ids
     return CommitRequest(
-        seq=seq,
-        commit_id=secrets.token_hex(8),
+        seq=journal.seq,
+        commit_id=journal.commit_id,
         records=list(zip(ids, row_bytes(step.records), strict=True)),
         due=list(zip([ids[k] for k in new_due.tolist()], due, strict=True)),
         risk=list(zip([ids[k] for k in new_risk.tolist()], (risk_bp[new_risk] / 10_000).tolist(), strict=True)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -65,10 +66,10 @@ class Committer:
     """
 
     def __init__(self, partition: int, meta: Meta, shop: Shop, graveyard: Graveyard, clock: LiveClock | None, mode: Mode) -> None:
-        self._partition, self._shop, self._graveyard, self._clock, self._mode = partition, shop, graveyard, clock, mode
-        self._rules = shop.rules.live_after(mode.live_after_ms)
+        self._partition, self._shop, self._graveyard, self._clock = partition, shop, graveyard, clock
+        self.follow(mode)
         self._epoch, self._nonce = meta.epoch, meta.nonce
-        self.seq, self.outbox_no = meta.seq, meta.outbox_no
+        self.seq, self.outbox_no, self._commit_id = meta.seq, meta.outbox_no, meta.commit_id
         self.done = {TOPIC_RANKS[topic]: offset for topic, offset in meta.offsets.items()}
         stored = recorded(meta)
         state = PartitionState() if stored is None else PartitionState.from_bytes(stored.engine)
@@ -78,6 +79,10 @@ class Committer:
         self._triggering = Triggering(partition, shop)
         self.publisher = OutboxPublisher(shop.store, partition, meta, self._publish, backoff=shop.backoff)
         self.committed_s = time.monotonic()
+
+    def follow(self, mode: Mode) -> None:
+        """From the next commit on the partition stands in time like this."""
+        self._mode, self._rules = mode, self._shop.rules.live_after(mode.live_after_ms)
 
     async def advance(self, work: Work) -> None:
         """Fold, sweep and commit, in several commits where more customers come due at once than one should hold.
@@ -159,14 +164,15 @@ class Committer:
         journal = self._journal(work, step, model_version)
         outbox = messages(prefix, self.outbox_no, step, work.ingestion, decided.triggers, journal)
         past = self._past.and_those_of(step.alerts)
-        request = commit_request(self.seq + 1, step, self.table, work.offsets, self._state(work, step, past), outbox)
+        request = commit_request(journal, step, self.table, work.offsets, self._state(work, step, past), outbox)
         if decided.triggers:
             past_s = self._past_s(work, step)
             request = replace(request, triggered=list(decided.triggered_s.items()), forget_triggered_before_s=past_s)
         began_s = time.perf_counter()
         await self._shop.store.commit(self._partition, self._epoch, self._nonce, request)
         self._shop.metrics.commit_seconds.observe(time.perf_counter() - began_s)
-        self.seq, self.outbox_no, self.done, self._past = self.seq + 1, outbox[-1].number, work.offsets, past
+        self.seq, self.outbox_no, self._commit_id = journal.seq, outbox[-1].number, journal.commit_id
+        self.done, self._past = work.offsets, past
         self.committed_s = time.monotonic()
         self.table.apply(step)
         self._whole = self.table.forget_unused() == 0 and self._whole
@@ -192,6 +198,8 @@ class Committer:
             partition=self._partition,
             seq=self.seq + 1,
             epoch=self._epoch,
+            commit_id=secrets.token_hex(8),
+            follows=self._commit_id,
             offsets={topic: work.offsets[rank] for topic, rank in TOPIC_RANKS.items() if work.offsets.get(rank, -1) >= 0},
             rows=len(work.batch),
             now_ms=work.now_ms,
@@ -201,6 +209,7 @@ class Committer:
             model=model_version,
             config_hash=self._rules.context.alert.config_hash,
             live_after_ms=self._mode.live_after_ms,
+            ingestion=[alert.message_id for alert in work.ingestion],
         )
 
     async def _publish(self, entries: Sequence[OutboxEntry]) -> list[BaseException | None]:

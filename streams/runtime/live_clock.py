@@ -17,6 +17,7 @@ from streams.inflow import HOUR_MS, TOPICS, InflowProfile, far_below
 from streams.runtime.settings import TimeSettings
 
 HELD_TEXTS = {
+    ClockReason.CLOCKS_APART: "the worker's clock is {ahead} the broker's; set whichever is wrong; silence alerts are held",
     ClockReason.BROKER_UNREACHABLE: "the broker does not answer; silence alerts are held",
     ClockReason.LAG_NOT_SHRINKING: "events are waiting and the lag does not shrink; silence alerts are held",
     ClockReason.HEARTBEAT_MISSING: "the sources' heartbeat on churn.clock is missing; silence alerts are held",
@@ -59,7 +60,7 @@ class ClockMemory(msgspec.Struct, frozen=True):
 
 @dataclass(slots=True)
 class LiveClock:
-    """One partition's clock. All times are this host's, ms since 1970 UTC, and arguments.
+    """One partition's clock. All times are the worker's (see broker_clock.py), ms since 1970 UTC, and arguments.
 
     rules            settings of time
     started_ms       when the partition was taken
@@ -78,6 +79,7 @@ class LiveClock:
     _awake_ms: int = field(init=False)
     _caught_up_ms: int = field(init=False)
     _lag: int = 0
+    _ahead_s: float = 0.0
     _lag_shrunk_ms: int = field(init=False)
     _hour: int = field(init=False)
     _in_hour: dict[str, int] = field(init=False)
@@ -119,14 +121,15 @@ class LiveClock:
         """A heartbeat of the sources was appended then."""
         self.last_heartbeat_ms = max(self.last_heartbeat_ms or 0, appended_ms)
 
-    def observe(self, probe: Probe | None, lag: int, now_ms: int) -> ClockDecision:
+    def observe(self, probe: Probe | None, lag: int, now_ms: int, ahead_s: float = 0.0) -> ClockDecision:
         """Apply the rule to what is seen now.
 
-        probe   the latest; None before the first
-        lag     records below its ends that are not folded; 0 without a probe
+        probe     the latest; None before the first
+        lag       records below its ends that are not folded; 0 without a probe
+        ahead_s   how far the host's clock is ahead of the broker's, where that is too far, s; 0 where they agree
         """
         self._enter_hour(now_ms)
-        self._note(probe, lag, now_ms)
+        self._note(probe, lag, now_ms, ahead_s)
         self._judge_inflow(now_ms)
         seen = Observation(
             now_ms=now_ms,
@@ -138,6 +141,7 @@ class LiveClock:
             heartbeat_timeout_s=self.rules.heartbeat_timeout_s,
             # the topic that dried up last: one that was taken for the truth must not let go of another
             low_inflow_since_ms=max(self._low_since_ms.values(), default=None),
+            clocks_apart=ahead_s != 0,
         )
         decision = decide_clock(seen, ClockRule(self.rules.stalled_after_s, self.rules.hold_max_s))
         self._follow(decision)
@@ -159,7 +163,9 @@ class LiveClock:
         return []
 
     def _alert(self, reason: ClockReason, since_ms: int, now_ms: int, *, resolved: bool) -> IngestionAlert:
-        words = (RESOLVED_TEXTS if resolved else HELD_TEXTS)[reason].format(topics=self._low_topics(now_ms))
+        words = (RESOLVED_TEXTS if resolved else HELD_TEXTS)[reason].format(
+            topics=self._low_topics(now_ms), ahead=_ahead(self._ahead_s)
+        )
         return build_ingestion_alert(
             self.partition,
             reason.value,
@@ -176,10 +182,11 @@ class LiveClock:
         doubted = [topic for topic in low if now_ms - self._low_since_ms[topic] <= self.rules.hold_max_s * 1000]
         return " and ".join(doubted or low)
 
-    def _note(self, probe: Probe | None, lag: int, now_ms: int) -> None:
-        # a worker that was itself frozen, or whose clock was set, has not seen the broker silent for all that time
-        if not 0 <= now_ms - self._seen_ms <= self.rules.stalled_after_s * 500:
+    def _note(self, probe: Probe | None, lag: int, now_ms: int, ahead_s: float) -> None:
+        # a worker that was itself frozen, or does not know the time and so asks nothing, has not seen the broker silent so long
+        if ahead_s or not 0 <= now_ms - self._seen_ms <= self.rules.stalled_after_s * 500:
             self._awake_ms = now_ms
+        self._ahead_s = ahead_s
         self._seen_ms = now_ms
         if probe is not None:
             self._answered_ms = probe.asked_ms
@@ -224,3 +231,15 @@ class LiveClock:
                 self._low_since_ms.setdefault(topic, now_ms)
             elif count >= max(1.0, min(1.0, 2 * share) * expected):
                 self._low_since_ms.pop(topic, None)
+
+
+def _ahead(seconds: float) -> str:
+    """How far a clock is ahead of another, in words.
+
+    >>> _ahead(2_592_000.0), _ahead(-7_201.0)
+    ('30.0 days ahead of', '2.0 hours behind')
+    """
+    for unit, length_s in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
+        if abs(seconds) >= 1.5 * length_s or unit == "minutes":
+            break
+    return f"{abs(seconds) / length_s:.1f} {unit} {'ahead of' if seconds > 0 else 'behind'}"

@@ -21,6 +21,7 @@ from streams.dead_letters import DeadLetter
 from streams.events import decode_chunk
 from streams.merge import CLOCK_RANK, PartitionMerge
 from streams.runtime.acknowledgements import Acknowledgements
+from streams.runtime.asking_time import ask_the_time
 from streams.runtime.committer import Committer, Work
 from streams.runtime.graveyard import Graveyard
 from streams.runtime.history_clock import HistoryClock
@@ -56,7 +57,7 @@ class PartitionTask:
     """
 
     def __init__(self, partition: int, meta: Meta, lease: int, shop: Shop) -> None:
-        self.partition, self.lease, self.shop = partition, lease, shop
+        self.partition, self.lease, self.shop, self._meta = partition, lease, shop, meta
         mode = mode_of(meta, shop.settings.time, shop.now_ms)
         self.clock = clock_of(partition, meta, mode, shop.settings.time, shop.now_ms)
         self._events = shop.events.of_history() if mode.history else shop.events
@@ -123,6 +124,8 @@ class PartitionTask:
         """
         publishing = asyncio.create_task(self.committer.publisher.run())
         try:
+            if self.clock is not None:
+                await ask_the_time(self.committer, self._meta, self.shop)
             while not self._stopping:
                 await self._wait(publishing)
                 await self._drain()
@@ -212,7 +215,7 @@ class PartitionTask:
 
     def _judge(self, clock: LiveClock) -> ClockDecision:
         """What the clock may do by what is seen now."""
-        decision = clock.observe(self.probe, self._lag(self.probe), self.shop.now_ms())
+        decision = clock.observe(self.probe, self._lag(self.probe), self.shop.now_ms(), self.shop.ahead_s())
         self.shop.metrics.clock(self.partition, _clock_state(decision))
         return decision
 

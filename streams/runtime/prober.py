@@ -25,11 +25,18 @@ class Prober:
     An answer counts for the moment of its question, however late it comes.
 
     app              () -> the Faust app
+    trusted_ms       () -> the time, ms since 1970; None where it is not known: then no answer could move anything
     stalled_after_s  the clock's patience: several questions fit into it
     """
 
-    def __init__(self, app: Callable[[], Any], owner: PartitionOwner, stalled_after_s: float) -> None:
-        self._app, self._owner = app, owner
+    def __init__(
+        self,
+        app: Callable[[], Any],
+        owner: PartitionOwner,
+        stalled_after_s: float,
+        trusted_ms: Callable[[], int | None],
+    ) -> None:
+        self._app, self._owner, self._trusted_ms = app, owner, trusted_ms
         self._pause_s = min(PROBE_S, stalled_after_s / 4)
 
     async def run(self) -> None:
@@ -45,11 +52,13 @@ class Prober:
         tps = [TP(tp.topic, tp.partition) for tp in self._app().consumer.assignment()]
         if not tps or all(task.clock is None for task in self._owner.tasks.values()):
             return  # while history is loaded nobody asks how late it is
-        asked_ms = time.time_ns() // 1_000_000
+        asked_ms, asked_s = self._trusted_ms(), time.monotonic()
+        if asked_ms is None:
+            return
         asking = asyncio.ensure_future(self._app().consumer.highwaters(*tps))
         try:
             while not (await asyncio.wait((asking,), timeout=PATIENCE_S))[0]:
-                log.warning("broker does not tell its end offsets", waited_s=round(time.time() - asked_ms / 1000, 1))
+                log.warning("broker does not tell its end offsets", waited_s=round(time.monotonic() - asked_s, 1))
             ends = asking.result()
         finally:
             asking.cancel()

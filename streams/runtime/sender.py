@@ -11,8 +11,12 @@ from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped] # aiokafka
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError  # type: ignore[import-untyped] # as above
 
 from streams.runtime.backoff import Backoff
+from streams.runtime.broker_clock import BrokerClock
 from streams.runtime.settings import KafkaSettings
+from streams.runtime.topics import JOURNAL
 
+LOG_APPEND_TIME = 1
+"""The type of a time stamp that is the broker's own."""
 MAX_MESSAGE_BYTES = 1_000_000
 BATCH_BYTES = 512 * 1024
 """Of one partition in one request. aiokafka's 16 kB makes senders of many messages wait in turn; brokers take a megabyte."""
@@ -34,12 +38,13 @@ class Sender:
     """One producer. A message may arrive twice after an unclear answer: consumers know it by its id. aiokafka keeps one
     request a partition under way, so the order of the calls holds.
 
-    on_trouble   told what went wrong before each new attempt
+    backoff   pauses between attempts
+    clock     told what the broker stamps on the journal; None: nobody is
     """
 
-    def __init__(self, kafka: KafkaSettings, backoff: Backoff) -> None:
-        self._kafka = kafka
-        self._backoff = backoff
+    def __init__(self, kafka: KafkaSettings, backoff: Backoff, clock: BrokerClock | None = None) -> None:
+        self._kafka, self._backoff, self._clock = kafka, backoff, clock
+        self._stamped = kafka.topic_prefix + JOURNAL
         self._producer: AIOKafkaProducer | None = None
 
     async def start(self) -> None:
@@ -75,20 +80,29 @@ class Sender:
         Returns for each None once all in-sync replicas have it, or why they may not. They travel in batches of our own,
         where one costs a tenth of what it costs by itself.
         """
+        before = self._clock.reading() if self._clock and topic == self._stamped else None
         under_way: list[tuple[int, asyncio.Future[Any]]] = []
         refusal: BaseException | None = None
         try:
-            for size, batch in _batches(self._started(), messages):
+            for size, batch in _batches(self._started(), messages, self._now_ms()):
                 under_way.append((size, await self._started().send_batch(batch, topic, partition=partition)))
         except Exception as problem:  # noqa: BLE001 - whatever it is, it is the answer for what was not taken
             refusal = problem
         answers = await asyncio.gather(*(future for _, future in under_way), return_exceptions=True)
+        if self._clock and before:
+            for answer in answers:
+                if not isinstance(answer, BaseException):
+                    self._clock.acknowledged(before, answer.timestamp if answer.timestamp_type == LOG_APPEND_TIME else None)
         told = [
             answer if isinstance(answer, BaseException) else None
             for (size, _), answer in zip(under_way, answers, strict=True)
             for _ in range(size)
         ]
         return told + [refusal] * (len(messages) - len(told))
+
+    def _now_ms(self) -> int | None:
+        """What a message says of its time; brokers refuse what a host an hour ahead would say. None: the host's clock."""
+        return None if self._clock is None else self._clock.now_ms()
 
     def _started(self) -> AIOKafkaProducer:
         if self._producer is None:
@@ -99,7 +113,7 @@ class Sender:
         """Send one message, again until it is acknowledged. Raises KafkaError for one that can never be."""
 
         async def once() -> None:
-            await self._started().send_and_wait(topic, value=value, key=key)
+            await self._started().send_and_wait(topic, value=value, key=key, timestamp_ms=self._now_ms())
 
         await self._backoff.run(f"send to {topic}", once, passing)
 
@@ -121,14 +135,16 @@ class Sender:
             raise KafkaError("no broker answered a metadata request")
 
 
-def _batches(producer: AIOKafkaProducer, messages: Sequence[tuple[bytes, bytes]]) -> Iterator[tuple[int, Any]]:
+def _batches(
+    producer: AIOKafkaProducer, messages: Sequence[tuple[bytes, bytes]], time_ms: int | None
+) -> Iterator[tuple[int, Any]]:
     """(number of messages, batch), as few as hold them all."""
     batch = producer.create_batch()
     for key, value in messages:
-        if batch.append(key=key, value=value, timestamp=None) is None:  # full; the first always fits
+        if batch.append(key=key, value=value, timestamp=time_ms) is None:  # full; the first always fits
             yield batch.record_count(), batch
             batch = producer.create_batch()
-            batch.append(key=key, value=value, timestamp=None)
+            batch.append(key=key, value=value, timestamp=time_ms)
     if batch.record_count():
         yield batch.record_count(), batch
 

@@ -23,6 +23,9 @@ class TimeSettings(Section):
         86_400, ge=0, le=604_800, description="How late an event may come and still count everywhere, seconds"
     )
     skew_s: PositiveSeconds = Field(600, description="How far ahead of the broker's clock an event may be dated, seconds")
+    clocks_apart_s: PositiveSeconds = Field(
+        600, description="Silence alerts are held while this host's clock and the broker's are further apart, seconds"
+    )
     heartbeat_timeout_s: Positive | None = Field(
         None, description="Silence alerts are held when no heartbeat came for so many seconds; none: no heartbeats expected"
     )

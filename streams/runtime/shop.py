@@ -21,7 +21,9 @@ class Shop:
     """Rules, connections and offsets.
 
     model      the parameters in use now
-    now_ms     wall clock, ms; in history mode asked by the switch alone
+    now_ms     the worker's clock, ms; in history mode asked by the switch alone
+    knows_time   whether a broker has told this worker anything about the time
+    ahead_s    how far the host's clock is ahead of the broker's, where that is too far, s; 0 where they agree
     ends       (partition) -> topic rank -> end offset as the last fetch told, None when unknown
     room       most that a partition may hold of fetched messages now, bytes
     fetched    (partition) -> topic rank -> position of the consumer where nothing is on its way to the task, else None
@@ -41,3 +43,5 @@ class Shop:
     fetched: Callable[[int], dict[int, int | None]]
     backoff: Backoff
     playbook: Playbook | None = None
+    ahead_s: Callable[[], float] = lambda: 0.0
+    knows_time: Callable[[], bool] = lambda: True

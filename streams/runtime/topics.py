@@ -34,16 +34,17 @@ def topic_specs(prefix: str, partitions: int) -> tuple[TopicSpec, ...]:
     prefix        put before each name; may be empty
     partitions    of the inputs and of what is keyed by customer
 
-    The broker stamps inputs itself, which is what "too far ahead" is judged by once they are live. Nothing that history is
-    replayed into may expire by record time, so inputs keep `retention.ms=-1`;
-    an operator who wants less sets it on the topic.
+    The broker stamps inputs itself, which is what "too far ahead" is judged by once they are live, and the journal, which is how
+    workers learn what time it is. Nothing that history is replayed into may expire by record time, so inputs keep
+    `retention.ms=-1`; an operator who wants less sets it on the topic.
     """
     keep = {"retention.ms": "-1"}
     stamped = keep | {"message.timestamp.type": "LogAppendTime"}
     inputs = tuple(TopicSpec(prefix + name, partitions, stamped) for name in (*INPUTS, CLOCK))
-    outputs = tuple(TopicSpec(prefix + name, partitions, keep) for name in (ALERTS, TRIGGERS, DEAD_LETTERS, JOURNAL))
+    outputs = tuple(TopicSpec(prefix + name, partitions, keep) for name in (ALERTS, TRIGGERS, DEAD_LETTERS))
+    journal = TopicSpec(prefix + JOURNAL, partitions, stamped)
     models = TopicSpec(prefix + MODELS, 1, {"cleanup.policy": "compact"})
-    return (*inputs, *outputs, models)
+    return (*inputs, *outputs, journal, models)
 
 
 class WrongTopics(Exception):

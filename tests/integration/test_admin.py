@@ -95,6 +95,7 @@ def test_topics_of_another_equal_partition_count_say_what_to_set(broker: Running
         ("churn.journal", {"cleanup.policy": "compact"}, "wall", "error", "cleanup.policy is compact"),
         ("churn.models", {"cleanup.policy": "delete"}, "wall", "error", "cleanup.policy is delete"),
         ("complaints", {"message.timestamp.type": "CreateTime"}, "wall", "warning", "message.timestamp.type is CreateTime"),
+        ("churn.journal", {"message.timestamp.type": "CreateTime"}, "wall", "warning", "message.timestamp.type is CreateTime"),
     ],
 )
 def test_topic_settings_that_lose_history_are_found(

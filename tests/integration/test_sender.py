@@ -8,7 +8,9 @@ import pytest
 import pytest_asyncio
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
+from streams.runtime.admin import create_topics
 from streams.runtime.backoff import Backoff
+from streams.runtime.broker_clock import BrokerClock, host_ms
 from streams.runtime.sender import BATCH_BYTES, Sender
 from streams.runtime.settings import load_settings
 from tests.support.brokers import RunningBroker
@@ -57,3 +59,28 @@ async def test_each_message_that_cannot_be_sent_has_its_answer(topic: str, sende
     outcomes = await sender.send_together(topic, 2, [(b"a", b"1"), (b"b", b"2")])  # there are partitions 0 and 1
     assert len(outcomes) == 2
     assert all(isinstance(outcome, Exception) for outcome in outcomes)
+
+
+async def test_what_the_broker_stamps_on_the_journal_is_the_time_where_it_stamps_at_all(
+    broker: RunningBroker, prefix: str
+) -> None:
+    """The embedded one does not: then the host's clock counts as it is."""
+    settings = load_settings(None, {"CHURNWATCH_KAFKA__BOOTSTRAP": broker.bootstrap, "CHURNWATCH_KAFKA__TOPIC_PREFIX": prefix})
+    create_topics(settings)
+    off_ms = 2 * 86_400_000
+    clock = BrokerClock(600_000, host=lambda: host_ms() + off_ms)
+    sender = Sender(settings.kafka, Backoff(patience_s=20.0), clock)
+    await sender.start()
+    try:
+        assert await sender.send_together(f"{prefix}churn.alerts", 0, [(b"k", b"v")]) == [None]
+        assert not clock.known(), "only the journal tells the time"
+        assert await sender.send_together(f"{prefix}churn.journal", 0, [(b"0", b"{}")] * 3) == [None] * 3
+    finally:
+        await sender.stop()
+    if broker.kind == "kafka":
+        assert abs(clock.now_ms() - host_ms()) < 5_000
+        assert clock.trusted_ms() is None
+        assert abs(clock.ahead_s() - off_ms / 1000) < 5
+    else:
+        assert (clock.trusted_ms() is not None, clock.ahead_s()) == (True, 0.0)
+        assert abs(clock.now_ms() - host_ms() - off_ms) < 5_000

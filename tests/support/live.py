@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -60,7 +60,8 @@ class Live:
             "CHURNWATCH_REDIS__PREFIX": f"{prefix}state",
         }
         self.environment |= more
-        create_topics(load_settings(None, self.environment))
+        self.settings = load_settings(None, self.environment)
+        create_topics(self.settings)
         self._numbers = itertools.count()
 
     # -- in ---------------------------------------------------------------------------------------------------------
@@ -90,6 +91,13 @@ class Live:
                 value = self.purchase(customer, at_ms)
                 producer.send(self.prefix + "purchases", json.dumps(value).encode(), key=customer.encode())
 
+    def all_buy(self, customers: Iterable[str], at_ms: int) -> None:
+        """A purchase of each at this moment, acknowledged."""
+        with self.producer() as producer:
+            for customer in customers:
+                value = json.dumps(self.purchase(customer, at_ms)).encode()
+                producer.send(self.prefix + "purchases", value, key=customer.encode())
+
     def purchase(self, customer: str, at_ms: int) -> dict[str, Any]:
         """A good purchase with an id that no other has."""
         number = next(self._numbers)
@@ -113,6 +121,14 @@ class Live:
         """The committed watermark; 0 before the first commit."""
         state = self.meta(partition).state
         return 0 if state is None else PartitionState.from_bytes(unpack_state(state).engine).watermark_ms
+
+    def stored(self, partition: int) -> dict[str, bytes]:
+        """Every customer's record in Redis."""
+        head = self._key(partition, "c:").encode()
+        with self.redis.client() as client:
+            keys = list(client.scan_iter(match=head + b"*", count=5000))
+            blobs = client.mget(keys) if keys else []
+        return {key.removeprefix(head).decode(): blob for key, blob in zip(keys, blobs, strict=True)}
 
     def folded(self, partition: int = 0) -> dict[str, int]:
         """Per input the number of offsets that are committed."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import secrets
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 
@@ -24,7 +25,8 @@ from streams.runtime.partition import PartitionTask
 from streams.runtime.rules import engine_rules, event_rules
 from streams.runtime.settings import load_settings
 from streams.runtime.shop import Shop
-from streams.runtime.topics import ALERTS, DEAD_LETTERS, INPUTS
+from streams.runtime.topics import ALERTS, CLOCK, DEAD_LETTERS, INPUTS
+from tests.oracle.journal_repeat import Left
 from tests.support.memory_store import MemoryStore
 from tests.support.records import FakeRecord
 
@@ -42,6 +44,7 @@ class Outlet:
 
     def __init__(self) -> None:
         self.alerts: list[Message] = []
+        self.records: dict[str, list[FakeRecord]] = defaultdict(list)
         self.letters: list[int] = []
         self.let_go: dict[int, asyncio.Event] = defaultdict(asyncio.Event)
 
@@ -49,6 +52,8 @@ class Outlet:
         self, topic: str, partition: int, messages: Sequence[tuple[bytes, bytes]]
     ) -> list[BaseException | None]:
         assert partition == 3
+        for key, value in messages:
+            self.records[topic].append(FakeRecord(topic, partition, len(self.records[topic]), 0, 1, key, value))
         if topic == ALERTS:
             self.alerts += [decode_any(value) for _, value in messages]
         return [None] * len(messages)
@@ -69,6 +74,7 @@ class Played:
         self.positions: dict[int, int | None] = dict.fromkeys(TOPIC_RANKS.values(), 0)
         self.ends: dict[int, int | None] = dict.fromkeys(TOPIC_RANKS.values(), 0)
         self.store, self.sender = MemoryStore(), Outlet()
+        self.received: dict[str, list[FakeRecord]] = defaultdict(list)
         self.shop = Shop(
             settings=settings,
             rules=engine_rules(settings),
@@ -87,7 +93,7 @@ class Played:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Played]:
-        meta = await self.store.take_epoch(3, 1, 4, "nonce")
+        meta = await self.store.take_epoch(3, 1, 4, secrets.token_hex(4))
         self.task = PartitionTask(3, meta, 1, self.shop)
         running = asyncio.create_task(self.task.run())
         try:
@@ -100,6 +106,8 @@ class Played:
         """A chunk of these values, with which the topic ends."""
         records = [FakeRecord(topic, 3, first_offset + number, self.now_ms, 1, key, value) for number, value in enumerate(values)]
         rank = TOPIC_RANKS[topic]
+        known = self.received[CLOCK if topic == "clock" else topic]
+        known += [record for record in records if record.offset >= len(known)]  # what is read again stood there before
         self.positions[rank] = first_offset + len(values)
         self.ends[rank] = max(self.ends[rank] or 0, first_offset + len(values))
         self.task.receive(topic, Chunk(TP(topic, 3), records, 1, 100 * len(records)), lambda: None)
@@ -126,6 +134,11 @@ class Played:
         """Whether so many commits were made from now on."""
         target = self.store.of(3).meta.seq + more
         return lambda: self.store.of(3).meta.seq >= target
+
+    def left(self) -> Left:
+        """All that stands on topics now, for a repetition."""
+        topics = self.received | self.sender.records
+        return Left(self.shop.settings, defaultdict(list, topics), {3: self.store.of(3).meta.commit_id})
 
     def fired(self) -> list[str]:
         return [alert.customer_id for alert in self.sender.alerts if isinstance(alert, Alert)]

@@ -36,6 +36,7 @@ class Partition:
         self.probe: Probe | None = None
         self.answers = True
         self.lag: Callable[[], int] = lambda: 0
+        self.ahead_s = 0.0
         self.decision: ClockDecision | None = None
         self.told: list[IngestionAlert] = []
 
@@ -49,9 +50,9 @@ class Partition:
                 owed[topic] += rate * step_ms / HOUR_MS
                 self.clock.arrived(topic, int(owed[topic]), self.now_ms)
                 owed[topic] -= int(owed[topic])
-            if self.answers:
+            if self.answers and not self.ahead_s:  # a question at an unknown time is not asked
                 self.probe = Probe(self.now_ms, {0: 0, 1: 0, 2: 0})
-            self.decision = self.clock.observe(self.probe, self.lag(), self.now_ms)
+            self.decision = self.clock.observe(self.probe, self.lag(), self.now_ms, self.ahead_s)
             self.told += self.clock.ingestion_alerts(self.now_ms)
 
     def moved_on(self, seconds: float = 0.0, **rules: object) -> Partition:
@@ -244,6 +245,35 @@ def test_a_worker_that_was_itself_away_does_not_blame_the_broker(jump_s: int) ->
     partition.answers = False
     partition.run(60)
     assert partition.says() == ("hold", "broker_unreachable")
+
+
+@pytest.mark.parametrize(
+    ("ahead_s", "words"), [(30 * 86_400.0, "30.0 days ahead of the broker's"), (-7_205.0, "2.0 hours behind the broker's")]
+)
+def test_clocks_that_disagree_hold_it_and_are_told_once_and_ended_once(ahead_s: float, words: str) -> None:
+    partition = Partition(stalled_after_s=3)
+    partition.run(10)
+    partition.ahead_s = ahead_s
+    partition.run(600)
+    assert partition.says() == ("hold", "clocks_apart")
+    assert partition.clock.holding
+    heir = partition.moved_on(1)
+    heir.ahead_s = ahead_s
+    heir.run(600)
+    assert heir.says() == ("hold", "clocks_apart")
+    heir.ahead_s = 0.0
+    heir.answers = False
+    heir.run(2)
+    assert heir.says() == ("wait", "catching_up"), "who asked nothing has not seen the broker silent"
+    heir.answers = True
+    heir.run(10)
+    assert heir.says() == ("advance", "caught_up")
+    assert [(alert.status, alert.reason) for alert in partition.told + heir.told] == [
+        ("firing", "clocks_apart"),
+        ("resolved", "catching_up"),
+    ]
+    assert words in partition.told[0].text
+    assert partition.told[0].alert_id == heir.told[0].alert_id
 
 
 # -- inflow ---------------------------------------------------------------------------------------------------------------

@@ -89,7 +89,7 @@ def test_a_partition_that_is_lost_leaves_no_series_and_the_others_stay(shown: Sh
 
 
 def test_the_clocks_states_are_those_that_its_rule_can_give() -> None:
-    held = {"broker_unreachable", "lag_not_shrinking", "heartbeat_missing", "low_inflow"}
+    held = {"clocks_apart", "broker_unreachable", "lag_not_shrinking", "heartbeat_missing", "low_inflow"}
     assert set(CLOCK_STATES) == {"advance", "low_inflow_released", "wait", *held}
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Mapping
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from faust.types import TP
@@ -99,9 +99,8 @@ async def test_one_question_is_under_way_at_a_time_and_its_answer_counts_for_whe
     monkeypatch.setattr(prober, "PATIENCE_S", 0.02)
     warned: list[str] = []
     monkeypatch.setattr(prober.log, "warning", lambda event, **_: warned.append(event))
-    times: Any = iter(range(10**9, 10**12, 10**9))
-    monkeypatch.setattr("streams.runtime.prober.time.time_ns", lambda: next(times))
-    asking = asyncio.create_task(Prober(lambda: broker, listener, 0.04).run())  # type: ignore[arg-type] # an owner by shape
+    times = itertools.count(1_000, 1_000)
+    asking = asyncio.create_task(Prober(lambda: broker, listener, 0.04, lambda: next(times)).run())  # type: ignore[arg-type] # by shape
     try:
         async with asyncio.timeout(10):
             while not broker.asked:
@@ -128,10 +127,21 @@ async def test_trouble_with_one_question_does_not_end_the_asking() -> None:
         return {TP("purchases", 0)}
 
     broker.assignment = assignment  # type: ignore[method-assign]
-    asking = asyncio.create_task(Prober(lambda: broker, listener, 0.04).run())  # type: ignore[arg-type] # an owner by shape
+    asking = asyncio.create_task(Prober(lambda: broker, listener, 0.04, lambda: 5_000).run())  # type: ignore[arg-type] # by shape
     try:
         async with asyncio.timeout(10):
             while not listener.told:
                 await asyncio.sleep(0.01)
     finally:
         asking.cancel()
+
+
+async def test_while_nobody_knows_the_time_nothing_is_asked() -> None:
+    broker, listener = SlowBroker(), Listener()
+    broker.answer.set()
+    times = iter([None, None, None, 7_000])
+    prober = Prober(lambda: broker, listener, 0.04, lambda: next(times, None))  # type: ignore[arg-type] # by shape
+    for _ in range(5):
+        await prober._ask()
+    assert broker.asked == 1
+    assert listener.told == [(7_000, {TP("purchases", 0): 4})]

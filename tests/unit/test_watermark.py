@@ -70,6 +70,11 @@ DECISIONS = {
         "hold",
         "broker_unreachable",
     ),
+    "the clocks are apart, whatever else is wrong": (
+        replace(BEHIND, clocks_apart=True, last_fetch_ok_ms=NOW - 31_000, heartbeat_timeout_s=60.0),
+        "hold",
+        "clocks_apart",
+    ),
     "behind, and the lag shrinks": (BEHIND, "wait", "catching_up"),
     "behind, and the lag shrank just within patience": (replace(BEHIND, lag_shrunk_at_ms=NOW - 30_000), "wait", "catching_up"),
     "behind, and the lag no longer shrinks": (replace(BEHIND, lag_shrunk_at_ms=NOW - 30_001), "hold", "lag_not_shrinking"),
