@@ -74,7 +74,7 @@ class Owned:
 async def owning(settings: Settings) -> AsyncIterator[Owned]:
     """All partitions under new epochs, with tables that hold nobody yet; what they send is taken while the block runs."""
     backoff, registry = Backoff(), CollectorRegistry()
-    link = RedisLink(settings.redis.url.get_secret_value(), cluster=False, timeout_s=settings.redis.timeout_s)
+    link = RedisLink.of(settings.redis)
     store = TimedStore(link, prefix=settings.redis.prefix, backoff=backoff)
     publishing: list[asyncio.Task[Any]] = []
     try:

@@ -13,7 +13,8 @@ In the order to read:
     mode, history_clock             is history being loaded, or is the partition live? ticks, up to the switch
     live_clock, prober              may the wall clock move the watermark? where do the topics end?
     store, redis_store, scripts/    the port to state, its Redis adapter, the scripts that commit; store_rules for every
-                                    adapter; redis_link and redis_wire below
+                                    adapter; redis_wire and redis_link below: one server, redis_cluster, redis_sentinel
+                                    (redis_connections, redis_errors)
     committer, commits              from a batch to a commit; what one commit writes (step_metrics), triggers
                                     with it (triggering); backoff between attempts
     shop                            what the partitions of a worker share
@@ -24,7 +25,8 @@ In the order to read:
     metrics, collectors             everything that /metrics shows
     health, health_server, logs     is it alive, is it ready; lines without secrets
     standing, switching, catch_up   for `go-live`: how the partitions stand, the switch, the one digest
-    admin, lag, dead_letter_reader, reading   for the commands; diagnosis, redis_diagnosis and findings for `doctor`
+    admin, lag, dead_letter_reader, reading   for the commands; diagnosis, redis_diagnosis, sentinel_diagnosis and findings
+                                    for `doctor`
     customer_view, connect          one customer as Redis has it; parameters_in_use, forgetting for `fit` and `rebuild`
     embedded, child, wheels         the broker and the Valkey that the demo starts
 """

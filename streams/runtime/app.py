@@ -58,9 +58,7 @@ class Worker:
         self.registry = CollectorRegistry()
         self.metrics = Metrics(self.registry, clock_states=CLOCK_STATES, channels=settings.channels.names())
         backoff = Backoff(on_retry=self._on_retry)
-        link = RedisLink(
-            settings.redis.url.get_secret_value(), cluster=settings.redis.cluster, timeout_s=settings.redis.timeout_s
-        )
+        link = RedisLink.of(settings.redis)
         self._link = link
         self.store = RedisPartitionStore(
             link,

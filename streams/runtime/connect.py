@@ -18,7 +18,7 @@ PATIENCE_S = 5.0
 async def connected_store(settings: Settings, patience_s: float = PATIENCE_S) -> AsyncIterator[RedisPartitionStore]:
     """The store of these settings; gives up with StoreUnavailable when Redis stays away."""
     redis = settings.redis
-    link = RedisLink(redis.url.get_secret_value(), cluster=redis.cluster, timeout_s=redis.timeout_s)
+    link = RedisLink.of(redis)
     try:
         yield RedisPartitionStore(link, prefix=redis.prefix, record_version=VERSION, backoff=Backoff(patience_s=patience_s))
     finally:

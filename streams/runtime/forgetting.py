@@ -16,7 +16,7 @@ SCAN_SLICE = 1_000
 async def forget_partition(settings: Settings, partition: int) -> int:
     """Delete the partition's keys but `triggered`; returns how many. Nobody may own it meanwhile."""
     redis = settings.redis
-    link = RedisLink(redis.url.get_secret_value(), cluster=redis.cluster, timeout_s=redis.timeout_s)
+    link = RedisLink.of(redis)
     prefix = f"{redis.prefix}:{{{partition}}}:"
     kept, cursor = f"{prefix}triggered".encode(), b"0"
     try:
