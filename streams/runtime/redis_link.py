@@ -6,7 +6,7 @@ One server, a cluster or a primary that sentinels name: which it is, is told by 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -15,7 +15,6 @@ from streams.runtime.redis_cluster import ClusterRoute
 from streams.runtime.redis_connections import Access, Address, PackingConnection, close, execute, in_row
 from streams.runtime.redis_errors import mask
 from streams.runtime.redis_sentinel import SentinelRoute, Sentinels
-from streams.runtime.settings_redis import RedisSettings
 
 __all__ = ["PackingConnection", "RedisLink", "Sentinels", "mask"]
 
@@ -56,13 +55,14 @@ class ServerRoute:
 
 
 class RedisLink:
-    """Redis, of whatever kind; answers are redis-py's for RESP2. `RedisLink.of(settings.redis)` forgets no option.
+    """Redis, of whatever kind; answers are redis-py's for RESP2. `connect.link_to` makes one by the settings.
 
     url             redis://, rediss:// or unix://PATH, with user and password if any
     cluster         the address is one node of a cluster (not with unix://)
     cluster_nodes   further nodes of it
     sentinels       who names the primary (not with unix://); the address in the URL does not count then
     timeout_s       longest wait for an answer or a connection
+    tls             for rediss://: what redis-py calls ssl_ca_certs and so on
     Opens nothing until the first call. Raises ValueError for a URL it cannot use, without the password.
     """
 
@@ -74,9 +74,10 @@ class RedisLink:
         cluster_nodes: Iterable[Address] = (),
         sentinels: Sentinels | None = None,
         timeout_s: float = 5.0,
+        tls: Mapping[str, Any] | None = None,
     ) -> None:
         self.cluster = cluster
-        access = Access.of(url, timeout_s)
+        access = Access.of(url, timeout_s).but(**(tls or {}))
         if not access.by_address and (cluster or sentinels):
             field = "cluster" if cluster else "sentinels"
             raise ValueError(f"redis.{field}: needs redis:// or rediss:// in redis.url, not unix://")
@@ -85,17 +86,6 @@ class RedisLink:
             self._route = ClusterRoute(access, cluster_nodes)
         elif sentinels is not None:
             self._route = SentinelRoute(access, sentinels, timeout_s)
-
-    @classmethod
-    def of(cls, settings: RedisSettings) -> RedisLink:
-        """What the settings say."""
-        return cls(
-            settings.url.get_secret_value(),
-            cluster=settings.cluster,
-            cluster_nodes=settings.further_nodes(),
-            sentinels=_sentinels(settings),
-            timeout_s=settings.timeout_s,
-        )
 
     async def send(self, key: str, *command: Any) -> Any:
         """The answer of whoever owns this key's slot. Raises redis-py's errors."""
@@ -117,15 +107,6 @@ class RedisLink:
     def passing(self, error: BaseException) -> str | None:
         """What to say of an error that waiting may cure; None if it will not."""
         return redis_errors.passing(error, cluster=self.cluster)
-
-
-def _sentinels(settings: RedisSettings) -> Sentinels | None:
-    addresses = settings.sentinel_addresses()
-    if not addresses:
-        return None
-    password = settings.sentinel_password
-    login = (settings.sentinel_username, None if password is None else password.get_secret_value())
-    return Sentinels(addresses, settings.sentinel_master, *login)
 
 
 @contextmanager

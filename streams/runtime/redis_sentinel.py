@@ -81,9 +81,12 @@ class SentinelRoute:
     async def _while_primary(self, call: Callable[[], Awaitable[Any]]) -> Any:
         """The result, if it came from the server that sentinels name still."""
         await self._look()
-        address = self._address
+        address, began_s = self._address, self._monotonic()
         try:
             found = await call()
+            if self._monotonic() - began_s > LOOK_S:  # it may have been frozen, and be replaced
+                self._doubtful = True
+                await self._look()
         except _AWAY:
             self._doubtful = True
             raise
