@@ -14,7 +14,15 @@ from typing import Any, NamedTuple, cast
 
 from redis.asyncio import Redis
 from redis.asyncio.connection import Connection
-from redis.exceptions import ConnectionError, NoPermissionError, ReadOnlyError, RedisError, ResponseError, TimeoutError
+from redis.exceptions import (
+    AuthenticationError,
+    ConnectionError,
+    NoPermissionError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    TimeoutError,
+)
 from redis.sentinel import MasterNotFoundError
 
 from streams.runtime.redis_connections import Access, Address, ask, close, execute, in_row
@@ -126,11 +134,13 @@ class SentinelRoute:
     def _nobody_named(self, errors: Sequence[BaseException]) -> None:
         """Raise what there is to say, unless it is only the sentinels that are away: then the primary we know is good enough."""
         told = [error for error in errors if isinstance(error, MasterNotFoundError)]
-        refused = [error for error in errors if isinstance(error, ResponseError)]
+        refused = [error for error in errors if isinstance(error, AuthenticationError | ResponseError)]
         if told:
             raise MasterNotFoundError(f"{self._name}: {told[0]}")
         if refused:
-            raise ResponseError(f"sentinel: {self._name}: {refused[0]}")
+            login = isinstance(refused[0], AuthenticationError)
+            setting = "redis.sentinel_password" if login else f"redis.sentinel_master {self._name}"
+            raise ResponseError(f"{setting}: {refused[0]}")
         if lasting := [error for error in errors if not isinstance(error, RedisError | OSError)]:
             raise lasting[0]
         if self._address is None:

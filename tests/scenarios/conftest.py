@@ -1,4 +1,4 @@
-"""Servers that a scenario may kill, and assertions of its helpers that say what they compared."""
+"""Servers that a scenario may kill, and a history to replay."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ from tests.support.brokers import KafkaBroker, KafkaMissing, kafka_broker
 from tests.support.redis_sentinels import WatchedRedis, redis_sentinels
 from tests.support.redis_servers import RedisMissing, RunningCluster, RunningRedis, redis_cluster, redis_server
 from tests.support.replays import Replayed
-
-pytest.register_assert_rewrite("tests.support.replays", "tests.support.workers")
 
 
 @pytest.fixture

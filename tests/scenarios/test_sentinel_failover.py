@@ -29,7 +29,7 @@ from tests.support.workers import Fleet
 SETTINGS = {"CHURNWATCH_ENGINE__MAX_ROWS": "200", "CHURNWATCH_REDIS__TIMEOUT_S": "2"}
 
 
-@pytest.mark.parametrize("wait_replicas", [0, 1])
+@pytest.mark.parametrize("wait_replicas", [pytest.param(0, marks=pytest.mark.long), 1])
 def test_a_primary_killed_with_commits_that_no_replica_has(
     wait_replicas: int, year: Replayed, real_kafka: RunningBroker, own_sentinels: WatchedRedis, prefix: str, tmp_path: Path
 ) -> None:
@@ -73,6 +73,7 @@ def left(site: Site, partition: int) -> int:
     return int(waiting[0][0].split(b"-")[0]) if waiting else site.meta(partition).outbox_no + 1
 
 
+@pytest.mark.long
 def test_a_frozen_primary_that_wakes_when_another_has_taken_over_is_written_to_no_more(
     year: Replayed, real_kafka: RunningBroker, own_sentinels: WatchedRedis, prefix: str, tmp_path: Path
 ) -> None:
