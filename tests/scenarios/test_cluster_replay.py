@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from redis.crc import key_slot
 from redis.exceptions import RedisError
 
 from tests.support.brokers import RunningBroker
@@ -28,7 +29,7 @@ from tests.support.replays import (
 from tests.support.workers import Fleet
 
 SETTINGS = {"CHURNWATCH_ENGINE__MAX_ROWS": "200", "CHURNWATCH_REDIS__TIMEOUT_S": "2"}
-SLOTS = [int(RunningCluster.keyslot(f"{{{partition}}}")) for partition in range(PARTITIONS)]
+SLOTS = [key_slot(b"{%d}" % partition) for partition in range(PARTITIONS)]
 
 
 def test_slots_move_while_a_worker_and_a_node_are_killed(

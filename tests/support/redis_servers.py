@@ -19,11 +19,11 @@ from typing import Any
 
 from redis import Redis
 from redis.cluster import ClusterNode, RedisCluster
-from redis.crc import key_slot
 from redis.exceptions import ConnectionError, RedisError
 
 from streams.runtime import child
 from streams.runtime.wheels import EmbeddedError, valkey_program
+from tests.support.slot_moves import carry, settle
 
 _START_S = 20.0
 
@@ -35,9 +35,9 @@ class RedisMissing(Exception):
 class RunningRedis:
     """One server process that tests may kill, freeze and start again."""
 
-    def __init__(self, program: str, folder: Path, options: Sequence[str] = ()) -> None:
+    def __init__(self, program: str, folder: Path, options: Sequence[str] = (), *, cluster_port: int = 0) -> None:
         self._program, self._folder, self._options = program, folder, tuple(options)
-        self.port = child.free_port()
+        self.port, self.cluster_port = child.free_port(), cluster_port
         self.socket = folder / "redis.sock"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -171,29 +171,25 @@ class RunningCluster:
                         return node
         raise NobodyOwns(f"nobody owns slot {slot}")
 
-    @staticmethod
-    def keyslot(key: str) -> int:
-        """The slot in which a key lives."""
-        return int(key_slot(key.encode()))
-
     def move_slot(self, slot: int, to: RunningRedis, keys_at_a_time: int = 10) -> int:
         """Move one slot while clients go on, as redis-cli's reshard does; returns the number of keys moved.
 
         When a node dies on the way, it can be called again with the same nodes and goes on.
         """
-        origin, moved = self.owner(slot), 0
+        origin = self.owner(slot)
         if origin is to:
             return 0
         with origin.client() as source, to.client() as target:
-            source_id, target_id = source.execute_command("CLUSTER MYID"), target.execute_command("CLUSTER MYID")
-            target.execute_command("CLUSTER SETSLOT", slot, "IMPORTING", source_id)
-            source.execute_command("CLUSTER SETSLOT", slot, "MIGRATING", target_id)
-            while keys := source.execute_command("CLUSTER GETKEYSINSLOT", slot, keys_at_a_time):
-                source.execute_command("MIGRATE", "127.0.0.1", to.port, "", 0, 10_000, "REPLACE", "KEYS", *keys)
-                moved += len(keys)
-            for client in (target, source):
-                client.execute_command("CLUSTER SETSLOT", slot, "NODE", target_id)
+            moved = carry(slot, source, target, to.port, keys_at_a_time)
+            settle(slot, source, target)
         return moved
+
+    def join(self, node: RunningRedis) -> None:
+        """One more primary, which owns nothing at first."""
+        with node.client() as client:
+            client.execute_command("CLUSTER MEET", "127.0.0.1", self.nodes[0].port, self.nodes[0].cluster_port)
+        self.nodes.append(node)
+        wait_until(lambda: all(map(self._sees_all, self.nodes)), "everybody knows the new node")
 
     def redirections(self, *names: str) -> int:
         """How often the nodes have said these (TRYAGAIN and ASK, if none is named) since each was started."""
@@ -226,15 +222,19 @@ def follows_or_leads(node: RunningRedis) -> bool:
     return bool(info["role"] == "master" or info["master_link_status"] == "up")
 
 
+def node_of_cluster(folder: Path) -> RunningRedis:
+    """A server that may join a cluster; not started."""
+    port = child.free_port()
+    options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-port", str(port)]
+    return RunningRedis(program("redis-server"), folder, options, cluster_port=port)
+
+
 @contextmanager
 def redis_cluster(folder: Path, replicas: int = 0) -> Iterator[RunningCluster]:
     """A Redis Cluster of three primaries, with so many replicas each. Raises RedisMissing."""
-    cli, server = program("redis-cli"), program("redis-server")
+    cli = program("redis-cli")
     with ExitStack() as stack:
-        nodes = []
-        for number in range(3 + 3 * replicas):
-            options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-port", str(child.free_port())]
-            nodes.append(stack.enter_context(running(RunningRedis(server, folder / str(number), options))))
+        nodes = [stack.enter_context(running(node_of_cluster(folder / str(number)))) for number in range(3 + 3 * replicas)]
         cluster = RunningCluster(nodes, cli, replicas)
         cluster.form()
         yield cluster
