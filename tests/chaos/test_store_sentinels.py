@@ -25,7 +25,9 @@ pytestmark = pytest.mark.timeout(120)
 
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WatchedRedis]:
-    """For the tests of this file in their order: the last one replaces its primary."""
+    """For the tests of this file in their order: one replaces its primary, and the last freezes sentinels, which may then doubt
+    their clocks for half a minute.
+    """
     try:
         with redis_sentinels(tmp_path_factory.mktemp("sentinels")) as found:
             yield found
@@ -66,24 +68,7 @@ async def test_no_sentinel_at_all_is_waited_for(watched: WatchedRedis, tmp_path:
     await store.close()
 
 
-async def test_a_known_primary_is_used_on_while_sentinels_hang(watched: WatchedRedis) -> None:
-    store = store_of(watched, Backoff(patience_s=5.0), prefix="hang")
-    await store.take_epoch(0, 1, 1, "owner")
-    for sentinel in watched.sentinels:
-        sentinel.freeze()
-    try:
-        async with asyncio.timeout(10):
-            for seq in range(1, 200):
-                await store.commit(0, 1, "owner", numbered(seq))
-    finally:
-        for sentinel in watched.sentinels:
-            sentinel.thaw()
-    await assert_whole(store, 199)
-    await store.close()
-
-
 def test_the_doctor_looks_at_every_sentinel(watched: WatchedRedis) -> None:
-    wait_until(watched.settled, "the sentinels have found one another again")
     sound = diagnose_redis(load_settings(None, watched.environment | {"CHURNWATCH_REDIS__WAIT_REPLICAS": "2"}))
     assert [f for f in sound if f.status == "error"] == []
     assert len([f for f in sound if f.subject.startswith("redis sentinel 127.0.0.1:") and f.status == "ok"]) == 3
@@ -123,4 +108,20 @@ async def test_commits_go_to_the_new_primary_only_once_there_is_one(watched: Wat
         assert client.info("replication")["role"] == "master", "it does not know yet"
         assert int(client.hget("watched:{0}:meta", "seq")) <= 4
     await assert_whole(store, 49)
+    await store.close()
+
+
+async def test_a_known_primary_is_used_on_while_sentinels_hang(watched: WatchedRedis) -> None:
+    store = store_of(watched, Backoff(patience_s=5.0), prefix="hang")
+    await store.take_epoch(0, 1, 1, "owner")
+    for sentinel in watched.sentinels:
+        sentinel.freeze()
+    try:
+        async with asyncio.timeout(10):
+            for seq in range(1, 200):
+                await store.commit(0, 1, "owner", numbered(seq))
+    finally:
+        for sentinel in watched.sentinels:
+            sentinel.thaw()
+    await assert_whole(store, 199)
     await store.close()

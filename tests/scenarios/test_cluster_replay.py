@@ -5,7 +5,6 @@ Every scenario ends with the assertions of `test_replay_exactly_once`.
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,7 +40,7 @@ def test_slots_move_while_a_worker_and_a_node_are_killed(
     with Fleet(site.environment, tmp_path) as fleet:
         victim, other = fleet.start(), fleet.start()
         fleet.until(lambda: (victim.owned(), other.owned()) == (2, 2), "two partitions each")
-        replay = site.begin_replay(days_per_s=40)
+        slowly = site.begin_replay(days_per_s=20)
         fleet.until(lambda: min(victim.applied(), other.applied()) > 0, "both have begun")
         with moving(cluster, SLOTS) as mover:
             for said, least in (("TRYAGAIN", 10), ("MOVED", 10), ("ASK", 1)):
@@ -52,11 +51,12 @@ def test_slots_move_while_a_worker_and_a_node_are_killed(
             killed.kill()
             fleet.until(lambda: mover.interrupted > 0, "the mover has met the dead node")
             killed.start()
-            replay.send_signal(signal.SIGSTOP)  # the history is not to end before the victim's partitions are taken over
+            slowly.kill()  # the history is not to end before the victim's partitions are taken over
+            slowly.communicate()
             fleet.until(lambda: successor.owned() == 2 == other.owned(), "the victim's partitions are taken over")
             assert site.committed_rows() < year.rows, "all of it was to happen in the middle"
             before = mover.moves
-            replay.send_signal(signal.SIGCONT)
+            replay = site.begin_replay(days_per_s=80)  # goes on where the other was
             fleet.until(lambda: mover.moves >= before + 2 * PARTITIONS, "every slot has moved twice more")
         site.finish(replay)
         fleet.until(site.caught_up, "every row committed and every message sent", 120)

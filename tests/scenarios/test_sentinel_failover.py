@@ -38,7 +38,8 @@ def test_a_primary_killed_with_commits_that_no_replica_has(
     with Fleet(site.environment, tmp_path) as fleet:
         worker = fleet.start()
         replay = site.begin_replay(days_per_s=80)
-        fleet.until(lambda: worker.applied() > year.events // 8, "an eighth applied")
+        fleet.until(lambda: all(seq > 0 for seq, _ in numbers(site)), "every partition has committed")
+        own_sentinels.caught_up()  # a partition that a failover takes back to nothing is refused, as from an empty Redis
         own_sentinels.cut_off()
         cut = numbers(site)
         fleet.until(lambda: all(now >= then + 2 for (now, _), (then, _) in zip(numbers(site), cut, strict=True)), "more commits")

@@ -104,6 +104,12 @@ class WatchedRedis:
         """A plain synchronous client of the primary."""
         return self.primary().client()
 
+    def caught_up(self) -> None:
+        """Wait until every replica has all that the primary has now."""
+        with self.client() as client:
+            client.set("caught-up", 1)
+            assert client.wait(len(self.servers) - 1, 10_000) == len(self.servers) - 1
+
     def cut_off(self) -> None:
         """Replicas lose the primary and cannot come back to it, until it is started again."""
         with self.client() as client:
