@@ -20,6 +20,7 @@ from detectors.parameters import SHIPPED
 from streams.customer import VERSION
 from streams.runtime.backoff import Backoff
 from streams.runtime.committer import Committer
+from streams.runtime.connect import link_to
 from streams.runtime.graveyard import Graveyard
 from streams.runtime.metrics import Metrics
 from streams.runtime.mode import Mode
@@ -74,7 +75,7 @@ class Owned:
 async def owning(settings: Settings) -> AsyncIterator[Owned]:
     """All partitions under new epochs, with tables that hold nobody yet; what they send is taken while the block runs."""
     backoff, registry = Backoff(), CollectorRegistry()
-    link = RedisLink(settings.redis.url.get_secret_value(), cluster=False, timeout_s=settings.redis.timeout_s)
+    link = link_to(settings.redis)
     store = TimedStore(link, prefix=settings.redis.prefix, backoff=backoff)
     publishing: list[asyncio.Task[Any]] = []
     try:

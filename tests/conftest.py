@@ -3,7 +3,12 @@
 import signal
 from importlib.util import find_spec
 
+import pytest
+
 from streams.runtime import checksums
+
+# before anything imports them, so that what they assert is shown with its values
+pytest.register_assert_rewrite("tests.support.replays", "tests.support.workers")
 
 pytest_plugins = ["tests.support.broker_fixtures", "tests.support.channel_fixtures"]
 

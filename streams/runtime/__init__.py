@@ -14,7 +14,8 @@ In the order to read:
     live_clock, prober              may the wall clock move the watermark? where do the topics end?
     broker_clock, asking_time       what time is it? what the stamps on the journal tell; the first of them
     store, redis_store, scripts/    the port to state, its Redis adapter, the scripts that commit; store_rules for every
-                                    adapter; redis_link and redis_wire below
+                                    adapter; redis_wire and redis_link below: one server, redis_cluster, redis_sentinel
+                                    (redis_connections, redis_errors)
     committer, commits              from a batch to a commit; what one commit writes (step_metrics), triggers
                                     with it (triggering); backoff between attempts
     shop                            what the partitions of a worker share
@@ -26,7 +27,7 @@ In the order to read:
     health, health_server, logs     is it alive, is it ready; lines without secrets
     standing, switching, catch_up   for `go-live`: how the partitions stand, the switch, the one digest
     admin, lag, dead_letter_reader, reading   for the commands (checksums: their CRCs, compiled); diagnosis,
-                                    redis_diagnosis and findings for `doctor`
+                                    redis_diagnosis, sentinel_diagnosis and findings for `doctor`
     customer_view, connect          one customer as Redis has it; parameters_in_use, forgetting for `fit` and `rebuild`
     embedded, child, wheels         the broker and the Valkey that the demo starts
 """

@@ -19,6 +19,7 @@ from streams.customer import VERSION
 from streams.runtime.backoff import Backoff, Retrying
 from streams.runtime.broker_clock import BrokerClock
 from streams.runtime.channels import Channels
+from streams.runtime.connect import link_to
 from streams.runtime.faust_options import SESSION_S, faust_options
 from streams.runtime.health import WorkerState
 from streams.runtime.health_server import HealthServer
@@ -29,7 +30,6 @@ from streams.runtime.models import ModelFeed
 from streams.runtime.owner import PartitionOwner
 from streams.runtime.playbook_file import playbook_of
 from streams.runtime.prober import Prober
-from streams.runtime.redis_link import RedisLink
 from streams.runtime.redis_store import RedisPartitionStore
 from streams.runtime.rules import engine_rules, event_rules
 from streams.runtime.sender import Sender
@@ -59,9 +59,7 @@ class Worker:
         self.registry = CollectorRegistry()
         self.metrics = Metrics(self.registry, clock_states=CLOCK_STATES, channels=settings.channels.names())
         backoff = Backoff(on_retry=self._on_retry)
-        link = RedisLink(
-            settings.redis.url.get_secret_value(), cluster=settings.redis.cluster, timeout_s=settings.redis.timeout_s
-        )
+        link = link_to(settings.redis)
         self._link = link
         self.store = RedisPartitionStore(
             link,

@@ -11,7 +11,9 @@ from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 
 from streams.runtime.commits import unpack_state
 from streams.runtime.findings import Finding
-from streams.runtime.redis_link import mask
+from streams.runtime.redis_connections import Address
+from streams.runtime.redis_errors import mask
+from streams.runtime.sentinel_diagnosis import diagnose_sentinels, primary_client
 from streams.runtime.settings import Settings
 
 OLDEST = (6, 2)
@@ -22,10 +24,17 @@ CLOCKS_MAY_DIFFER_S = 2.0
 def diagnose_redis(settings: Settings) -> list[Finding]:
     """Reachability, version, eviction, persistence, clock and layout of every primary. Never raises for what it finds."""
     url = settings.redis.url.get_secret_value()
+    sentinels, primary = diagnose_sentinels(settings.redis)
+    if settings.redis.sentinels and primary is None:
+        return sentinels
+    return [*sentinels, *_servers(settings, url, primary)]
+
+
+def _servers(settings: Settings, url: str, primary: Address | None) -> list[Finding]:
     try:
-        with _client(settings, url) as client:
+        with _client(settings, url, primary) as client:
             nodes = _primaries(client)
-            findings = [found for name, node in nodes for found in _server(name, node)]
+            findings = [found for name, node in nodes for found in _server(name, node, settings.redis.wait_replicas)]
             return [*findings, *_layout(settings, client), *_mode(settings, client)]
     except AuthenticationError:
         return [Finding("redis", "error", f"{mask(url)}: the login was refused", "check user and password in redis.url")]
@@ -37,7 +46,9 @@ def diagnose_redis(settings: Settings) -> list[Finding]:
         return [Finding("redis", "error", what, "start Redis, or set CHURNWATCH_REDIS__URL; check redis.cluster")]
 
 
-def _client(settings: Settings, url: str) -> Any:
+def _client(settings: Settings, url: str, primary: Address | None) -> Any:
+    if primary is not None:
+        return primary_client(settings.redis, primary)
     options: dict[str, Any] = {"socket_timeout": settings.redis.timeout_s, "socket_connect_timeout": settings.redis.timeout_s}
     return RedisCluster.from_url(url, **options) if settings.redis.cluster else Redis.from_url(url, **options)
 
@@ -50,11 +61,14 @@ def _primaries(client: Any) -> list[tuple[str, Any]]:
     return [("redis", client)]
 
 
-def _server(name: str, node: Any) -> Iterator[Finding]:
+def _server(name: str, node: Any, wait_replicas: int) -> Iterator[Finding]:
     info = cast("dict[str, Any]", node.info())
     yield _version(name, info)
     if info.get("role", "master") != "master":
         yield Finding(name, "error", "is a replica and takes no writes", "point redis.url at the primary")
+    if (replicas := int(info.get("connected_slaves", wait_replicas))) < wait_replicas:
+        what = f"has {replicas} replicas, redis.wait_replicas is {wait_replicas}: no message leaves"
+        yield Finding(f"{name} replicas", "error", what, "start replicas, or lower redis.wait_replicas")
     yield _eviction(name, info)
     yield _persistence(name, info)
     yield _clock(name, node)

@@ -1,182 +1,112 @@
-"""Connections to one Redis server or to a cluster, behind two calls: send to a key's owner, and hold one connection to it.
+"""Connections to Redis, behind two calls: send to a key's owner, and hold one connection to it.
 
-redis-py's own retries are off (the store retries, its fence makes that safe), and long commands are packed by hiredis:
-a commit of thousands of keys costs 0.1 us a key instead of 0.8, and its blob is not copied.
+One server, a cluster or a primary that sentinels name: which it is, is told by the settings and by nobody else.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any, Protocol
 
-import hiredis
-from redis.asyncio import Redis
-from redis.asyncio.cluster import ClusterNode, RedisCluster
-from redis.asyncio.connection import (
-    Connection,
-    ConnectionPool,
-    SSLConnection,
-    UnixDomainSocketConnection,
-    parse_url,
-)
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import (
-    AskError,
-    AuthenticationError,
-    AuthorizationError,
-    ClusterError,
-    ConnectionError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    RedisClusterException,
-    ResponseError,
-    TimeoutError,
-    TryAgainError,
-)
+from streams.runtime import redis_errors
+from streams.runtime.redis_cluster import ClusterRoute
+from streams.runtime.redis_connections import Access, Address, PackingConnection, close, execute, in_row
+from streams.runtime.redis_errors import mask
+from streams.runtime.redis_sentinel import SentinelRoute, Sentinels
 
-MAX_CONNECTIONS = 256
-_MANY_ARGUMENTS = 32
-_LARGE_BYTES = 16_384
-
-_PASSING = (
-    AskError,
-    ClusterError,
-    ConnectionError,
-    OSError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    RedisClusterException,
-    TimeoutError,
-    TryAgainError,
-)
-# Error replies that redis-py has no class for. BUSY: someone else's script runs too long.
-_PASSING_REPLIES = ("BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "NOREPLICAS", "OOM", "READONLY", "TRYAGAIN")
+__all__ = ["PackingConnection", "RedisLink", "Sentinels", "mask"]
 
 
-class _Packing:
-    """Packs commands of many arguments in C, and hands a large last argument on uncopied."""
+class Route(Protocol):
+    """A way to servers. Every call raises redis-py's errors."""
 
-    def pack_command(self, *args: Any) -> list[bytes]:
-        if len(args) < _MANY_ARGUMENTS:
-            return cast("list[bytes]", super().pack_command(*args))  # type: ignore[misc] # a mix-in of redis-py's connections
-        last = args[-1]
-        if not isinstance(last, bytes) or len(last) < _LARGE_BYTES:
-            return [hiredis.pack_command(args)]
-        head = hiredis.pack_command(args[:-1])
-        body_at = head.index(b"\n") + 1  # the count of arguments is one too low there
-        return [b"*%d\r\n%b$%d\r\n" % (len(args), head[body_at:], len(last)), last, b"\r\n"]
+    async def send(self, key: str, command: Sequence[Any], /) -> Any:
+        """The answer of the key's owner, as redis-py parses it."""
+        ...
 
+    async def send_in_row(self, key: str, commands: Sequence[Sequence[Any]], /) -> list[Any]:
+        """Raw answers of the key's owner over one connection."""
+        ...
 
-class PackingConnection(_Packing, Connection):
-    """TCP."""
+    async def close(self) -> None:
+        """Close every connection."""
+        ...
 
 
-class PackingSSLConnection(_Packing, SSLConnection):
-    """TLS."""
+class ServerRoute:
+    """One server, which owns every key."""
 
+    def __init__(self, access: Access) -> None:
+        self._client = access.client()
 
-class PackingUnixConnection(_Packing, UnixDomainSocketConnection):
-    """A socket in the file system."""
+    async def send(self, _key: str, command: Sequence[Any]) -> Any:
+        """See `Route`."""
+        return await execute(self._client, command)
 
+    async def send_in_row(self, _key: str, commands: Sequence[Sequence[Any]]) -> list[Any]:
+        """See `Route`."""
+        return await in_row(self._client, commands)
 
-_PACKING = {
-    Connection: PackingConnection,
-    SSLConnection: PackingSSLConnection,
-    UnixDomainSocketConnection: PackingUnixConnection,
-}
-
-
-def mask(text: str) -> str:
-    """The text without the password of any URL in it.
-
-    >>> mask("no route to rediss://user:s3cr@t@example:6379/0?password=x&db=1")
-    'no route to rediss://user:***@example:6379/0?password=***&db=1'
-    """
-    text = re.sub(r"(\w+://[^:/@\s]*):[^\s/]*@", r"\1:***@", text)
-    return re.sub(r"(?i)(password=)[^&\s]*", r"\1***", text)
+    async def close(self) -> None:
+        """See `Route`."""
+        await close(self._client)
 
 
 class RedisLink:
-    """One server, or a cluster; answers are redis-py's for RESP2.
+    """Redis, of whatever kind; answers are redis-py's for RESP2. `connect.link_to` makes one by the settings.
 
-    url         redis://, rediss:// or unix://PATH, with user and password if any
-    cluster     the address is one node of a cluster (not with unix://)
-    timeout_s   longest wait for an answer or a connection
+    url             redis://, rediss:// or unix://PATH, with user and password if any
+    cluster         the address is one node of a cluster (not with unix://)
+    cluster_nodes   further nodes of it
+    sentinels       who names the primary (not with unix://); the address in the URL does not count then
+    timeout_s       longest wait for an answer or a connection
+    tls             for rediss://: what redis-py calls ssl_ca_certs and so on
     Opens nothing until the first call. Raises ValueError for a URL it cannot use, without the password.
     """
 
-    def __init__(self, url: str, *, cluster: bool = False, timeout_s: float = 5.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        cluster: bool = False,
+        cluster_nodes: Iterable[Address] = (),
+        sentinels: Sentinels | None = None,
+        timeout_s: float = 5.0,
+        tls: Mapping[str, Any] | None = None,
+    ) -> None:
         self.cluster = cluster
-        try:
-            options = dict(parse_url(url))
-        except ValueError:  # its text may quote a part of the password
-            raise ValueError(
-                "redis.url: cannot be read: write redis://user:password@host:port/0, rediss://... or unix:///path, "
-                "signs like / @ : in the password as %2F %40 %3A"
-            ) from None
-        packing = _PACKING[cast("type[Connection]", options.pop("connection_class", Connection))]
-        options |= {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s, "protocol": 2}
-        self._client = _cluster(options, packing) if cluster else _server(options, packing)
+        access = Access.of(url, timeout_s).but(**(tls or {}))
+        if not access.by_address and (cluster or sentinels):
+            field = "cluster" if cluster else "sentinels"
+            raise ValueError(f"redis.{field}: needs redis:// or rediss:// in redis.url, not unix://")
+        self._route: Route = ServerRoute(access)
+        if cluster:
+            self._route = ClusterRoute(access, cluster_nodes)
+        elif sentinels is not None:
+            self._route = SentinelRoute(access, sentinels, timeout_s)
 
     async def send(self, key: str, *command: Any) -> Any:
         """The answer of whoever owns this key's slot. Raises redis-py's errors."""
-        client = self._client
         with _heeding_cancellation():
-            if isinstance(client, Redis):
-                return await client.execute_command(*command)  # type: ignore[no-untyped-call] # redis-py leaves it untyped
-            # Naming the node spares hashing thousands of keys; a slot that moved is followed all the same.
-            return await client.execute_command(*command, target_nodes=await self._owner(client, key))
+            return await self._route.send(key, command)
 
     async def send_in_row(self, key: str, *commands: Sequence[Any]) -> list[Any]:
         """Several commands to the owner of key over one and the same connection; raw answers, one a command.
 
-        Not a transaction. In a cluster, a slot that moved shows as an error worth retrying.
+        Not a transaction. In a cluster, a slot that is half moved shows as an error worth retrying.
         """
         with _heeding_cancellation():
-            return await self._send_in_row(self._client, key, commands)
-
-    async def _send_in_row(self, client: Redis | RedisCluster, key: str, commands: Sequence[Sequence[Any]]) -> list[Any]:
-        if isinstance(client, Redis):
-            connection = await client.connection_pool.get_connection()  # type: ignore[no-untyped-call] # as above
-            try:
-                return [await _ask(connection, command) for command in commands]
-            finally:
-                await client.connection_pool.release(connection)
-        await self.send(key, "EXISTS", key)  # follows a moved slot, so that the owner is known
-        node = await self._owner(client, key)
-        connection = node.acquire_connection()
-        try:
-            await node.disconnect_if_needed(connection)
-            return [await _ask(connection, command) for command in commands]
-        finally:
-            node.release(connection)
-
-    async def _owner(self, client: RedisCluster, key: str) -> ClusterNode:
-        await client.initialize()
-        node = client.get_node_from_key(key)
-        if node is None:
-            raise ClusterError(f"no node owns slot {client.keyslot(key)} at present")
-        return node
+            return await self._route.send_in_row(key, commands)
 
     async def close(self) -> None:
         """Close every connection; a later call opens new ones."""
-        await self._client.aclose()
-        if isinstance(self._client, Redis):
-            await self._client.connection_pool.disconnect()
+        await self._route.close()
 
     def passing(self, error: BaseException) -> str | None:
         """What to say of an error that waiting may cure; None if it will not."""
-        if isinstance(error, AuthenticationError | AuthorizationError) or "Cluster mode is not enabled" in str(error):
-            return None
-        if isinstance(error, AskError) and not self.cluster:
-            return None  # MOVED from a cluster's node: the setting is wrong
-        if isinstance(error, _PASSING) or (isinstance(error, ResponseError) and str(error).startswith(_PASSING_REPLIES)):
-            return mask(f"{type(error).__name__}: {error}")
-        return None
+        return redis_errors.passing(error, cluster=self.cluster)
 
 
 @contextmanager
@@ -192,28 +122,3 @@ def _heeding_cancellation() -> Iterator[None]:
     finally:
         if task and task.cancelling() > before:
             raise asyncio.CancelledError
-
-
-async def _ask(connection: Any, command: Sequence[Any]) -> Any:
-    await connection.send_command(*command)
-    return await connection.read_response()
-
-
-def _server(options: dict[str, Any], packing: type[Connection]) -> Redis:
-    pool = ConnectionPool(connection_class=packing, max_connections=MAX_CONNECTIONS, retry=Retry(NoBackoff(), 0), **options)
-    return Redis(connection_pool=pool)
-
-
-def _cluster(options: dict[str, Any], packing: type[Connection]) -> RedisCluster:
-    if "path" in options:
-        raise ValueError("redis.cluster: needs redis:// or rediss:// in redis.url, not unix://")
-    options.setdefault("host", "localhost")
-    options.pop("db", None)
-    client = RedisCluster(
-        **options, ssl=packing is PackingSSLConnection, max_connections=MAX_CONNECTIONS, retry=Retry(NoBackoff(), 0)
-    )
-    # The constructor takes no connection class, but every node it finds later is made with these.
-    client.connection_kwargs["connection_class"] = packing
-    for node in client.nodes_manager.startup_nodes.values():
-        node.connection_class = packing
-    return client

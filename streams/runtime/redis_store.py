@@ -19,7 +19,8 @@ from typing import Any, cast
 from redis.exceptions import NoScriptError, RedisError
 
 from streams.runtime.backoff import Backoff
-from streams.runtime.redis_link import RedisLink, mask
+from streams.runtime.redis_errors import mask
+from streams.runtime.redis_link import RedisLink
 from streams.runtime.redis_wire import EpochArgs, Script, meta_of, pack_commit, refused_epoch
 from streams.runtime.store import (
     LAYOUT_VERSION,

@@ -98,8 +98,8 @@ class Settings(BaseSettings):
         """The secrets themselves, for the log's filter to know them by."""
         parts = urlsplit(self.redis.url.get_secret_value())
         in_query = [value for key, value in parse_qsl(parts.query) if key == "password"]
-        kafka = self.kafka.password.get_secret_value() if self.kafka.password else None
-        quoted = [kafka, parts.password, *in_query]
+        alone = [one.get_secret_value() for one in (self.kafka.password, self.redis.sentinel_password) if one]
+        quoted = [*alone, parts.password, *in_query]
         ours = [value for one in quoted if one for value in {one, unquote(one)}]
         return (*ours, *self.channels.secret_values())
 

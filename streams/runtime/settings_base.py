@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 Rules = Iterator[tuple[str, str]]
@@ -15,6 +16,26 @@ Seconds = Annotated[int, Field(ge=0)]
 PositiveSeconds = Annotated[int, Field(gt=0)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$", max_length=128)]
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+
+
+def _host_ports(value: str) -> str:
+    for server in value.split(","):
+        if not re.fullmatch(r"(\[[0-9A-Fa-f:]+\]|[^\s:,/]+):\d{1,5}", server.strip()):
+            raise ValueError("should be host:port, several separated by commas")
+    return ",".join(server.strip() for server in value.split(","))
+
+
+def split_host_ports(value: str) -> tuple[tuple[str, int], ...]:
+    """The hosts and ports of a setting that is a list of them.
+
+    >>> split_host_ports("a:1,[::1]:2")
+    (('a', 1), ('::1', 2))
+    """
+    pairs = (server.rpartition(":") for server in value.split(","))
+    return tuple((host.strip("[]"), int(port)) for host, _, port in pairs)
+
+
+HostPorts = Annotated[str, AfterValidator(_host_ports)]
 TOPIC_CHARACTERS = r"^[A-Za-z0-9._-]*$"
 
 

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import Field, SecretStr
 
-from streams.runtime.settings_base import TOPIC_CHARACTERS, Name, Rules, Section
-
-
-def _bootstrap(value: str) -> str:
-    for server in value.split(","):
-        if not re.fullmatch(r"(\[[0-9A-Fa-f:]+\]|[^\s:,/]+):\d{1,5}", server.strip()):
-            raise ValueError("should be host:port, several separated by commas")
-    return ",".join(server.strip() for server in value.split(","))
+from streams.runtime.settings_base import TOPIC_CHARACTERS, HostPorts, Name, Rules, Section
 
 
 class KafkaSettings(Section):
-    bootstrap: Annotated[str, AfterValidator(_bootstrap)] = Field(
-        "localhost:9092", description="Brokers to start from, `host:port,…`"
-    )
+    bootstrap: HostPorts = Field("localhost:9092", description="Brokers to start from, `host:port,…`")
     group: Name = Field("churnwatch", description="Consumer group that shares out the partitions")
     topic_prefix: str = Field("", pattern=TOPIC_CHARACTERS, max_length=100, description="Put before every topic's name")
     partitions: int = Field(4, ge=1, le=4096, description="Partitions of each input; cannot be changed later without a rebuild")

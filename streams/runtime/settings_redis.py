@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from streams.runtime.settings_base import Positive, Rules, Section
+from streams.runtime.settings_base import HostPorts, Positive, Rules, Section, split_host_ports
 
 
 def _redis_url(value: SecretStr) -> SecretStr:
@@ -28,6 +28,17 @@ class RedisSettings(Section):
         description="`redis://`, `rediss://` (TLS) or `unix://`, with user and password if any",
     )
     cluster: bool = Field(False, description="The address is a node of a Redis Cluster")
+    cluster_nodes: HostPorts | None = Field(
+        None, description="Further nodes of the cluster, `host:port,…`, to start from when the one in `redis.url` is away"
+    )
+    sentinels: HostPorts | None = Field(
+        None,
+        description="Sentinels that name the primary, `host:port,…`; host and port in `redis.url` do not count then, but its "
+        "user, password, database and TLS do (TLS for the sentinels too)",
+    )
+    sentinel_master: str = Field("mymaster", min_length=1, description="What the sentinels call the primary")
+    sentinel_username: str | None = Field(None, description="Who logs in to the sentinels, if not their default user")
+    sentinel_password: SecretStr | None = Field(None, description="Password of the sentinels, if they have one of their own")
     prefix: str = Field("churnwatch", pattern=r"^[A-Za-z0-9._:-]+$", max_length=100, description="First part of every key")
     wait_replicas: int = Field(0, ge=0, le=9, description="Replicas that must hold a commit before its messages leave; 0: none")
     wait_ms: int = Field(1000, gt=0, description="Longest wait for those replicas, milliseconds")
@@ -39,5 +50,29 @@ class RedisSettings(Section):
             yield "cluster", "needs redis:// or rediss:// in redis.url, not unix://"
         if self.cluster and parts.scheme != "unix" and parts.path.strip("/") not in ("", "0"):
             yield "cluster", "has database 0 only: remove the number from the end of redis.url"
+        if self.cluster_nodes is not None and not self.cluster:
+            yield "cluster_nodes", "would not be used: set redis.cluster to true, or remove it"
+        yield from self._sentinel_rules(parts.scheme)
         if self.wait_replicas and self.wait_ms >= self.timeout_s * 1000:
             yield "wait_ms", f"should be below redis.timeout_s ({self.timeout_s:g} s), or every wait would look like an outage"
+
+    def _sentinel_rules(self, scheme: str) -> Rules:
+        if self.sentinels is None:
+            for field in ("sentinel_username", "sentinel_password"):
+                if getattr(self, field) is not None:
+                    yield field, "would not be used: set redis.sentinels, or remove it"
+            return
+        if self.cluster:
+            yield "sentinels", "are not for a cluster, which fails over by itself: remove them, or redis.cluster"
+        if scheme == "unix":
+            yield "sentinels", "need redis:// or rediss:// in redis.url, not unix://"
+        if self.sentinel_username is not None and self.sentinel_password is None:
+            yield "sentinel_password", "is needed with redis.sentinel_username"
+
+    def further_nodes(self) -> tuple[tuple[str, int], ...]:
+        """Host and port of each node of `cluster_nodes`."""
+        return () if self.cluster_nodes is None else split_host_ports(self.cluster_nodes)
+
+    def sentinel_addresses(self) -> tuple[tuple[str, int], ...]:
+        """Host and port of each sentinel; none without."""
+        return () if self.sentinels is None else split_host_ports(self.sentinels)

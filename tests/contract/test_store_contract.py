@@ -45,10 +45,9 @@ async def test_long_commands_are_packed_in_c_on_every_node(
     for server in (real_redis, embedded_valkey, real_cluster):
         link = RedisLink(server.url, cluster=server is real_cluster)
         await RedisPartitionStore(link).read_meta(0)
-        client: Any = link._client
-        clustered = server is real_cluster
-        nodes = [node.connection_class for node in client.get_nodes()] if clustered else [client.connection_pool.connection_class]
-        assert {issubclass(kind, PackingConnection) for kind in nodes} == {True}
+        route: Any = link._route
+        clients = route._clients.values() if server is real_cluster else [route._client]
+        assert {issubclass(client.connection_pool.connection_class, PackingConnection) for client in clients} == {True}
         await link.close()
 
 

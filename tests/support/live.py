@@ -27,8 +27,8 @@ from streams.runtime.settings import load_settings
 from streams.runtime.store import Meta
 from streams.runtime.topics import ALERTS, CLOCK, INPUTS
 from streams.state import PartitionState
+from tests.support.any_redis import RedisForTests
 from tests.support.brokers import RunningBroker
-from tests.support.redis_servers import RunningRedis
 
 SHORT_TIMES = {
     "CHURNWATCH_TIME__CLOCK": "wall",
@@ -49,17 +49,16 @@ class Live:
     more   settings of its workers beyond SHORT_TIMES, as environment variables
     """
 
-    def __init__(self, broker: RunningBroker, redis: RunningRedis, prefix: str, *, partitions: int = 1, **more: str) -> None:
+    def __init__(self, broker: RunningBroker, redis: RedisForTests, prefix: str, *, partitions: int = 1, **more: str) -> None:
         self.broker, self.redis, self.prefix, self.partitions = broker, redis, prefix, partitions
         self.environment = SHORT_TIMES | {
             "CHURNWATCH_KAFKA__BOOTSTRAP": broker.bootstrap,
             "CHURNWATCH_KAFKA__TOPIC_PREFIX": prefix,
             "CHURNWATCH_KAFKA__GROUP": f"{prefix}group",
             "CHURNWATCH_KAFKA__PARTITIONS": str(partitions),
-            "CHURNWATCH_REDIS__URL": redis.url,
             "CHURNWATCH_REDIS__PREFIX": f"{prefix}state",
         }
-        self.environment |= more
+        self.environment |= redis.environment | more
         self.settings = load_settings(None, self.environment)
         create_topics(self.settings)
         self._numbers = itertools.count()

@@ -13,15 +13,18 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.cluster import ClusterNode, RedisCluster
+from redis.exceptions import ConnectionError, RedisError
 
 from streams.runtime import child
 from streams.runtime.wheels import EmbeddedError, valkey_program
 from tests.support.ports import own_port
+from tests.support.slot_moves import carry, settle
 
 _START_S = 60.0
 
@@ -33,9 +36,9 @@ class RedisMissing(Exception):
 class RunningRedis:
     """One server process that tests may kill, freeze and start again."""
 
-    def __init__(self, program: str, folder: Path, options: Sequence[str] = ()) -> None:
+    def __init__(self, program: str, folder: Path, options: Sequence[str] = (), *, cluster_port: int = 0) -> None:
         self._program, self._folder, self._options = program, folder, tuple(options)
-        self.port = own_port()
+        self.port, self.cluster_port = own_port(), cluster_port
         self.socket = folder / "redis.sock"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -61,6 +64,11 @@ class RunningRedis:
             yield
         finally:
             hidden.rename(self.socket)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The settings by which a worker finds it."""
+        return {"CHURNWATCH_REDIS__URL": self.url}
 
     def client(self) -> Redis:
         """A plain synchronous client, for looking and for administration."""
@@ -124,7 +132,7 @@ def program(name: str) -> str:
 @contextmanager
 def redis_server(folder: Path, options: Sequence[str] = ()) -> Iterator[RunningRedis]:
     """One redis-server with an append-only file. Raises RedisMissing."""
-    with _running(RunningRedis(program("redis-server"), folder, options)) as server:
+    with running(RunningRedis(program("redis-server"), folder, options)) as server:
         yield server
 
 
@@ -135,12 +143,12 @@ def valkey_server(folder: Path) -> Iterator[RunningRedis]:
         found = valkey_program()
     except EmbeddedError as why:
         raise RedisMissing(str(why)) from why
-    with _running(RunningRedis(str(found), folder)) as server:
+    with running(RunningRedis(str(found), folder)) as server:
         yield server
 
 
 @contextmanager
-def _running(server: RunningRedis) -> Iterator[RunningRedis]:
+def running(server: RunningRedis) -> Iterator[RunningRedis]:
     try:
         server.start()
         yield server
@@ -148,55 +156,77 @@ def _running(server: RunningRedis) -> Iterator[RunningRedis]:
         server.stop()
 
 
-class RunningCluster:
-    """Three primaries without replicas."""
+class NobodyOwns(AssertionError):
+    """A slot whose owner is down, or not agreed upon yet."""
 
-    def __init__(self, nodes: list[RunningRedis], cli: str) -> None:
-        self.nodes, self._cli = nodes, cli
+
+class RunningCluster:
+    """Three primaries, each with so many replicas."""
+
+    def __init__(self, nodes: list[RunningRedis], cli: str, replicas: int = 0) -> None:
+        self.nodes, self._cli, self._replicas = nodes, cli, replicas
 
     @property
     def url(self) -> str:
         return self.nodes[0].url
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """The settings by which a worker finds it, whichever node is down."""
+        others = ",".join(f"127.0.0.1:{node.port}" for node in self.nodes[1:])
+        cluster = {"CHURNWATCH_REDIS__CLUSTER": "true", "CHURNWATCH_REDIS__CLUSTER_NODES": others}
+        return {"CHURNWATCH_REDIS__URL": self.url} | cluster
+
+    def client(self) -> Any:
+        """A plain synchronous client of the whole, for looking."""
+        return RedisCluster(startup_nodes=[ClusterNode("127.0.0.1", node.port) for node in self.nodes], socket_timeout=10.0)
+
     def owner(self, slot: int) -> RunningRedis:
-        """The node that owns a slot."""
+        """The node that owns a slot, by its own word. Nodes that are down own nothing."""
         for node in self.nodes:
-            with node.client() as client:
+            with node.client() as client, suppress(ConnectionError):
                 mine = client.execute_command("CLUSTER MYID")
                 for begin, end, primary, *_ in client.execute_command("CLUSTER SLOTS"):
                     if begin <= slot <= end and primary[2] == mine:
                         return node
-        raise AssertionError(f"nobody owns slot {slot}")
+        raise NobodyOwns(f"nobody owns slot {slot}")
 
     def move_slot(self, slot: int, to: RunningRedis, keys_at_a_time: int = 10) -> int:
-        """Move one slot while clients go on, as redis-cli's reshard does; returns the number of keys moved."""
-        origin, moved = self.owner(slot), 0
+        """Move one slot while clients go on, as redis-cli's reshard does; returns the number of keys moved.
+
+        When a node dies on the way, it can be called again with the same nodes and goes on.
+        """
+        origin = self.owner(slot)
+        if origin is to:
+            return 0
         with origin.client() as source, to.client() as target:
-            source_id, target_id = source.execute_command("CLUSTER MYID"), target.execute_command("CLUSTER MYID")
-            target.execute_command("CLUSTER SETSLOT", slot, "IMPORTING", source_id)
-            source.execute_command("CLUSTER SETSLOT", slot, "MIGRATING", target_id)
-            while keys := source.execute_command("CLUSTER GETKEYSINSLOT", slot, keys_at_a_time):
-                source.execute_command("MIGRATE", "127.0.0.1", to.port, "", 0, 10_000, "KEYS", *keys)
-                moved += len(keys)
-            for client in (target, source):
-                client.execute_command("CLUSTER SETSLOT", slot, "NODE", target_id)
+            moved = carry(slot, source, target, to.port, keys_at_a_time)
+            settle(slot, source, target)
         return moved
 
-    def redirections(self) -> int:
-        """How often the nodes have said TRYAGAIN or ASK so far."""
+    def join(self, node: RunningRedis) -> None:
+        """One more primary, which owns nothing at first."""
+        with node.client() as client:
+            client.execute_command("CLUSTER MEET", "127.0.0.1", self.nodes[0].port, self.nodes[0].cluster_port)
+        self.nodes.append(node)
+        wait_until(lambda: all(map(self._sees_all, self.nodes)), "everybody knows the new node")
+
+    def redirections(self, *names: str) -> int:
+        """How often the nodes have said these (TRYAGAIN and ASK, if none is named) since each was started."""
         found = 0
         for node in self.nodes:
             with node.client() as client:
                 errors = client.info("errorstats")
-            found += sum(errors.get(f"errorstat_{name}", {"count": 0})["count"] for name in ("TRYAGAIN", "ASK"))
+            found += sum(errors.get(f"errorstat_{name}", {"count": 0})["count"] for name in names or ("TRYAGAIN", "ASK"))
         return found
 
     def form(self) -> None:
         """Join the nodes and wait until each of them says that the cluster is up."""
         addresses = [f"127.0.0.1:{node.port}" for node in self.nodes]
-        create = [self._cli, "--cluster", "create", *addresses, "--cluster-replicas", "0", "--cluster-yes"]
+        create = [self._cli, "--cluster", "create", *addresses, "--cluster-replicas", str(self._replicas), "--cluster-yes"]
         subprocess.run(create, check=True, capture_output=True, timeout=60)
         wait_until(lambda: all(self._sees_all(node) for node in self.nodes), "the cluster is up")
+        wait_until(lambda: all(map(follows_or_leads, self.nodes)), "every replica follows")
 
     def _sees_all(self, node: RunningRedis) -> bool:
         with node.client() as client:
@@ -205,15 +235,26 @@ class RunningCluster:
         return text["cluster_state"] == "ok" and int(text["cluster_known_nodes"]) == len(self.nodes)
 
 
+def follows_or_leads(node: RunningRedis) -> bool:
+    """Whether it is a primary, or a replica that has all its primary has."""
+    with node.client() as client:
+        info = client.info("replication")
+    return bool(info["role"] == "master" or info["master_link_status"] == "up")
+
+
+def node_of_cluster(folder: Path) -> RunningRedis:
+    """A server that may join a cluster; not started."""
+    port = own_port()
+    options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-port", str(port)]
+    return RunningRedis(program("redis-server"), folder, options, cluster_port=port)
+
+
 @contextmanager
-def redis_cluster(folder: Path) -> Iterator[RunningCluster]:
-    """A Redis Cluster of three nodes. Raises RedisMissing."""
-    cli, server = program("redis-cli"), program("redis-server")
-    with ExitStack() as running:
-        nodes = []
-        for number in range(3):
-            options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-port", str(own_port())]
-            nodes.append(running.enter_context(_running(RunningRedis(server, folder / str(number), options))))
-        cluster = RunningCluster(nodes, cli)
+def redis_cluster(folder: Path, replicas: int = 0) -> Iterator[RunningCluster]:
+    """A Redis Cluster of three primaries, with so many replicas each. Raises RedisMissing."""
+    cli = program("redis-cli")
+    with ExitStack() as stack:
+        nodes = [stack.enter_context(running(node_of_cluster(folder / str(number)))) for number in range(3 + 3 * replicas)]
+        cluster = RunningCluster(nodes, cli, replicas)
         cluster.form()
         yield cluster

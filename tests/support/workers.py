@@ -75,9 +75,9 @@ class WorkerProcess:
         return self._process.poll()
 
     def entries(self) -> Iterator[dict[str, Any]]:
-        """Its log, entry by entry; lines that are none are left out (see `plain_lines`)."""
-        for line in self.log.read_text(errors="replace").splitlines():
-            if line.startswith("{"):
+        """Its log, entry by entry; lines that are none (see `plain_lines`), or are being written, are left out."""
+        for line in self.log.read_text(errors="replace").splitlines(keepends=True):
+            if line.startswith("{") and line.endswith("\n"):
                 yield json.loads(line)
 
     def plain_lines(self) -> list[str]:

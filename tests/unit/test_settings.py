@@ -40,6 +40,9 @@ def test_every_setting_can_be_given_by_its_variable() -> None:
         "CHURNWATCH_KAFKA__USERNAME": "u",
         "CHURNWATCH_KAFKA__PASSWORD": "p",
         "CHURNWATCH_KAFKA__CA_FILE": "ca.pem",
+        "CHURNWATCH_REDIS__SENTINELS": "a:26379, [::1]:26380",
+        "CHURNWATCH_REDIS__SENTINEL_USERNAME": "watcher",
+        "CHURNWATCH_REDIS__SENTINEL_PASSWORD": "s3cret",
         "CHURNWATCH_MONEY__RATES": '{"USD": 1, "EUR": 1.25}',
         "CHURNWATCH_TIME__HEARTBEAT_TIMEOUT_S": "60",
         "CHURNWATCH_RISK__PARAMETERS_FILE": "p.json",
@@ -48,13 +51,16 @@ def test_every_setting_can_be_given_by_its_variable() -> None:
     }
     plain = Settings().model_dump(mode="json")
     for variable, (section, field) in variable_names().items():
-        if variable not in env and field not in ("url",):
+        if variable not in env and field not in ("url", "cluster_nodes"):  # no cluster with sentinels
             env[variable] = str(plain[section][field])
     got = load_settings(None, env)
     assert got.money.rates == {"USD": 1.0, "EUR": 1.25}
     assert got.kafka.password is not None
     assert got.kafka.password.get_secret_value() == "p"
     assert got.time.heartbeat_timeout_s == 60
+    assert got.redis.sentinel_addresses() == (("a", 26379), ("::1", 26380))
+    assert "s3cret" in got.secret_values()
+    assert "s3cret" not in str(got.masked())
     assert got.channels.names() == ("alertmanager", "sales")
 
 
@@ -89,6 +95,12 @@ def test_an_empty_variable_and_an_empty_section_count_as_absent() -> None:
         ("kafka: {partitions: true}", "kafka.partitions (cw.yaml) = True: should not be true or false"),
         ("redis: {cluster: true, url: 'unix:///s'}", "redis.cluster (cw.yaml): needs redis://"),
         ("redis: {cluster: true, url: 'redis://h/3'}", "redis.cluster (cw.yaml): has database 0 only"),
+        ("redis: {cluster_nodes: 'h:1'}", "redis.cluster_nodes (cw.yaml): would not be used: set redis.cluster to true"),
+        ("redis: {sentinels: 'h'}", "redis.sentinels (cw.yaml) = 'h': should be host:port"),
+        ("redis: {sentinels: 'h:1', cluster: true}", "redis.sentinels (cw.yaml): are not for a cluster"),
+        ("redis: {sentinels: 'h:1', url: 'unix:///s'}", "redis.sentinels (cw.yaml): need redis:// or rediss://"),
+        ("redis: {sentinel_password: p}", "redis.sentinel_password (cw.yaml): would not be used: set redis.sentinels"),
+        ("redis: {sentinels: 'h:1', sentinel_username: u}", "redis.sentinel_password (cw.yaml): is needed with"),
         ("redis: {prefix: 'a{b}'}", "redis.prefix (cw.yaml) = 'a{b}': should match pattern"),
         ("channels: {alertmanager: 'am:9093'}", "channels.alertmanager (cw.yaml) = ***: should be http://HOST:PORT"),
         ("channels: {alertmanager: 'http://a,'}", "channels.alertmanager (cw.yaml) = ***: should be http://HOST:PORT"),
