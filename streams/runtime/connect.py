@@ -1,4 +1,4 @@
-"""The store for commands that look at a running system without owning anything of it."""
+"""Connections to Redis by the settings; the store for commands that look at a running system without owning anything of it."""
 
 from __future__ import annotations
 
@@ -9,17 +9,22 @@ from streams.customer import VERSION
 from streams.runtime.backoff import Backoff
 from streams.runtime.redis_link import RedisLink
 from streams.runtime.redis_store import RedisPartitionStore
-from streams.runtime.settings import Settings
+from streams.runtime.settings import RedisSettings, Settings
 
 PATIENCE_S = 5.0
+
+
+def link_to(redis: RedisSettings) -> RedisLink:
+    """Opens nothing yet."""
+    return RedisLink(redis.url.get_secret_value(), cluster=redis.cluster, timeout_s=redis.timeout_s, tls=redis.tls_options())
 
 
 @asynccontextmanager
 async def connected_store(settings: Settings, patience_s: float = PATIENCE_S) -> AsyncIterator[RedisPartitionStore]:
     """The store of these settings; gives up with StoreUnavailable when Redis stays away."""
-    redis = settings.redis
-    link = RedisLink(redis.url.get_secret_value(), cluster=redis.cluster, timeout_s=redis.timeout_s)
+    link = link_to(settings.redis)
     try:
-        yield RedisPartitionStore(link, prefix=redis.prefix, record_version=VERSION, backoff=Backoff(patience_s=patience_s))
+        backoff = Backoff(patience_s=patience_s)
+        yield RedisPartitionStore(link, prefix=settings.redis.prefix, record_version=VERSION, backoff=backoff)
     finally:
         await link.close()

@@ -7,7 +7,7 @@ event time: what is older than the longest `every_days` is forgotten as ever.
 
 from __future__ import annotations
 
-from streams.runtime.redis_link import RedisLink
+from streams.runtime.connect import link_to
 from streams.runtime.settings import Settings
 
 SCAN_SLICE = 1_000
@@ -16,7 +16,7 @@ SCAN_SLICE = 1_000
 async def forget_partition(settings: Settings, partition: int) -> int:
     """Delete the partition's keys but `triggered`; returns how many. Nobody may own it meanwhile."""
     redis = settings.redis
-    link = RedisLink(redis.url.get_secret_value(), cluster=redis.cluster, timeout_s=redis.timeout_s)
+    link = link_to(redis)
     prefix = f"{redis.prefix}:{{{partition}}}:"
     kept, cursor = f"{prefix}triggered".encode(), b"0"
     try:

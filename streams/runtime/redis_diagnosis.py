@@ -39,6 +39,7 @@ def diagnose_redis(settings: Settings) -> list[Finding]:
 
 def _client(settings: Settings, url: str) -> Any:
     options: dict[str, Any] = {"socket_timeout": settings.redis.timeout_s, "socket_connect_timeout": settings.redis.timeout_s}
+    options |= {"protocol": 2, "driver_info": None, **settings.redis.tls_options()}
     return RedisCluster.from_url(url, **options) if settings.redis.cluster else Redis.from_url(url, **options)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -26,8 +26,6 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
     AskError,
-    AuthenticationError,
-    AuthorizationError,
     ClusterError,
     ConnectionError,
     OutOfMemoryError,
@@ -37,6 +35,8 @@ from redis.exceptions import (
     TimeoutError,
     TryAgainError,
 )
+
+from streams.runtime.redis_refused import refused_for_good
 
 MAX_CONNECTIONS = 256
 _MANY_ARGUMENTS = 32
@@ -106,10 +106,13 @@ class RedisLink:
     url         redis://, rediss:// or unix://PATH, with user and password if any
     cluster     the address is one node of a cluster (not with unix://)
     timeout_s   longest wait for an answer or a connection
+    tls         for rediss://: what redis-py calls ssl_ca_certs and so on
     Opens nothing until the first call. Raises ValueError for a URL it cannot use, without the password.
     """
 
-    def __init__(self, url: str, *, cluster: bool = False, timeout_s: float = 5.0) -> None:
+    def __init__(
+        self, url: str, *, cluster: bool = False, timeout_s: float = 5.0, tls: Mapping[str, Any] | None = None
+    ) -> None:
         self.cluster = cluster
         try:
             options = dict(parse_url(url))
@@ -120,6 +123,7 @@ class RedisLink:
             ) from None
         packing = _PACKING[cast("type[Connection]", options.pop("connection_class", Connection))]
         options |= {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s, "protocol": 2}
+        options |= {"driver_info": None, **(tls or {})}  # else each connection names its library, which needs a right of its own
         self._client = _cluster(options, packing) if cluster else _server(options, packing)
 
     async def send(self, key: str, *command: Any) -> Any:
@@ -170,7 +174,7 @@ class RedisLink:
 
     def passing(self, error: BaseException) -> str | None:
         """What to say of an error that waiting may cure; None if it will not."""
-        if isinstance(error, AuthenticationError | AuthorizationError) or "Cluster mode is not enabled" in str(error):
+        if refused_for_good(error) is not None or "Cluster mode is not enabled" in str(error):
             return None
         if isinstance(error, AskError) and not self.cluster:
             return None  # MOVED from a cluster's node: the setting is wrong

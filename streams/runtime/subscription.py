@@ -20,8 +20,8 @@ from alerts.channels.port import Channel
 from alerts.selection import Recent
 from streams.runtime.backoff import Backoff
 from streams.runtime.held_channel import HeldChannel
+from streams.runtime.kafka_login import aiokafka_options
 from streams.runtime.metrics import Metrics
-from streams.runtime.sender import aiokafka_options
 from streams.runtime.settings import Settings
 from streams.runtime.sole_assignor import SoleAssignor
 from streams.runtime.topics import ALERTS
