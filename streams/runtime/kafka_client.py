@@ -50,6 +50,8 @@ def kafka_client_options(settings: Settings) -> dict[str, Any]:
 def admin_client(settings: Settings) -> Iterator[Any]:
     """A connected KafkaAdminClient; whatever goes wrong with it in the block comes out as AdminError."""
     with _told_in_one_line(settings):
+        if settings.kafka.security_protocol != "PLAINTEXT" and (refused := why_refused_now(settings.kafka)) is not None:
+            raise AdminError(refused.what, refused.fix)  # the client would try again and again until its time is over
         client = KafkaAdminClient(**kafka_client_options(settings))
         try:
             yield client
@@ -89,8 +91,7 @@ def _told_in_one_line(settings: Settings) -> Iterator[None]:
 
 def _explained(where: str, settings: Settings, error: Exception) -> AdminError:
     if isinstance(error, kafka_errors.KafkaTimeoutError | kafka_errors.KafkaConnectionError):
-        refused = why_refused_now(settings.kafka)  # what the client has tried again and again, and does not tell
-        if refused is not None:
+        if (refused := why_refused_now(settings.kafka)) is not None:
             return AdminError(refused.what, refused.fix)
         more = ", kafka.security_protocol" if settings.kafka.security_protocol != "PLAINTEXT" else ""
         fix = f"start the broker, or set CHURNWATCH_KAFKA__BOOTSTRAP; check the address{more}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
-from kafka.errors import GroupAuthorizationFailedError, KafkaError  # type: ignore[import-untyped] # kafka-python ships no types
+from kafka.errors import GroupAuthorizationFailedError  # type: ignore[import-untyped] # kafka-python ships no types
 
 from streams.runtime.kafka_client import AdminError, admin_client
 from streams.runtime.kafka_refused import KafkaRefused
@@ -17,9 +17,6 @@ from streams.runtime.settings import KafkaSettings, Settings
 from streams.runtime.topics import ALERTS, CLOCK, DEAD_LETTERS, INPUTS, JOURNAL, MODELS, TRIGGERS, topic_specs
 
 Operation = Literal["READ", "WRITE", "CREATE", "DELETE", "DESCRIBE", "DESCRIBE_CONFIGS", "ALTER_CONFIGS"]
-_BITS: Mapping[Operation, int] = {
-    "READ": 3, "WRITE": 4, "CREATE": 5, "DELETE": 6, "DESCRIBE": 8, "DESCRIBE_CONFIGS": 10, "ALTER_CONFIGS": 11,
-}  # fmt: skip
 
 READ_BY_WORKERS = (*INPUTS, CLOCK)
 WRITTEN_BY_WORKERS = (ALERTS, TRIGGERS, JOURNAL, DEAD_LETTERS)
@@ -97,7 +94,7 @@ def missing_rights(settings: Settings, wanted: Iterable[Right]) -> list[Right]:
     names = {kind: sorted({right.name for right in wanted if right.resource == kind}) for kind in ("topic", "group")}
     with admin_client(settings) as admin:
         allowed = {("topic", topic["name"]): _of_topic(topic) for topic in admin.describe_topics(names["topic"])}
-        allowed |= {("group", name): _group(admin, name) for name in names["group"]}
+        allowed |= {("group", name): _of_group(admin, name) for name in names["group"]}
     return [right for right in wanted if not _may(right, allowed.get((right.resource, right.name)))]
 
 
@@ -105,36 +102,33 @@ def _may(right: Right, allowed: frozenset[str] | None) -> bool:
     return allowed is None or right.operation in allowed
 
 
-_UNKNOWN_TOPIC, _DENIED_TOPIC = 3, 29
+_DENIED_TOPIC = 29
 
 
 def _of_topic(topic: Mapping[str, Any]) -> frozenset[str] | None:
     """Operations, None where they are not told: an older broker, or a topic that does not exist."""
     if topic["error_code"] == _DENIED_TOPIC:
         return frozenset()
-    bits = int(topic.get("topic_authorized_operations", -1))
-    if topic["error_code"] == _UNKNOWN_TOPIC or bits < 0:
-        return None
-    return frozenset(name for name, bit in _BITS.items() if bits & 1 << bit)
+    told = topic.get("authorized_operations")
+    return frozenset(told) if told else None
 
 
-def _group(admin: Any, name: str) -> frozenset[str] | None:
+def _of_group(admin: Any, name: str) -> frozenset[str] | None:
     try:
         found = admin.describe_groups([name])[name]
     except GroupAuthorizationFailedError:
         return frozenset()
-    except (KafkaError, ValueError):  # a group that does not exist yet; what the embedded broker answers
-        return None
-    if "GROUP_AUTHORIZATION_FAILED" in (found["error"] or "") or "GroupAuthorizationFailed" in (found["error"] or ""):
+    if "GroupAuthorizationFailed" in (found["error"] or ""):
         return frozenset()
-    return frozenset(found["authorized_operations"]) if found.get("authorized_operations") else None
+    told = found.get("authorized_operations")  # none for a group that does not exist yet
+    return frozenset(told) if told else None
 
 
 def check_worker_rights(settings: Settings) -> None:
     """Raise KafkaRefused, naming every right that a worker lacks. A broker that cannot be asked is no reason to stop."""
     try:
         missing = missing_rights(settings, wanted_by_worker(settings))
-    except AdminError:
+    except (AdminError, ValueError):  # ValueError: what kafka-python makes of answers that it does not know
         return
     if missing:
         who = "this client" if settings.kafka.username is None else f"user {settings.kafka.username!r}"
