@@ -1,7 +1,7 @@
 """What each role may do on Kafka, and no more; and what our user lacks of it, asked of the broker.
 
-READ and WRITE bring DESCRIBE with them, ALTER_CONFIGS brings DESCRIBE_CONFIGS. docs/security.md shows the table; a test runs
-each role with exactly these rights.
+READ, WRITE and DELETE bring DESCRIBE with them, ALTER_CONFIGS brings DESCRIBE_CONFIGS. docs/security.md shows the table; tests
+run each role with exactly these rights.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 from kafka.errors import GroupAuthorizationFailedError  # type: ignore[import-untyped] # kafka-python ships no types
 
-from streams.runtime.kafka_client import AdminError, admin_client
+from streams.runtime.kafka_client import AdminError, admin_client, retried
 from streams.runtime.kafka_refused import KafkaRefused
 from streams.runtime.settings import KafkaSettings, Settings
 from streams.runtime.topics import ALERTS, CLOCK, DEAD_LETTERS, INPUTS, JOURNAL, MODELS, TRIGGERS, topic_specs
@@ -54,7 +54,7 @@ ROLES: Mapping[str, tuple[Rights, ...]] = {
         Rights("topic", READ_BY_WORKERS, ("ALTER_CONFIGS",)),
         Rights("group", ("",), ("DESCRIBE",)),
     ),
-    "rebuild": (Rights("topic", (CLOCK,), ("READ",)), Rights("group", ("",), ("DESCRIBE", "DELETE"))),
+    "rebuild": (Rights("topic", (CLOCK,), ("READ",)), Rights("group", ("",), ("DELETE",))),
     "fit --publish": (Rights("topic", (MODELS,), ("WRITE",)),),
     "dead-letters": (Rights("topic", (DEAD_LETTERS,), ("READ",)),),
 }
@@ -103,6 +103,8 @@ def _may(right: Right, allowed: frozenset[str] | None) -> bool:
 
 
 _DENIED_TOPIC = 29
+_COORDINATOR_S = 5.0
+"""So long a group may be without anybody to ask about it, as on a cluster that has never had one."""
 
 
 def _of_topic(topic: Mapping[str, Any]) -> frozenset[str] | None:
@@ -115,7 +117,7 @@ def _of_topic(topic: Mapping[str, Any]) -> frozenset[str] | None:
 
 def _of_group(admin: Any, name: str) -> frozenset[str] | None:
     try:
-        found = admin.describe_groups([name])[name]
+        found = retried(lambda: admin.describe_groups([name]), _COORDINATOR_S)[name]
     except GroupAuthorizationFailedError:
         return frozenset()
     if "GroupAuthorizationFailed" in (found["error"] or ""):

@@ -38,7 +38,6 @@ SAMPLES: Mapping[str, tuple[str, ...]] = {
     "wait": ("1", "1"),
     "xadd": (KEY, "*", "f", "v"),
     "xinfo|stream": (KEY,),
-    "xlen": (KEY,),
     "xrange": (KEY, "-", "+"),
     "xtrim": (KEY, "MAXLEN", "1"),
     "zadd": (KEY, "1", "m"),
@@ -63,7 +62,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
     "go-live": ("hgetall", "mget", "zrevrange"),
     "rebuild": ("scan", "unlink"),
     "rebuild --keep-state": ("eval", "evalsha", "exists", "hincrby", "hset"),
-    "doctor": ("eval", "hget", "info", "time"),
+    "doctor": ("hget", "info", "time"),
     "every role with redis.cluster, also": ("asking", "cluster|slots", "command"),
 }
 """Role or command → what it needs. Commands that are not named here do not talk to Redis."""

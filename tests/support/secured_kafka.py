@@ -12,12 +12,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from kafka import KafkaAdminClient
 from kafka.admin import ACL, ACLOperation, ACLPermissionType, ACLResourcePatternType, ResourcePattern, ResourceType
 
 from streams.runtime import child
 from streams.runtime.kafka_rights import Right
+from streams.runtime.settings import Settings
 from tests.support.brokers import KafkaBroker, kafka_lib
 from tests.support.certificates import Authority
 
@@ -56,13 +58,22 @@ class SecuredKafka(KafkaBroker):
         scram, mutual = child.free_port(), child.free_port()
         self.scram, self.mutual = f"localhost:{scram}", f"localhost:{mutual}"
         plain = " ".join(f'user_{name}="{PASSWORD}"' for name in USERS)
-        return _SECURITY.format(
-            port=port, controller=controller, scram=scram, mutual=mutual, plain=plain, keystore=self._server.both, truststore=self.ours.ca
-        )
+        files = {"keystore": self._server.both, "truststore": self.ours.ca}
+        return _SECURITY.format(port=port, controller=controller, scram=scram, mutual=mutual, plain=plain, **files)
 
     def _format_options(self) -> list[str]:
         kinds = [(kind, name) for kind in ("SCRAM-SHA-256", "SCRAM-SHA-512") for name in USERS]
         return [part for kind, name in kinds for part in ("--add-scram", f"{kind}=[name={name},password={PASSWORD}]")]
+
+    def settings(self, prefix: str, user: str = "worker", **more: Any) -> Settings:
+        """By password over TLS, unless `more` says otherwise; None takes a setting away."""
+        login = {"sasl_mechanism": "SCRAM-SHA-512", "username": user, "password": PASSWORD}
+        given = {"bootstrap": self.scram, "security_protocol": "SASL_SSL", "ca_file": str(self.ours.ca), **login, **more}
+        return _settings(prefix, {name: value for name, value in given.items() if value is not None})
+
+    def open_settings(self, prefix: str) -> Settings:
+        """Of the test itself, which may do everything."""
+        return _settings(prefix, {"bootstrap": self.bootstrap})
 
     def grant(self, user: str, rights: Iterable[Right]) -> None:
         """Let the user do this as well; returns when the broker has taken note."""
@@ -82,6 +93,10 @@ class SecuredKafka(KafkaBroker):
             yield admin
         finally:
             admin.close()
+
+
+def _settings(prefix: str, given: dict[str, Any]) -> Settings:
+    return Settings(kafka={"topic_prefix": prefix, "group": f"{prefix}group", "partitions": 1, **given})
 
 
 def _acl(user: str, right: Right) -> ACL:
