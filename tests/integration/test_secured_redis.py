@@ -163,7 +163,7 @@ async def test_a_commit_that_may_not_run_all_it_needs_writes_nothing(
         meta = await store.take_epoch(0, 1, 1, "nonce")
         before = _dump(secured_store, prefix)
         secured_store.let("worker", prefix, *WORKER, without=command)
-        with pytest.raises(StoreMisconfigured, match="run th.*command.*; grant it"):
+        with pytest.raises(StoreMisconfigured, match=r"run th.*command.*; grant it"):
             await store.commit(0, meta.epoch, "nonce", FULL)
         assert _dump(secured_store, prefix) == before
         secured_store.let("worker", prefix, *WORKER)
