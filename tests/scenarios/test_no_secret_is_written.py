@@ -21,7 +21,7 @@ from tests.support.secured_kafka import PASSWORD as KAFKA_PASSWORD
 from tests.support.secured_kafka import SecuredKafka
 from tests.support.secured_redis import PASSWORD as REDIS_PASSWORD
 from tests.support.secured_redis import SecuredRedis
-from tests.support.secured_worker import ROLE, granted, secured, send_all_kinds
+from tests.support.secured_worker import ROLE, granted, make_alert, secured, send_all_kinds
 from tests.support.workers import Fleet
 
 KEY_PASSWORD = "Ky6-opens/it+%2F"
@@ -86,6 +86,8 @@ def test_a_worker_writes_no_secret_whether_its_servers_are_well_or_not(
         fleet.until(well.ready, "it is ready")
         hook.status = 500  # channels say why they do not deliver
         send_all_kinds(site)
+        fleet.until(lambda: well.applied() >= 13, "it has applied them")
+        make_alert(site)
         fleet.until(lambda: well.metric("churnwatch_channel_failures_total") >= 4, "channels fail")
         hook.status = 200
         fleet.until(lambda: len(hook.taken()) >= 2, "both channels deliver")

@@ -16,7 +16,7 @@ from tests.support.live import Live
 from tests.support.receiver import Receiver
 from tests.support.secured_kafka import SecuredKafka
 from tests.support.secured_redis import SecuredRedis
-from tests.support.secured_worker import ROLE, granted, secured, send_all_kinds
+from tests.support.secured_worker import ROLE, granted, make_alert, secured, send_all_kinds
 from tests.support.workers import Fleet, run_command
 
 
@@ -35,6 +35,8 @@ def test_workers_do_all_their_work_with_exactly_these_rights(
         _publish(load_settings(None, site.environment), dumps(SHIPPED))
         send_all_kinds(site)
         fleet.until(lambda: first.said("parameters in use"), "it has read the parameters")
+        fleet.until(lambda: first.applied() >= 13, "it has applied them")
+        make_alert(site)
         outputs = (ALERTS, TRIGGERS, JOURNAL, DEAD_LETTERS)
         fleet.until(lambda: all(site.records(topic) for topic in outputs), "all outputs are written")
         fleet.until(lambda: bool(hook.taken()), "the channel has told somebody")
