@@ -114,9 +114,9 @@ def handshake_refusal(problem: BaseException, section: str) -> Refused | None:
     """
     for error in _causes(problem):
         if isinstance(error, ssl.SSLCertVerificationError):
-            return _unverified(error.verify_message or str(error), section)
-        reason = error.reason or "" if isinstance(error, ssl.SSLError) else ""
-        if "ALERT" in reason:
+            return _unverified(getattr(error, "verify_message", None) or str(error), section)
+        reason = getattr(error, "reason", None) if isinstance(error, ssl.SSLError) else None
+        if reason is not None and "ALERT" in reason and any(sign in reason for sign in _ABOUT_US):
             fix = f"set {section}.cert_file and {section}.key_file to a certificate that it trusts"
             return Refused(f"the server refuses the handshake ({reason.lower().replace('_', ' ')})", fix)
         if reason in _NO_TLS:
@@ -124,6 +124,8 @@ def handshake_refusal(problem: BaseException, section: str) -> Refused | None:
     return None
 
 
+_ABOUT_US = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED", "HANDSHAKE_FAILURE")
+"""Alerts about our certificate, or that there is none. Others may be about the server's own state."""
 _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG")
 
 
