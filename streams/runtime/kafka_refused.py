@@ -90,6 +90,8 @@ def refusals_in_words(kafka: KafkaSettings) -> Iterator[None]:
 
 async def why_refused(kafka: KafkaSettings) -> KafkaRefused | None:
     """Connect to each broker in turn, as clients do that do not say why they could not. None: one took us, or none was there."""
+    if kafka.security_protocol == "PLAINTEXT":
+        return None  # there is nothing to refuse us for
     found: KafkaRefused | None = None
     options = login_options(kafka)
     for host, port in _servers(kafka):

@@ -103,6 +103,9 @@ def test_a_worker_writes_no_secret_whether_its_servers_are_well_or_not(
             worker.may_end = True
         for name in ("login", "redis login"):
             fleet.until(lambda: failing[name].exit_code() == 1, f"{name} is refused")  # noqa: B023 - asked at once
+            (line,) = failing[name].plain_lines()
+            assert "login" in line, "one line, which says why"
+            assert "check " in line, "and what to do"
         for name in ("no redis", "no kafka"):
             fleet.until(lambda: failing[name].said("trying again"), f"{name} is waited for")  # noqa: B023 - as above
             written[f"{name}, readiness"] = failing[name].get("/readyz")[1]

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from detectors.parameters import SHIPPED, dumps
 from streams.cli.fit import _publish
+from streams.cli.main import main
+from streams.runtime.catch_up import build_digest
+from streams.runtime.connect import connected_store, link_to
+from streams.runtime.customer_view import Judges
 from streams.runtime.kafka_rights import Right, missing_rights
+from streams.runtime.parameters_in_use import parameters_in_use
 from streams.runtime.redis_rights import ROLES
-from streams.runtime.settings import load_settings
+from streams.runtime.redis_store import RedisPartitionStore
+from streams.runtime.rules import engine_rules
+from streams.runtime.settings import Settings, load_settings
+from streams.runtime.standing import standings
 from streams.runtime.topics import ALERTS, CLOCK, DEAD_LETTERS, INPUTS, JOURNAL, MODELS, TRIGGERS
 from tests.support.certificates import Authority
 from tests.support.eventually import eventually
@@ -21,7 +35,13 @@ from tests.support.workers import Fleet, run_command
 
 
 def test_workers_do_all_their_work_with_exactly_these_rights(
-    secured_broker: SecuredKafka, secured_store: SecuredRedis, ours: Authority, prefix: str, hook: Receiver, tmp_path: Path
+    secured_broker: SecuredKafka,
+    secured_store: SecuredRedis,
+    ours: Authority,
+    prefix: str,
+    hook: Receiver,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     site = Live(secured_broker, secured_store, prefix, partitions=2)
     environment = secured(site, secured_broker, secured_store, ours, hook, tmp_path)
@@ -56,6 +76,58 @@ def test_workers_do_all_their_work_with_exactly_these_rights(
     used = {"WRITE": {ALERTS, TRIGGERS, JOURNAL, DEAD_LETTERS}, "READ": {*INPUTS, CLOCK, MODELS, ALERTS, *groups}}
     for operation, names in used.items():
         assert {right.name.removeprefix(prefix) for right in rights if right.operation == operation} == names
+    commands_run_what_the_table_says(site, environment, secured_store, monkeypatch)
+
+
+def commands_run_what_the_table_says(
+    site: Live, environment: dict[str, str], store: SecuredRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each command that talks to Redis, as a user who may do just this, on the state that the workers have left."""
+    for name in [*os.environ]:
+        if name.startswith("CHURNWATCH_"):
+            monkeypatch.delenv(name)
+    ca_file = "CHURNWATCH_REDIS__CA_FILE"
+    redis = {"CHURNWATCH_REDIS__URL": store.tls_url("analyst"), ca_file: environment[ca_file]}
+    for name, value in (site.environment | redis).items():
+        monkeypatch.setenv(name, value)
+    settings = load_settings(None, site.environment | redis)
+    work: dict[str, Callable[[], Any]] = {
+        "customer": lambda: _command("customer", "anna"),
+        "fit": lambda: _command("fit"),
+        "doctor": lambda: _command("doctor"),
+        "go-live": lambda: asyncio.run(_digest(settings)),
+        "worker with redis.wait_replicas, also": lambda: asyncio.run(_confirm(settings)),
+        "rebuild --keep-state": lambda: _command("rebuild", "--keep-state"),
+        "rebuild": lambda: _command("rebuild", "--yes"),
+    }
+    tested = {"worker", *ROLE, "every role with redis.cluster, also"}
+    assert work.keys() | tested == ROLES.keys()
+    for role, run in work.items():
+        store.let("analyst", settings.redis.prefix, role)
+        store.forget()
+        run()
+        ran, refused = store.ran(), store.refused()
+        assert (role, refused, sorted(ran)) == (role, [], sorted(ROLES[role]))
+
+
+def _command(*args: str) -> None:
+    """`churnwatch ARGS` in this process; whether it finds enough to say yes does not matter here."""
+    with pytest.raises(SystemExit):
+        main(args)
+
+
+async def _digest(settings: Settings) -> None:
+    """What go-live reads, on a system that did not load a history."""
+    async with connected_store(settings) as store:
+        judges = Judges(engine_rules(settings), parameters_in_use(settings))
+        await build_digest(store, settings, judges, await standings(store, settings), 0)
+
+
+async def _confirm(settings: Settings) -> None:
+    link = link_to(settings.redis)
+    store = RedisPartitionStore(link, prefix=settings.redis.prefix, wait_replicas=1, wait_ms=1)
+    await store.confirmed(0)
+    await link.close()
 
 
 def test_a_right_that_is_missing_or_taken_away_ends_a_worker_with_a_line_that_names_it(
