@@ -14,7 +14,7 @@ from streams.cli.main import main
 from streams.runtime.settings import load_settings, secret_fields
 from streams.runtime.topics import topic_specs
 from tests.support.certificates import Authority
-from tests.support.live import Live
+from tests.support.churning import Churning
 from tests.support.planted import Planted
 from tests.support.receiver import Receiver
 from tests.support.secured_kafka import PASSWORD as KAFKA_PASSWORD
@@ -56,7 +56,7 @@ def environment(
     prefix: str,
 ) -> dict[str, str]:
     """Of a worker that may do everything it wants, and says as much as it can."""
-    site = Live(secured_broker, secured_store, prefix)
+    site = Churning(secured_broker, secured_store, prefix)
     mine = ours.issue("worker")
     files = {
         "CHURNWATCH_KAFKA__CERT_FILE": str(mine.cert),
@@ -80,7 +80,7 @@ def test_a_worker_writes_no_secret_whether_its_servers_are_well_or_not(
     hook: Receiver, tmp_path: Path,
 ) -> None:  # fmt: skip
     written: dict[str, str | bytes] = {}
-    site = Live(secured_broker, secured_store, prefix)
+    site = Churning(secured_broker, secured_store, prefix)
     with Fleet(environment, tmp_path) as fleet:
         well = fleet.start()
         fleet.until(well.ready, "it is ready")
@@ -116,7 +116,7 @@ def test_a_worker_writes_no_secret_whether_its_servers_are_well_or_not(
     assert {name: found for name, text in written.items() if (found := planted.found_in(text))} == {}
 
 
-def _all_records(site: Live) -> dict[str, bytes]:
+def _all_records(site: Churning) -> dict[str, bytes]:
     """Every record of every topic."""
     counts = {spec.name: spec.partitions for spec in topic_specs("", site.partitions)}
     records = {topic: site.records(topic, count) for topic, count in counts.items()}

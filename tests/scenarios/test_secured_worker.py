@@ -25,8 +25,8 @@ from streams.runtime.settings import Settings, load_settings
 from streams.runtime.standing import standings
 from streams.runtime.topics import ALERTS, CLOCK, DEAD_LETTERS, INPUTS, JOURNAL, MODELS, TRIGGERS
 from tests.support.certificates import Authority
+from tests.support.churning import Churning
 from tests.support.eventually import eventually
-from tests.support.live import Live
 from tests.support.receiver import Receiver
 from tests.support.secured_kafka import SecuredKafka
 from tests.support.secured_redis import SecuredRedis
@@ -43,7 +43,7 @@ def test_workers_do_all_their_work_with_exactly_these_rights(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    site = Live(secured_broker, secured_store, prefix, partitions=2)
+    site = Churning(secured_broker, secured_store, prefix, partitions=2)
     environment = secured(site, secured_broker, secured_store, ours, hook, tmp_path)
     settings = load_settings(None, environment)
     rights = granted(secured_broker, settings)
@@ -80,7 +80,7 @@ def test_workers_do_all_their_work_with_exactly_these_rights(
 
 
 def commands_run_what_the_table_says(
-    site: Live, environment: dict[str, str], store: SecuredRedis, monkeypatch: pytest.MonkeyPatch
+    site: Churning, environment: dict[str, str], store: SecuredRedis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each command that talks to Redis, as a user who may do just this, on the state that the workers have left."""
     for name in [*os.environ]:
@@ -133,7 +133,7 @@ async def _confirm(settings: Settings) -> None:
 def test_a_right_that_is_missing_or_taken_away_ends_a_worker_with_a_line_that_names_it(
     secured_broker: SecuredKafka, secured_store: SecuredRedis, ours: Authority, prefix: str, hook: Receiver, tmp_path: Path
 ) -> None:
-    site = Live(secured_broker, secured_store, prefix)
+    site = Churning(secured_broker, secured_store, prefix)
     environment = secured(site, secured_broker, secured_store, ours, hook, tmp_path)
     settings = load_settings(None, environment)
     granted(secured_broker, settings)

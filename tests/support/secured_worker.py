@@ -10,6 +10,7 @@ from streams.runtime.redis_rights import worker_roles
 from streams.runtime.settings import Settings
 from streams.runtime.topics import INPUTS
 from tests.support.certificates import Authority
+from tests.support.churning import Churning
 from tests.support.eventually import eventually
 from tests.support.live import Live, days_ago, now_ms
 from tests.support.receiver import Receiver
@@ -36,7 +37,6 @@ def secured(
         "CHURNWATCH_REDIS__CA_FILE": str(ours.ca),
         "CHURNWATCH_CHANNELS__APPRISE": f'{{"hook": "{hook.url("/hook", "json")}"}}',
         "CHURNWATCH_TRIGGERS__PLAYBOOK_FILE": str(folder / "playbook.yaml"),
-        "CHURNWATCH_POLICY__BREACHES": "1",
     }
 
 
@@ -48,7 +48,7 @@ def granted(broker: SecuredKafka, settings: Settings) -> list[Right]:
     return rights
 
 
-def send_all_kinds(site: Live) -> None:
+def send_all_kinds(site: Churning) -> None:
     """Something on every input, and something that is no event; who bought years ago is looked at no more."""
     with site.producer() as producer:
         for kind in INPUTS:
@@ -59,10 +59,14 @@ def send_all_kinds(site: Live) -> None:
                 producer.send(site.prefix + kind, json.dumps(event).encode(), key=name.encode())
         producer.send(f"{site.prefix}logins", b"rubbish", key=b"anna")
     site.buys("olga", *days_ago(3000))
+    site.regulars(_regulars(site))
     site.beat()
 
 
-def make_alert(site: Live) -> None:
-    """Purchases of long ago that come late: once event time is at the present, this customer is at risk now."""
-    for partition in range(site.partitions):
-        site.buys(site.customer_in(partition, "erna"), *days_ago(400, 390, 380, 370, 360, 350))
+def make_alert(site: Churning) -> None:
+    """A live alert in each partition: regular customers who fall silent. Once what `send_all_kinds` sent is applied."""
+    site.log_in(_regulars(site), day=20)
+
+
+def _regulars(site: Live) -> list[str]:
+    return [site.customer_in(partition, "erna") for partition in range(site.partitions)]
