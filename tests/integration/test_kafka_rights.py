@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,7 @@ from tests.support.eventually import eventually
 from tests.support.secured_kafka import SecuredKafka
 
 USER = "command"
+_YEARS = itertools.count(1997)
 HISTORY = """type,customer_id,occurred_at,amount,currency
 purchase,anna,1997-01-02T00:00:00Z,10,USD
 complaint,anna,1997-01-03T00:00:00Z,,
@@ -52,9 +55,7 @@ def _create(settings: Settings, _: Path) -> None:
 
 def _replay(settings: Settings, folder: Path) -> None:
     file = folder / "history.csv"
-    year = 1998 + len(list(folder.iterdir()))  # later each time, so that something is written
-    file.write_text(HISTORY.replace("1997", str(year)))
-    (folder / f"{time.monotonic_ns()}").touch()
+    file.write_text(HISTORY.replace("1997", str(next(_YEARS))))  # later each time, so that something is written
     replay_history(read_histories([find_source(str(file), None, "")]), settings, ReplayOptions())
 
 
@@ -101,14 +102,26 @@ def test_the_table_has_a_test_for_every_command() -> None:
     assert WORK.keys() | {"worker", "worker with channels, also", "source of events"} == ROLES.keys()
 
 
+@pytest.fixture(scope="module")
+def loaded(secured_broker: SecuredKafka, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Prefix of topics as they must be, with a history, for all commands that leave them so."""
+    return _loaded(secured_broker, f"t{secrets.token_hex(4)}.", tmp_path_factory.mktemp("loaded"))
+
+
+def _loaded(broker: SecuredKafka, prefix: str, folder: Path) -> str:
+    admin.create_topics(broker.open_settings(prefix))
+    _replay(broker.open_settings(prefix), folder)
+    return prefix
+
+
 @pytest.fixture
-def site(secured_broker: SecuredKafka, prefix: str, request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
-    """Topics as they must be, with a history that is loaded; the user has no right yet."""
-    ours = secured_broker.open_settings(prefix)
-    if request.node.callspec.params["role"] != "topics create":
-        admin.create_topics(ours)
-        _replay(ours, tmp_path)
-    return secured_broker.settings(prefix, user=USER)
+def site(role: str, secured_broker: SecuredKafka, loaded: str, prefix: str, tmp_path: Path) -> Iterator[Settings]:
+    """Of a user that has no right yet, and has none afterwards."""
+    if role == "go-live":
+        _loaded(secured_broker, prefix, tmp_path)
+    settings = secured_broker.settings(prefix if role in ("topics create", "go-live") else loaded, user=USER)
+    yield settings
+    secured_broker.withdraw(USER, rights_of(role, settings.kafka))
 
 
 @pytest.mark.parametrize("role", WORK)
