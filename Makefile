@@ -70,6 +70,7 @@ lock: $(DEV)/installed ## Resolve the requirements anew (LOCK_ARGS=--upgrade for
 docs: $(DEV)/installed ## Write the pages that are made from the code
 	@$(DEV)/bin/python -m streams.runtime.settings_docs > docs/settings.md
 	@$(DEV)/bin/python docs/contracts/generate.py
+	@$(DEV)/bin/python -m streams.runtime.rights_docs docs/security.md
 
 ci: ## What CI does: system packages, Kafka's jars, lint, tests with the real parts
 	@CI=true bash .ci/run

@@ -46,6 +46,7 @@ KNOWN = (
     Known("streams.runtime.settings_problems", "SettingsError", 2),
     Known("streams.cli.errors", "CommandError", 1),
     Known("streams.runtime.kafka_client", "AdminError", 1),
+    Known("streams.runtime.kafka_refused", "KafkaRefused", 1),
     Known("streams.runtime.health_server", "CannotListen", 1),
     Known("streams.runtime.store", "StoreError", 1),
     Known("streams.runtime.owner", "LostState", 1),

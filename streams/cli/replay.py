@@ -19,8 +19,8 @@ from streams.backtest.history import History, HistoryError, read_histories
 from streams.backtest.mapping import SHORTHANDS, Source, find_source, shipped_mappings
 from streams.backtest.replaying import Progress as OnProgress
 from streams.backtest.replaying import ReplayOptions, ReplaySummary, replay_history
+from streams.cli.report import settings_from
 from streams.columns import DAY_MS
-from streams.runtime.settings import load_settings_file
 
 NO_MAPPING = "none"
 
@@ -45,7 +45,7 @@ def replay(
 ) -> None:
     """Write history files into the topics, with the clock's ticks. Start it again after a stop: it goes on where it was."""
     logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what it would say, we say in one line
-    settings = load_settings_file(config)
+    settings = settings_from(config)
     history = read_histories(find_sources(files, maps or [], prefix_ids or []), skip_bad=skip_bad)
     if history.skipped:
         typer.echo(f"replay: bad rows left out: {len(history.skipped)}, the first: {history.skipped[0]}", err=True)

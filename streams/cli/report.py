@@ -15,6 +15,7 @@ from rich.text import Text
 
 from streams.runtime.findings import Finding
 from streams.runtime.kafka_client import AdminError
+from streams.runtime.last_words import hide_secrets
 from streams.runtime.settings import Settings, SettingsError, load_settings_file
 
 ConfigOption = Annotated[
@@ -39,8 +40,10 @@ def one_line_errors() -> Iterator[None]:
 
 
 def settings_from(config: Path | None) -> Settings:
-    """The settings; call it inside `one_line_errors`."""
-    return load_settings_file(config)
+    """The settings, whose secrets are from now on in nothing that is written. Call it inside `one_line_errors`."""
+    settings = load_settings_file(config)
+    hide_secrets(settings.secret_values())
+    return settings
 
 
 def show_findings(findings: Sequence[Finding], *, as_json: bool) -> None:

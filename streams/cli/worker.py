@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from streams.runtime.last_words import hide_secrets
 from streams.runtime.logs import configure_logs
 from streams.runtime.settings import load_settings_file
 
@@ -23,6 +24,7 @@ def worker(
     """Read events, keep customers' state, raise alerts. Start as many as there are partitions."""
     settings = load_settings_file(config)
     configure_logs(settings.log.level, settings.log.format, secrets=settings.secret_values())
+    hide_secrets(settings.secret_values())
     from streams.runtime.app import Worker  # faust takes a second to import: `--help` need not wait for it
 
     gc.freeze()  # what is loaded now stays: a collection that walked it again and again cost a tenth of the worker's CPU

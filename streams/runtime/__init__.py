@@ -3,8 +3,10 @@
 In the order to read:
 
     settings, settings_sections     what an operator decides (settings_base, settings_kafka, settings_redis, settings_channels,
-                                    settings_problems, settings_docs); playbook_file: what retention does; strict_yaml
-                                    reads both
+                                    settings_problems, settings_secrets, settings_docs); playbook_file: what retention does;
+                                    strict_yaml reads both
+    tls, kafka_login                certificates, and how clients of Kafka log in; kafka_refused, redis_refused: what waiting
+                                    will not mend; kafka_rights, redis_rights: what each role may do (rights_docs)
     app                             the composition root: one worker, put together; rules and kafka_client from its settings
     topics, intake                  the topics; whole fetched batches out of Faust (faust_options: its broker)
     owner, partition                which partitions are ours; one of them at work (admission: may we? log_range: where a topic
@@ -13,6 +15,7 @@ In the order to read:
     mode, history_clock             is history being loaded, or is the partition live? ticks, up to the switch
     live_clock, prober              may the wall clock move the watermark? where do the topics end?
     broker_clock, asking_time       what time is it? what the stamps on the journal tell; the first of them
+    entrance                        may we do all that we will do? asked before the first event
     store, redis_store, scripts/    the port to state, its Redis adapter, the scripts that commit; store_rules for every
                                     adapter; redis_wire and redis_link below: one server, redis_cluster, redis_sentinel
                                     (redis_connections, redis_errors)
@@ -24,7 +27,7 @@ In the order to read:
     channels, subscription          what goes to people: each channel reads churn.alerts for itself (sole_assignor: one worker at
                                     a time), and tells it (held_channel)
     metrics, collectors             everything that /metrics shows
-    health, health_server, logs     is it alive, is it ready; lines without secrets
+    health, health_server, logs     is it alive, is it ready; lines without secrets (last_words: tracebacks too)
     standing, switching, catch_up   for `go-live`: how the partitions stand, the switch, the one digest
     admin, lag, dead_letter_reader, reading   for the commands (checksums: their CRCs, compiled); diagnosis,
                                     redis_diagnosis, sentinel_diagnosis and findings for `doctor`

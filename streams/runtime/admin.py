@@ -84,14 +84,24 @@ def active_members(settings: Settings) -> int | None:
             described = admin.describe_groups([settings.kafka.group])
         except ValueError:  # what kafka-python makes of the embedded broker's answer
             return None
+    for group in described.values():
+        if (problem := group.get("error")) and "GroupIdNotFound" not in problem:  # it is told, and not raised
+            raise _refused_group(settings, problem)
     return sum(len(group.get("members") or ()) for group in described.values())
 
 
 def delete_group(settings: Settings) -> None:
-    """Forget the group's offsets. Nothing happens when there is no such group."""
+    """Forget the group's offsets. Nothing happens when there is no such group. Raises AdminError where it still stands."""
     with admin_client(settings) as admin:
         if any(group["group_id"] == settings.kafka.group for group in admin.list_groups()):
-            admin.delete_groups([settings.kafka.group])
+            problems = admin.delete_groups([settings.kafka.group]).values()
+            if problem := next((one for one in problems if one not in ("OK", "GroupIdNotFoundError")), None):
+                raise _refused_group(settings, str(problem))
+
+
+def _refused_group(settings: Settings, problem: str) -> AdminError:
+    fix = "grant it on the broker (docs/security.md lists the rights)" if "Authorization" in problem else "see the broker's log"
+    return AdminError(f"group {settings.kafka.group}: {problem}", fix)
 
 
 def check_topics(settings: Settings) -> list[Finding]:

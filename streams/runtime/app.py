@@ -8,6 +8,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 
 import structlog
@@ -20,10 +21,12 @@ from streams.runtime.backoff import Backoff, Retrying
 from streams.runtime.broker_clock import BrokerClock
 from streams.runtime.channels import Channels
 from streams.runtime.connect import link_to
+from streams.runtime.entrance import check_broker, check_redis
 from streams.runtime.faust_options import SESSION_S, faust_options
 from streams.runtime.health import WorkerState
 from streams.runtime.health_server import HealthServer
 from streams.runtime.intake import build_app
+from streams.runtime.kafka_refused import in_words, refusals_in_words
 from streams.runtime.log_range import log_ranges
 from streams.runtime.metrics import CLOCK_STATES, Metrics
 from streams.runtime.models import ModelFeed
@@ -36,7 +39,7 @@ from streams.runtime.sender import Sender
 from streams.runtime.settings import Settings
 from streams.runtime.shop import Shop
 from streams.runtime.task_set import STOP_PATIENCE_S
-from streams.runtime.topics import CLOCK, INPUTS, check_partitions, topic_specs
+from streams.runtime.topics import CLOCK, INPUTS
 
 log = structlog.get_logger()
 
@@ -60,7 +63,7 @@ class Worker:
         self.metrics = Metrics(self.registry, clock_states=CLOCK_STATES, channels=settings.channels.names())
         backoff = Backoff(on_retry=self._on_retry)
         link = link_to(settings.redis)
-        self._link = link
+        self._link, self._backoff = link, backoff
         self.store = RedisPartitionStore(
             link,
             prefix=settings.redis.prefix,
@@ -118,7 +121,8 @@ class Worker:
             try:
                 await self.health.start(http.host, http.port)
                 log.info("serving metrics and health", address=f"http://{http.host}:{self.health.port}")
-                await self._work(scratch)
+                with refusals_in_words(self.settings.kafka):
+                    await self._work(scratch)
             finally:
                 await self.health.stop()
                 await self._link.close()
@@ -139,7 +143,9 @@ class Worker:
         side: list[asyncio.Task[None]] = []
         try:
             # a broker that is away at the start is waited for; a signal ends the waiting
-            for beginning in (self.sender.start, self._check_topics, self.models.start, self.channels.start):
+            side.append(asyncio.create_task(check_redis(self.settings, self._link, self._backoff, self._on_failure)))
+            admitted = partial(check_broker, self.settings, self.sender)
+            for beginning in (self.sender.start, admitted, self.models.start, self.channels.start):
                 if not await self._unless_stopped(beginning()):
                     return
             self.app = build_app(
@@ -176,11 +182,6 @@ class Worker:
             log.warning("left without waiting longer", part=part, waited_s=patience_s)
         elif (problem := task.exception()) is not None:
             log.warning("did not end as it should", part=part, error=repr(problem))
-
-    async def _check_topics(self) -> None:
-        kafka = self.settings.kafka
-        specs = topic_specs(kafka.topic_prefix, kafka.partitions)
-        check_partitions(specs, await self.sender.partition_counts())
 
     async def _watch_faust(self) -> None:
         """Faust lives on as a shell when a part of it has crashed; without its fetcher nothing would ever be read again."""
@@ -254,7 +255,8 @@ class Worker:
 
     async def ping_redis(self) -> None:
         """Return when Redis answered; raise when it will not."""
-        await self._link.send("churnwatch", "EXISTS", "churnwatch")
+        key = self.store.key(0, "meta")  # one of ours: a user of our own may look at no other
+        await self._link.send(key, "EXISTS", key)
 
     async def ping_broker(self) -> None:
         """Return when the broker answered; raise when it will not."""
@@ -262,7 +264,7 @@ class Worker:
 
     def _on_failure(self, problem: BaseException) -> None:
         if self._failure is None:
-            self._failure = problem
+            self._failure = in_words(problem, self.settings.kafka)
         self._stop.set()
 
     def _on_retry(self, retry: Retrying) -> None:

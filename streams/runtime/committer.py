@@ -18,6 +18,7 @@ from streams.customer import read_records
 from streams.engine import Step, advance
 from streams.runtime.commits import JournalEntry, LiveState, PastAlerts, commit_request, messages, pack_state
 from streams.runtime.graveyard import Graveyard
+from streams.runtime.kafka_refused import refused_for_good
 from streams.runtime.live_clock import ClockMemory, LiveClock
 from streams.runtime.mode import Mode, recorded
 from streams.runtime.outbox import OutboxPublisher
@@ -226,4 +227,6 @@ class Committer:
         outcomes = await self._shop.sender.send_together(topic, self._partition, mine)
         short = topic.removeprefix(self._shop.settings.kafka.topic_prefix)
         self._shop.metrics.outbox_published[short].inc(outcomes.count(None))
+        if for_ever := next((problem for problem in outcomes if problem and refused_for_good(problem)), None):
+            raise for_ever
         return outcomes

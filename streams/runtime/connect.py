@@ -22,6 +22,7 @@ def link_to(redis: RedisSettings) -> RedisLink:
         cluster_nodes=redis.further_nodes(),
         sentinels=_sentinels(redis),
         timeout_s=redis.timeout_s,
+        tls=redis.tls_options(),
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import faust
 
-from streams.runtime.sender import aiokafka_options
+from streams.runtime.kafka_login import aiokafka_options
 from streams.runtime.settings import KafkaSettings
 
 MAX_POLL_RECORDS = 10_000

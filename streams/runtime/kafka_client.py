@@ -18,6 +18,8 @@ from kafka import (  # type: ignore[import-untyped]  # kafka-python ships no typ
 from kafka import errors as kafka_errors
 
 from streams.runtime import checksums
+from streams.runtime.kafka_login import login_options
+from streams.runtime.kafka_refused import KafkaRefused, in_words, why_refused_now
 from streams.runtime.settings import Settings
 
 REQUEST_TIMEOUT_MS = 8_000
@@ -37,26 +39,21 @@ def kafka_client_options(settings: Settings) -> dict[str, Any]:
     """Keyword arguments for any kafka-python client. Holds the password: hand it on, do not print it."""
     checksums.give_to_kafka_python()
     kafka = settings.kafka
-    options: dict[str, Any] = {
+    return {
         "bootstrap_servers": [server.strip() for server in kafka.bootstrap.split(",")],
         "client_id": "churnwatch-admin",
         "request_timeout_ms": REQUEST_TIMEOUT_MS,
         "bootstrap_timeout_ms": REQUEST_TIMEOUT_MS,
-        "security_protocol": kafka.security_protocol,
+        **login_options(kafka),
     }
-    if kafka.ca_file is not None:
-        options["ssl_cafile"] = kafka.ca_file
-    if kafka.sasl_mechanism is not None:
-        options["sasl_mechanism"] = kafka.sasl_mechanism
-        options["sasl_plain_username"] = kafka.username
-        options["sasl_plain_password"] = None if kafka.password is None else kafka.password.get_secret_value()
-    return options
 
 
 @contextmanager
 def admin_client(settings: Settings) -> Iterator[Any]:
     """A connected KafkaAdminClient; whatever goes wrong with it in the block comes out as AdminError."""
     with _told_in_one_line(settings):
+        if settings.kafka.security_protocol != "PLAINTEXT" and (refused := why_refused_now(settings.kafka)) is not None:
+            raise AdminError(refused.what, refused.fix)  # the client would try again and again until its time is over
         client = KafkaAdminClient(**kafka_client_options(settings))
         try:
             yield client
@@ -95,15 +92,15 @@ def _told_in_one_line(settings: Settings) -> Iterator[None]:
 
 
 def _explained(where: str, settings: Settings, error: Exception) -> AdminError:
-    secured = settings.kafka.security_protocol != "PLAINTEXT"
-    if isinstance(error, kafka_errors.AuthorizationError):
-        return AdminError(f"{where}: user {settings.kafka.username!r} may not do that", "grant it on the broker (ACLs)")
-    if isinstance(error, kafka_errors.SaslAuthenticationFailedError):
-        return AdminError(f"{where}: the broker refused the login", "check kafka.username, kafka.password, kafka.sasl_mechanism")
     if isinstance(error, kafka_errors.KafkaTimeoutError | kafka_errors.KafkaConnectionError):
-        more = ", kafka.security_protocol, login and certificate" if secured else ""
+        if (refused := why_refused_now(settings.kafka)) is not None:
+            return AdminError(refused.what, refused.fix)
+        more = ", kafka.security_protocol" if settings.kafka.security_protocol != "PLAINTEXT" else ""
         fix = f"start the broker, or set CHURNWATCH_KAFKA__BOOTSTRAP; check the address{more}"
         return AdminError(f"{where}: no broker answered within {REQUEST_TIMEOUT_MS / 1000:g} s", fix)
+    told = in_words(error, settings.kafka)
+    if isinstance(told, KafkaRefused):
+        return AdminError(told.what, told.fix)
     text = " ".join(str(error).split())[:300]
     return AdminError(f"{where}: {type(error).__name__}: {text}", "see the broker's log")
 

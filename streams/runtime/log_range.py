@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaTimeoutError  # type: ignore[import-untyped] # 
 from aiokafka.structs import TopicPartition  # type: ignore[import-untyped] # as above
 from faust.types import TP
 
-from streams.runtime.sender import aiokafka_options
+from streams.runtime.kafka_login import aiokafka_options
 from streams.runtime.settings import KafkaSettings
 
 BELIEF_S = 3.0

@@ -18,9 +18,9 @@ from typing import Any
 import structlog
 from structlog.types import EventDict, Processor, WrappedLogger
 
+from streams.runtime.settings_secrets import forms_of
+
 MASK = "***"
-SHORTEST_SECRET = 4
-"""Shorter ones are masked by their place only: replacing "a" everywhere would leave no log."""
 
 _SECRET_KEY = re.compile(r"pass(word|wd|phrase)|secret|token|api_?key|authorization|credential", re.IGNORECASE)
 _WORD = "(?:password|passwd|secret|token)"
@@ -30,8 +30,9 @@ _IN_TEXT = (
     (re.compile(r"""(_WORD\s*[=:]\s*)[^"',\s)&}]+""".replace("_WORD", _WORD), re.IGNORECASE), rf"\1{MASK}"),
 )
 
-# What these say at info is their own bookkeeping, and aiokafka's requests would be the bulk of a log.
-_QUIETENED = ("faust", "mode", "aiokafka", "kafka", "aiohttp.access", "asyncio", "venusian")
+# What these say at info is their own bookkeeping, and aiokafka's requests would be the bulk of a log. At debug the last
+# three write down addresses and what is sent to them, tokens and all.
+_QUIETENED = ("faust", "mode", "aiokafka", "kafka", "aiohttp.access", "asyncio", "venusian", "apprise", "requests", "urllib3")
 
 _NOISE = re.compile(r"Heartbeat failed for group \S+ because it is rebalancing")
 """A warning in aiokafka; it comes with every rebalance and asks for nothing."""
@@ -81,7 +82,7 @@ def configure_logs(level: str, format: str, *, secrets: Iterable[str] = ()) -> N
 
 def logging_config(level: str, format: str, *, secrets: Iterable[str] = ()) -> dict[str, Any]:
     """The same for `logging.config.dictConfig`: Faust's worker clears all handlers and takes such a dictionary in return."""
-    hidden = tuple(sorted({secret for secret in secrets if len(secret) >= SHORTEST_SECRET}, key=len, reverse=True))
+    hidden = hidden_texts(secrets)
     quiet = "INFO" if level == "debug" else "WARNING" if level == "info" else level.upper()
     return {
         "version": 1,
@@ -110,6 +111,11 @@ def logging_config(level: str, format: str, *, secrets: Iterable[str] = ()) -> d
         "loggers": {name: {"level": quiet} for name in _QUIETENED},
         "root": {"level": level.upper(), "handlers": ["stderr"]},
     }
+
+
+def hidden_texts(secrets: Iterable[str]) -> tuple[str, ...]:
+    """What to mask, in any form in which these secrets may be written; the longest first, since they may hold one another."""
+    return tuple(sorted({form for secret in secrets for form in forms_of(secret)}, key=len, reverse=True))
 
 
 def _shared() -> list[Processor]:

@@ -12,8 +12,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition  # type: ignore[import-unt
 
 from detectors.parameters import SHIPPED, BtydParameters, loads
 from streams.runtime.backoff import Backoff
+from streams.runtime.kafka_login import aiokafka_options
 from streams.runtime.metrics import Metrics
-from streams.runtime.sender import aiokafka_options, passing
+from streams.runtime.sender import passing
 from streams.runtime.settings import Settings
 from streams.runtime.topics import MODELS
 

@@ -82,7 +82,9 @@ class Access:
                 "signs like / @ : in the password as %2F %40 %3A"
             ) from None
         kind = _PACKING[cast("type[Connection]", options.pop("connection_class", Connection))]
-        return cls(kind, options | {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s, "protocol": 2})
+        options |= {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s, "protocol": 2}
+        options |= {"driver_info": None}  # else each connection names its library, which needs a right of its own
+        return cls(kind, options)
 
     @property
     def address(self) -> Address:
@@ -102,7 +104,7 @@ class Access:
     def but(self, **options: Any) -> Access:
         """The same with other options; None takes one away."""
         merged = self.options | options
-        return replace(self, options={name: value for name, value in merged.items() if value is not None})
+        return replace(self, options={name: value for name, value in merged.items() if value is not None or name not in options})
 
     def client(self, kind: type[Connection] | None = None) -> Redis:
         """A client with a pool of its own. Opens nothing."""

@@ -50,6 +50,7 @@ def _client(settings: Settings, url: str, primary: Address | None) -> Any:
     if primary is not None:
         return primary_client(settings.redis, primary)
     options: dict[str, Any] = {"socket_timeout": settings.redis.timeout_s, "socket_connect_timeout": settings.redis.timeout_s}
+    options |= {"protocol": 2, "driver_info": None, **settings.redis.tls_options()}
     return RedisCluster.from_url(url, **options) if settings.redis.cluster else Redis.from_url(url, **options)
 
 

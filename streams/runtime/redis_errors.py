@@ -6,8 +6,6 @@ import re
 
 from redis.exceptions import (
     AskError,
-    AuthenticationError,
-    AuthorizationError,
     ClusterError,
     ConnectionError,
     OutOfMemoryError,
@@ -17,6 +15,8 @@ from redis.exceptions import (
     TimeoutError,
     TryAgainError,
 )
+
+from streams.runtime.redis_refused import refused_for_good
 
 _PASSING = (
     AskError,
@@ -48,7 +48,7 @@ def passing(error: BaseException, *, cluster: bool) -> str | None:
 
     cluster   whether the servers are set as a cluster: elsewhere a redirection shows a wrong setting
     """
-    if isinstance(error, AuthenticationError | AuthorizationError) or "luster mode is not enabled" in str(error):
+    if refused_for_good(error) is not None or "luster mode is not enabled" in str(error):
         return None
     if isinstance(error, AskError) and not cluster:
         return None

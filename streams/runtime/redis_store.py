@@ -21,6 +21,7 @@ from redis.exceptions import NoScriptError, RedisError
 from streams.runtime.backoff import Backoff
 from streams.runtime.redis_errors import mask
 from streams.runtime.redis_link import RedisLink
+from streams.runtime.redis_refused import refused_for_good
 from streams.runtime.redis_wire import EpochArgs, Script, meta_of, pack_commit, refused_epoch
 from streams.runtime.store import (
     LAYOUT_VERSION,
@@ -242,4 +243,6 @@ class RedisPartitionStore:
         except TimeoutError as error:
             raise StoreUnavailable(str(error)) from None
         except RedisError as error:
-            raise StoreMisconfigured(mask(f"{operation}: {type(error).__name__}: {error}")) from None
+            refused = refused_for_good(error)
+            told = f"{type(error).__name__}: {error}" if refused is None else f"redis: {refused.what}; {refused.fix}"
+            raise StoreMisconfigured(mask(f"{operation}: {told}")) from None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,6 +11,8 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError  # type: ignore
 
 from streams.runtime.backoff import Backoff
 from streams.runtime.broker_clock import BrokerClock
+from streams.runtime.kafka_login import aiokafka_options
+from streams.runtime.kafka_refused import refused_for_good, why_refused
 from streams.runtime.settings import KafkaSettings
 from streams.runtime.topics import JOURNAL
 
@@ -20,18 +21,6 @@ LOG_APPEND_TIME = 1
 MAX_MESSAGE_BYTES = 1_000_000
 BATCH_BYTES = 512 * 1024
 """Of one partition in one request. aiokafka's 16 kB makes senders of many messages wait in turn; brokers take a megabyte."""
-
-
-def aiokafka_options(kafka: KafkaSettings) -> dict[str, Any]:
-    """Keyword arguments for any aiokafka client. Holds the password: hand it on, do not print it."""
-    options: dict[str, Any] = {"bootstrap_servers": kafka.bootstrap.split(","), "security_protocol": kafka.security_protocol}
-    if kafka.security_protocol.endswith("SSL"):
-        options["ssl_context"] = ssl.create_default_context(cafile=kafka.ca_file)
-    if kafka.sasl_mechanism is not None:
-        options["sasl_mechanism"] = kafka.sasl_mechanism
-        options["sasl_plain_username"] = kafka.username
-        options["sasl_plain_password"] = None if kafka.password is None else kafka.password.get_secret_value()
-    return options
 
 
 class Sender:
@@ -48,7 +37,7 @@ class Sender:
         self._producer: AIOKafkaProducer | None = None
 
     async def start(self) -> None:
-        """Connect; waits for a broker as long as the backoff allows."""
+        """Connect; waits for a broker as long as the backoff allows. Raises KafkaRefused where none would take us."""
         await self._backoff.run("kafka connect", self._connect, passing)
 
     async def _connect(self) -> None:
@@ -61,8 +50,11 @@ class Sender:
         )
         try:
             await producer.start()
-        except BaseException:
+        except BaseException as problem:
             await producer.stop()
+            # it has logged why, and says only that it could not
+            if isinstance(problem, KafkaError) and (refused := await why_refused(self._kafka)) is not None:
+                raise refused from None
             raise
         self._producer = producer
 
@@ -151,6 +143,6 @@ def _batches(
 
 def passing(problem: BaseException) -> str | None:
     """What to say of an error of Kafka's that waiting may cure; None if it will not."""
-    if isinstance(problem, MessageSizeTooLargeError):
+    if isinstance(problem, MessageSizeTooLargeError) or refused_for_good(problem) is not None:
         return None
     return f"{type(problem).__name__}: {problem}" if isinstance(problem, KafkaError | TimeoutError | OSError) else None

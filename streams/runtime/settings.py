@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
@@ -20,8 +20,9 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 from streams.runtime.settings_base import Section
 from streams.runtime.settings_channels import ChannelSettings, split_addresses
 from streams.runtime.settings_kafka import KafkaSettings
-from streams.runtime.settings_problems import Problem, SettingsError, explain, unknown_variable
+from streams.runtime.settings_problems import Problem, SettingsError, explain, seen, unknown_variable
 from streams.runtime.settings_redis import RedisSettings
+from streams.runtime.settings_secrets import secret_values
 from streams.runtime.settings_sections import (
     EngineSettings,
     HttpSettings,
@@ -34,12 +35,14 @@ from streams.runtime.settings_sections import (
     TriggersSettings,
 )
 from streams.runtime.strict_yaml import BadYaml, Unreadable, read_text, read_yaml
+from streams.runtime.tls import unusable
 
 __all__ = ["Settings", "SettingsError", "load_settings", "load_settings_file", "variable_names"]
 __all__ += ["EngineSettings", "HttpSettings", "KafkaSettings", "LogSettings", "LooksSettings", "MoneySettings"]
 __all__ += ["ChannelSettings", "PolicySettings", "RedisSettings", "RiskSettings", "TimeSettings", "TriggersSettings"]
 
 PREFIX = "CHURNWATCH_"
+Unusable = Iterable[tuple[tuple[str, str], Any, str]]
 NOT_SETTINGS = frozenset({"CHURNWATCH_CONFIG", "CHURNWATCH_REQUIRE_REAL", "CHURNWATCH_KAFKA_LIB"})
 """Variables that belong to the command line and to the tests."""
 
@@ -96,12 +99,7 @@ class Settings(BaseSettings):
 
     def secret_values(self) -> tuple[str, ...]:
         """The secrets themselves, for the log's filter to know them by."""
-        parts = urlsplit(self.redis.url.get_secret_value())
-        in_query = [value for key, value in parse_qsl(parts.query) if key == "password"]
-        alone = [one.get_secret_value() for one in (self.kafka.password, self.redis.sentinel_password) if one]
-        quoted = [*alone, parts.password, *in_query]
-        ours = [value for one in quoted if one for value in {one, unquote(one)}]
-        return (*ours, *self.channels.secret_values())
+        return tuple(secret_values(self))
 
     def masked(self) -> dict[str, Any]:
         """All settings as plain values that may be shown: no password, neither alone nor inside an address."""
@@ -136,10 +134,13 @@ def secret_fields() -> frozenset[tuple[str, str]]:
     )
 
 
-def load_settings(text: str | None, env: Mapping[str, str], *, name: str = "settings") -> Settings:
+def load_settings(
+    text: str | None, env: Mapping[str, str], *, name: str = "settings", look: Callable[[Settings], Unusable] = lambda _: ()
+) -> Settings:
     """The settings in YAML `text` (None or empty: none) overridden by the variables in `env`.
 
     name   what to call the text in messages, e.g. the file's name
+    look   at what the settings name; what it finds is told with the rest
     An empty variable counts as absent. Raises SettingsError with every problem found.
     """
     values, problems = _parse(text, name)
@@ -151,9 +152,20 @@ def load_settings(text: str | None, env: Mapping[str, str], *, name: str = "sett
         values.setdefault(section, {}).update(fields)
     where = {path: key for key, path in known.items() if key in variables}
     settings, wrong = _validate(values, where, name)
+    if settings is not None:
+        wrong += [seen(path, value, fix, where=where, name=name) for path, value, fix in look(settings)]
     if settings is None or problems or wrong:
         raise SettingsError([*problems, *wrong])
     return settings
+
+
+def unusable_files(settings: Settings) -> Iterator[tuple[tuple[str, str], Any, str]]:
+    """(section and field, its value, what to do) for each certificate or key that cannot be used. Reads them."""
+    found = [("kafka", field, fix) for field, fix in unusable(settings.kafka.tls_files())]
+    found += [("redis", field, fix) for field, fix in unusable(settings.redis.tls_files(), takes_password=False)]
+    for section, field, fix in found:
+        value = getattr(getattr(settings, section), field)
+        yield (section, field), None if isinstance(value, SecretStr) else value, fix
 
 
 def load_settings_file(path: str | Path | None = None, env: Mapping[str, str] | None = None) -> Settings:
@@ -161,18 +173,18 @@ def load_settings_file(path: str | Path | None = None, env: Mapping[str, str] | 
 
     path   the file; None: the one that CHURNWATCH_CONFIG names, else none
     env    variables; None: the process's
-    Raises SettingsError, also when the file cannot be read.
+    Raises SettingsError, also when the file cannot be read, or one that it names.
     """
     env = os.environ if env is None else env
     chosen = path or env.get("CHURNWATCH_CONFIG") or None
     if chosen is None:
-        return load_settings(None, env)
+        return load_settings(None, env, look=unusable_files)
     try:
         text = read_text(chosen)
     except Unreadable as error:
         fix = f"{error}; give --config or CHURNWATCH_CONFIG the path of a readable YAML file"
         raise SettingsError([Problem("settings file", str(chosen), fix)]) from None
-    return load_settings(text, env, name=str(chosen))
+    return load_settings(text, env, name=str(chosen), look=unusable_files)
 
 
 def _from_variables(variables: dict[str, str]) -> dict[str, dict[str, Any]]:
@@ -228,6 +240,6 @@ def _parse(text: str | None, name: str) -> tuple[dict[str, Any], list[Problem]]:
 def _without_password(url: str) -> str:
     parts = urlsplit(url)
     host = ("***@" if "@" in parts.netloc else "") + parts.netloc.rpartition("@")[2]
-    pairs = [(key, "***" if key in ("password", "username") else value) for key, value in parse_qsl(parts.query)]
+    pairs = [(key, "***" if key == "username" or key.endswith("password") else value) for key, value in parse_qsl(parts.query)]
     query = urlencode(pairs, safe="*")
     return f"{parts.scheme}://{host}{parts.path}" + (f"?{query}" if query else "")

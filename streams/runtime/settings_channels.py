@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator
 from typing import Annotated, Any, Literal
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from streams.runtime.settings_base import Positive, Rules, Section
 
 ALERTMANAGER = "alertmanager"
-SHORTEST_TOKEN = 8
 
 ChannelName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=40)]
 
@@ -82,29 +79,3 @@ class ChannelSettings(Section):
     def names(self) -> tuple[str, ...]:
         """Of all channels, in a fixed order."""
         return (*([] if self.alertmanager is None else [ALERTMANAGER]), *sorted(self.apprise))
-
-    def secret_values(self) -> Iterator[str]:
-        """Addresses that carry something, and what they carry, as far as it can be told from the rest."""
-        for url in [] if self.alertmanager is None else split_addresses(self.alertmanager):
-            yield from _login(urlsplit(url))
-        for secret in self.apprise.values():
-            yield secret.get_secret_value()
-            yield from _carried(secret.get_secret_value())
-
-
-def _login(parts: SplitResult) -> list[str]:
-    return [value for one in (parts.password,) if one for value in {one, unquote(one)}]
-
-
-def _carried(url: str) -> Iterator[str]:
-    """Password and query of an address, and each piece of it that looks like a token: long, with a digit."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return
-    yield from _login(parts)
-    yield from (value for name, value in parse_qsl(parts.query) if re.search("token|secret|key|pass", name, re.IGNORECASE))
-    for piece in (*re.split(r"[/@:]", parts.netloc), *parts.path.split("/")):
-        if len(piece) >= SHORTEST_TOKEN and re.search(r"\d", piece) and "." not in piece:
-            yield piece
-            yield unquote(piece)

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, SecretStr
 
 from streams.runtime.settings_base import TOPIC_CHARACTERS, HostPorts, Name, Rules, Section
+from streams.runtime.tls import TlsFiles
 
 
 class KafkaSettings(Section):
@@ -24,6 +25,9 @@ class KafkaSettings(Section):
     ca_file: str | None = Field(
         None, description="PEM file of the authority behind the brokers' certificates; none: the system's"
     )
+    cert_file: str | None = Field(None, description="PEM file of our certificate, where brokers ask for one")
+    key_file: str | None = Field(None, description="PEM file of its key; none: it is in `kafka.cert_file`")
+    key_password: SecretStr | None = Field(None, description="Of the key, if it is encrypted; better in the environment")
 
     def rules(self) -> Rules:
         sasl, tls = self.security_protocol.startswith("SASL_"), self.security_protocol.endswith("SSL")
@@ -33,5 +37,13 @@ class KafkaSettings(Section):
                 yield field, f"is needed when kafka.security_protocol is {self.security_protocol}"
             if given and not sasl:
                 yield field, "would not be used: set kafka.security_protocol to SASL_SSL (or SASL_PLAINTEXT), or remove it"
-        if self.ca_file is not None and not tls:
-            yield "ca_file", "would not be used: set kafka.security_protocol to SSL or SASL_SSL, or remove it"
+        for field in () if tls else ("ca_file", "cert_file", "key_file", "key_password"):
+            if getattr(self, field) is not None:
+                yield field, "would not be used: set kafka.security_protocol to SSL or SASL_SSL, or remove it"
+        for field in ("key_file", "key_password") if tls and self.cert_file is None else ():
+            if getattr(self, field) is not None:
+                yield field, "would not be used: set kafka.cert_file, or remove it"
+
+    def tls_files(self) -> TlsFiles:
+        """What TLS is made of, in every client of Kafka's."""
+        return TlsFiles(self.ca_file, self.cert_file, self.key_file, self.key_password)

@@ -85,6 +85,14 @@ def explain(
     return found
 
 
+def seen(path: tuple[str, str], value: Any, fix: str, *, where: Mapping[tuple[str, str], str], name: str) -> Problem:
+    """A problem with what a setting names; the other arguments as for `explain`.
+
+    value   None: not shown
+    """
+    return Problem(_place(path, where, name), None if value is None else shown(value), fix)
+
+
 def _rule(section: str, field: str, what: str, where: Mapping[tuple[str, str], str], name: str) -> Found:
     path = (section, field)
     named = {part.strip(".,;():") for part in what.split()}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
 
 from streams.runtime.settings_base import HostPorts, Positive, Rules, Section, split_host_ports
+from streams.runtime.tls import TlsFiles
 
 
 def _redis_url(value: SecretStr) -> SecretStr:
@@ -39,6 +40,12 @@ class RedisSettings(Section):
     sentinel_master: str = Field("mymaster", min_length=1, description="What the sentinels call the primary")
     sentinel_username: str | None = Field(None, description="Who logs in to the sentinels, if not their default user")
     sentinel_password: SecretStr | None = Field(None, description="Password of the sentinels, if they have one of their own")
+    ca_file: str | None = Field(
+        None, description="PEM file of the authority behind the server's certificate; none: the system's"
+    )
+    cert_file: str | None = Field(None, description="PEM file of our certificate, where the server asks for one")
+    key_file: str | None = Field(None, description="PEM file of its key, without a password; none: it is in `redis.cert_file`")
+    check_hostname: bool = Field(True, description="The certificate must have the host's name; false where nodes go by addresses")
     prefix: str = Field("churnwatch", pattern=r"^[A-Za-z0-9._:-]+$", max_length=100, description="First part of every key")
     wait_replicas: int = Field(0, ge=0, le=9, description="Replicas that must hold a commit before its messages leave; 0: none")
     wait_ms: int = Field(1000, gt=0, description="Longest wait for those replicas, milliseconds")
@@ -46,6 +53,11 @@ class RedisSettings(Section):
 
     def rules(self) -> Rules:
         parts = urlsplit(self.url.get_secret_value())
+        for field in () if parts.scheme == "rediss" else ("ca_file", "cert_file", "key_file"):
+            if getattr(self, field) is not None:
+                yield field, "would not be used: begin redis.url with rediss://, or remove it"
+        if self.key_file is not None and self.cert_file is None and parts.scheme == "rediss":
+            yield "key_file", "would not be used: set redis.cert_file, or remove it"
         if self.cluster and parts.scheme == "unix":
             yield "cluster", "needs redis:// or rediss:// in redis.url, not unix://"
         if self.cluster and parts.scheme != "unix" and parts.path.strip("/") not in ("", "0"):
@@ -76,3 +88,14 @@ class RedisSettings(Section):
     def sentinel_addresses(self) -> tuple[tuple[str, int], ...]:
         """Host and port of each sentinel; none without."""
         return () if self.sentinels is None else split_host_ports(self.sentinels)
+
+    def tls_files(self) -> TlsFiles:
+        """What TLS is made of, in every client of Redis'."""
+        return TlsFiles(self.ca_file, self.cert_file, self.key_file)
+
+    def tls_options(self) -> dict[str, Any]:
+        """The same as redis-py names it, only what is set: the address may name the rest."""
+        found = {"ssl_ca_certs": self.ca_file, "ssl_certfile": self.cert_file, "ssl_keyfile": self.key_file or self.cert_file}
+        options: dict[str, Any] = {name: path for name, path in found.items() if path is not None}
+        tls = urlsplit(self.url.get_secret_value()).scheme == "rediss"
+        return options if self.check_hostname or not tls else options | {"ssl_check_hostname": False}

@@ -20,8 +20,9 @@ from alerts.channels.port import Channel
 from alerts.selection import Recent
 from streams.runtime.backoff import Backoff
 from streams.runtime.held_channel import HeldChannel
+from streams.runtime.kafka_login import aiokafka_options
+from streams.runtime.kafka_refused import refused_for_good
 from streams.runtime.metrics import Metrics
-from streams.runtime.sender import aiokafka_options
 from streams.runtime.settings import Settings
 from streams.runtime.sole_assignor import SoleAssignor
 from streams.runtime.topics import ALERTS
@@ -97,7 +98,9 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc] # no types 
                 await self._session()
             except Exception as problem:  # noqa: BLE001 - a channel's trouble is its own: the worker goes on
                 failures = failures + 1 if time.monotonic() - began_s < RESTART.cap_s else 1
-                log.warning("channel begins anew", channel=self._name, error=type(problem).__name__)
+                refused = refused_for_good(problem)
+                told = {"error": type(problem).__name__} if refused is None else refused._asdict()
+                log.warning("channel begins anew", channel=self._name, **told)
                 await asyncio.sleep(RESTART.pause_s(failures))
 
     def stop(self) -> None:

@@ -105,5 +105,8 @@ def let_broker_stamp(settings: Settings) -> list[str]:
     if names:
         stamped = [ConfigResource(ConfigResourceType.TOPIC, name, configs={STAMP: "LogAppendTime"}) for name in names]
         with admin_client(settings) as admin:
-            admin.alter_configs(stamped)
+            for name, answer in admin.alter_configs(stamped).get("topic", {}).items():
+                if answer != "OK":  # it is told, and not raised
+                    fix = f"let the user ALTER_CONFIGS, or set {STAMP}=LogAppendTime yourself"
+                    raise AdminError(f"topic {name}: {STAMP} cannot be set: {answer}", fix)
     return names

@@ -200,9 +200,10 @@ def test_no_broker_is_one_line_without_noise_and_without_the_password(
 def test_the_options_carry_login_and_certificate_only_where_they_are_set() -> None:
     plain = admin.kafka_client_options(Settings(kafka={"bootstrap": "a:1, b:2"}))
     assert plain["bootstrap_servers"] == ["a:1", "b:2"]
-    assert not {"sasl_plain_password", "ssl_cafile"} & set(plain)
+    assert not {"sasl_plain_password", "ssl_context"} & set(plain)
     login = {"sasl_mechanism": "SCRAM-SHA-512", "username": "u", "password": "p"}
-    options = admin.kafka_client_options(Settings(kafka={"security_protocol": "SASL_SSL", "ca_file": "c"} | login))
-    assert {k: options[k] for k in ("sasl_mechanism", "sasl_plain_username", "sasl_plain_password", "ssl_cafile")} == {
-        "sasl_mechanism": "SCRAM-SHA-512", "sasl_plain_username": "u", "sasl_plain_password": "p", "ssl_cafile": "c",
+    options = admin.kafka_client_options(Settings(kafka={"security_protocol": "SASL_SSL"} | login))
+    assert {k: options[k] for k in ("sasl_mechanism", "sasl_plain_username", "sasl_plain_password")} == {
+        "sasl_mechanism": "SCRAM-SHA-512", "sasl_plain_username": "u", "sasl_plain_password": "p",
     }  # fmt: skip
+    assert options["ssl_context"].check_hostname

@@ -37,7 +37,7 @@ def real_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBrok
     """One Apache Kafka for the whole run; topics are told apart by `prefix`. Leave it running and thawed."""
     try:
         with kafka_broker(tmp_path_factory.mktemp("kafka")) as broker:
-            _make_groups_possible(broker)
+            make_groups_possible(broker)
             yield broker
     except KafkaMissing as why:
         missing("Apache Kafka", why)
@@ -67,7 +67,7 @@ def prefix() -> str:
     return f"t{secrets.token_hex(4)}."
 
 
-def _make_groups_possible(broker: RunningBroker) -> None:
+def make_groups_possible(broker: RunningBroker) -> None:
     """Have the topic of committed offsets made now; until it is there, groups get errors that a test may not expect."""
     admin = KafkaAdminClient(bootstrap_servers=broker.bootstrap, request_timeout_ms=10_000)
     try:

@@ -158,10 +158,18 @@ class KafkaBroker(RunningBroker):
         self._log.unlink(missing_ok=True)
         port, controller = own_port(), own_port()
         text = _SERVER_PROPERTIES.format(port=port, controller=controller, logs=logs)
-        (self._folder / "server.properties").write_text(text)
+        (self._folder / "server.properties").write_text(text + self._more_properties(port, controller))
         cluster = base64.urlsafe_b64encode(b"@" + os.urandom(15)).rstrip(b"=").decode()  # "@": never a leading dash
-        self._run("kafka.tools.StorageTool", "format", "-t", cluster, "-c", "server.properties")
+        self._run("kafka.tools.StorageTool", "format", "-t", cluster, "-c", "server.properties", *self._format_options())
         return port
+
+    def _more_properties(self, port: int, controller: int) -> str:  # noqa: ARG002 - for others to use
+        """Lines that come last, and so win."""
+        return ""
+
+    def _format_options(self) -> list[str]:
+        """What the storage is formatted with beyond its name."""
+        return []
 
     def _java(self, main: str, *args: str) -> list[str]:
         return ["java", *_JVM, "-cp", self._class_path, main, *args]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from streams.runtime.rights_docs import rewritten
 from streams.runtime.settings import Settings, SettingsError, load_settings, load_settings_file, variable_names
 from streams.runtime.settings_docs import settings_markdown
 from streams.runtime.settings_sections import PolicySettings
@@ -43,6 +44,13 @@ def test_every_setting_can_be_given_by_its_variable() -> None:
         "CHURNWATCH_REDIS__SENTINELS": "a:26379, [::1]:26380",
         "CHURNWATCH_REDIS__SENTINEL_USERNAME": "watcher",
         "CHURNWATCH_REDIS__SENTINEL_PASSWORD": "s3cret",
+        "CHURNWATCH_KAFKA__CERT_FILE": "cert.pem",
+        "CHURNWATCH_KAFKA__KEY_FILE": "key.pem",
+        "CHURNWATCH_KAFKA__KEY_PASSWORD": "p",
+        "CHURNWATCH_REDIS__URL": "rediss://h",
+        "CHURNWATCH_REDIS__CA_FILE": "ca.pem",
+        "CHURNWATCH_REDIS__CERT_FILE": "cert.pem",
+        "CHURNWATCH_REDIS__KEY_FILE": "key.pem",
         "CHURNWATCH_MONEY__RATES": '{"USD": 1, "EUR": 1.25}',
         "CHURNWATCH_TIME__HEARTBEAT_TIMEOUT_S": "60",
         "CHURNWATCH_RISK__PARAMETERS_FILE": "p.json",
@@ -92,6 +100,10 @@ def test_an_empty_variable_and_an_empty_section_count_as_absent() -> None:
         ("kafka: {bootstrap: localhost}", "kafka.bootstrap (cw.yaml) = 'localhost': should be host:port"),
         ("kafka: {username: u}", "kafka.username (cw.yaml): would not be used: set kafka.security_protocol"),
         ("kafka: {ca_file: x}", "kafka.ca_file (cw.yaml): would not be used"),
+        ("kafka: {key_password: x}", "kafka.key_password (cw.yaml): would not be used: set kafka.security_protocol"),
+        ("kafka: {security_protocol: SSL, key_file: x}", "kafka.key_file (cw.yaml): would not be used: set kafka.cert_file"),
+        ("redis: {ca_file: x}", "redis.ca_file (cw.yaml): would not be used: begin redis.url with rediss://"),
+        ("redis: {url: 'rediss://h', key_file: x}", "redis.key_file (cw.yaml): would not be used: set redis.cert_file"),
         ("kafka: {partitions: true}", "kafka.partitions (cw.yaml) = True: should not be true or false"),
         ("redis: {cluster: true, url: 'unix:///s'}", "redis.cluster (cw.yaml): needs redis://"),
         ("redis: {cluster: true, url: 'redis://h/3'}", "redis.cluster (cw.yaml): has database 0 only"),
@@ -253,6 +265,11 @@ def test_a_file_that_cannot_be_read_is_a_settings_error(tmp_path: Path) -> None:
 def test_sections_made_in_code_obey_the_same_rules() -> None:
     with pytest.raises(ValidationError, match=r"above policy\.watch"):
         PolicySettings(watch=0.8)
+
+
+def test_the_page_of_security_is_current() -> None:
+    page = (REPO / "docs" / "security.md").read_text("utf-8")
+    assert page == rewritten(page), "run `make docs`"
 
 
 def test_the_page_of_settings_is_current() -> None:

@@ -77,6 +77,22 @@ for key, kind in pairs(kinds) do
   local found = redis.call('TYPE', key).ok
   if found ~= 'none' and found ~= kind then return malformed(key .. ' is a ' .. found .. ', not a ' .. kind) end
 end
+-- So would a right that our user lacks (which servers before 7.0 do not tell).
+local needed = { { 'HSET', META, 'seq', seq } }
+local function needs(wanted, ...)
+  if wanted then needed[#needed + 1] = { ... } end
+end
+needs(#records > 0, 'MSET', META, '')
+needs(#due_s + #risks > 0, 'ZADD', DUE, '0', '')
+needs(#triggered > 0, 'ZADD', TRIGGERED, '0', '')
+needs(forget_before_s, 'ZREMRANGEBYSCORE', TRIGGERED, '0', '0')
+needs(#no_longer_due > 0, 'ZREM', DUE, '')
+needs(#entries > 0, 'XADD', OUTBOX, '*', 't', '')
+for i = 1, redis.acl_check_cmd and #needed or 0 do
+  if not redis.acl_check_cmd(unpack(needed[i])) then
+    return redis.error_reply('NOPERM this user has no permissions to run the ' .. needed[i][1]:lower() .. ' command, which a commit needs')
+  end
+end
 local outbox_no = tonumber(stored[5] or '0')
 for i = 1, #entries, 4 do
   outbox_no = outbox_no + 1
