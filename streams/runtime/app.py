@@ -35,6 +35,7 @@ from streams.runtime.sender import Sender
 from streams.runtime.settings import Settings
 from streams.runtime.shop import Shop
 from streams.runtime.task_set import STOP_PATIENCE_S
+from streams.runtime.topic_watch import TopicWatch
 from streams.runtime.topics import CLOCK, INPUTS, check_partitions, topic_specs
 
 log = structlog.get_logger()
@@ -152,6 +153,8 @@ class Worker:
             side.append(asyncio.create_task(self._watch_faust()))
             prober = Prober(lambda: self.app, self.owner, self.settings.time.stalled_after_s)
             side.append(asyncio.create_task(prober.run()))
+            watch = TopicWatch(self.sender, self._topics(), self.owner.check_topics, self._on_failure)
+            side.append(asyncio.create_task(watch.run()))
             await self._stop.wait()
             log.info("stopping")
         finally:

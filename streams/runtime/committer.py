@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,9 +63,19 @@ class Committer:
     committed_s when that was, s of the monotonic clock
 
     clock, mode   the partition's; no clock while history is loaded
+    topic_ids     Kafka's ids of the topics that the offsets are about
     """
 
-    def __init__(self, partition: int, meta: Meta, shop: Shop, graveyard: Graveyard, clock: LiveClock | None, mode: Mode) -> None:
+    def __init__(
+        self,
+        partition: int,
+        meta: Meta,
+        shop: Shop,
+        graveyard: Graveyard,
+        clock: LiveClock | None,
+        mode: Mode,
+        topic_ids: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._partition, self._shop, self._graveyard, self._clock, self._mode = partition, shop, graveyard, clock, mode
         self._rules = shop.rules.live_after(mode.live_after_ms)
         self._epoch, self._nonce = meta.epoch, meta.nonce
@@ -73,6 +84,7 @@ class Committer:
         stored = recorded(meta)
         state = PartitionState() if stored is None else PartitionState.from_bytes(stored.engine)
         self._past = PastAlerts() if stored is None else stored.past
+        self._topic_ids = ({} if stored is None else stored.topic_ids) | dict(topic_ids)
         self.table = CustomerTable(state, shop.settings.engine.cached_customers)
         self._whole = not meta.exists  # it began empty under us, so the table has every customer as long as none was dropped
         self._triggering = Triggering(partition, shop)
@@ -185,7 +197,8 @@ class Committer:
         if work.switch_ms is not None:
             mode = mode.switched(work.switch_ms, watermark_ms, self._rules.lateness_ms, self._shop.now_ms())
         inflow, memory = (self._clock.profile.to_bytes(), self._clock.memory) if self._clock else (b"", ClockMemory())
-        return pack_state(LiveState(step.state.to_bytes(), inflow, memory, mode.live_after_ms, mode.switched_ms, past))
+        told = (mode.live_after_ms, mode.switched_ms, past, self._topic_ids)
+        return pack_state(LiveState(step.state.to_bytes(), inflow, memory, *told))
 
     def _journal(self, work: Work, step: Step, model_version: str) -> JournalEntry:
         return JournalEntry(

@@ -16,8 +16,9 @@ from aiokafka.errors import IllegalStateError  # type: ignore[import-untyped] # 
 from faust.types import TP
 
 from streams.columns import TOPIC_RANKS
-from streams.runtime.admission import Admission, LostState
+from streams.runtime.admission import Admission, Admitted, LostState, NotCoPartitioned
 from streams.runtime.arrivals import Arrivals
+from streams.runtime.gaps import Gaps
 from streams.runtime.intake import Chunk, end_offset
 from streams.runtime.live_clock import Probe
 from streams.runtime.log_range import LogRange
@@ -58,7 +59,9 @@ class PartitionOwner:
         self.joined = False
         self.dead: dict[int, str] = {}
         self._arrivals = Arrivals()
+        self._gaps = Gaps(self._admission, self._arrivals, app, self.tasks, self.fail)
         self._generation = 0
+        self._topic_ids: Mapping[str, str] = {}
         self._claiming: asyncio.Task[None] | None = None
         self._claimed: frozenset[TP] = frozenset()
 
@@ -87,11 +90,11 @@ class PartitionOwner:
             await _ended_early(former)
             await self._let_go()
             await self._take_all(inputs, generation)
-        except (StaleGeneration, IllegalStateError) as problem:
+        except (StaleGeneration, IllegalStateError, NotCoPartitioned) as problem:
             # Somebody has joined, and Kafka has not told us yet. It will within the session, and then this claim is cancelled.
             log.warning("claim out of date; waiting for the next", generation=generation, error=str(problem))
             await asyncio.sleep(self._session_s)
-            if int(self._app().consumer_generation_id) == generation:
+            if int(self._app().consumer_generation_id) == generation and await self._admission.topics_exist():
                 self.fail(_never_replaced(problem))
         except Exception as problem:  # noqa: BLE001 - whatever it is: without a claim nothing may be read
             self.fail(problem)
@@ -99,9 +102,10 @@ class PartitionOwner:
     async def _take_all(self, inputs: frozenset[TP], generation: int) -> None:
         partitions = self._admission.co_partitioned(inputs)
         self._generation, self.assigned = generation, frozenset(partitions)
-        ranges = await self._admission.judge(partitions, generation)  # of all before the first is taken
+        admitted = await self._admission.judge(partitions, generation)  # of all before the first is taken
+        self._topic_ids = admitted.topic_ids
         for partition in partitions:
-            await self._take(partition, ranges)
+            await self._take(partition, admitted)
         self.joined = True
         self.shop.metrics.partitions_owned.set(len(partitions))
         log.info("partitions assigned", partitions=partitions, generation=generation)
@@ -118,13 +122,21 @@ class PartitionOwner:
         """A fetch has ended at these positions; what it brought is counted by `fetched` before anything else happens."""
         self._arrivals.reached(positions)
 
+    def out_of_range(self, offsets: Mapping[TP, int]) -> None:
+        """See `Gaps`."""
+        self._gaps.out_of_range(offsets)
+
+    def check_topics(self, topic_ids: Mapping[str, str]) -> None:
+        """Raise LostState if a topic has another id now (topic -> id) than when its partitions were last taken."""
+        self._admission.check_same(self._topic_ids, topic_ids)
+
     def held(self) -> frozenset[TP]:
         """What not to fetch from now: what is ahead of the others, sends dead letters faster than they leave, or is lost."""
         if not self.joined:
             return self._claimed
         limit = self.room
         held = {TP(self._name(rank), partition) for partition, task in self.tasks.items() for rank in task.merge.held_back(limit)}
-        held |= {*self._arrivals.above(limit // 4)}
+        held |= {*self._arrivals.above(limit // 4), *self._gaps.held}
         stuck = {partition for partition, task in self.tasks.items() if task.burying_bytes > limit // 4}
         held |= {TP(name, partition) for partition in stuck | (self.assigned - self.tasks.keys()) for name in self._short}
         return frozenset(held)
@@ -187,23 +199,24 @@ class PartitionOwner:
         await self._let_go()
 
     async def _let_go(self) -> None:
+        await self._gaps.stop()
         await self._set.stop_all()
         self.dead.clear()
         self.assigned = frozenset()
         self.shop.metrics.partitions_owned.set(0)
 
-    async def _take(self, partition: int, ranges: Mapping[TP, LogRange]) -> None:
+    async def _take(self, partition: int, admitted: Admitted) -> None:
         count, nonce, system = self.shop.settings.kafka.partitions, secrets.token_hex(8), self._admission.system
         meta = await self.shop.store.take_epoch(partition, self._generation, count, nonce, system)
-        meta = self._admission.over_what_is_gone(partition, meta, ranges)
+        meta, gaps = self._admission.over_what_is_gone(partition, meta, admitted.ranges)
         # a fetch under way would bring what lies behind the seek, under the new lease
         async with self._app().consumer.fetching:
             lease = self._arrivals.begin(partition)
             for tp, offset in self._admission.nexts(partition, meta).items():
-                await self._app().consumer.seek(tp, max(offset, ranges[tp].begin))
+                await self._app().consumer.seek(tp, max(offset, admitted.ranges[tp].begin))
             self._arrivals.forget_positions(partition)
             self.shop.metrics.epoch.labels(str(partition)).set(meta.epoch)
-            self._set.start(PartitionTask(partition, meta, lease, self.shop))
+            self._set.start(PartitionTask(partition, meta, lease, self.shop, admitted.topic_ids, gaps))
 
     def _failed(self, task: PartitionTask, problem: BaseException) -> None:
         partition = task.partition

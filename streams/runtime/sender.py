@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped] # aiokafka ships no types
@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError  # type: ignore
 
 from streams.runtime.backoff import Backoff
 from streams.runtime.settings import KafkaSettings
+from streams.runtime.topic_ids import ask_topic_ids
 
 MAX_MESSAGE_BYTES = 1_000_000
 BATCH_BYTES = 512 * 1024
@@ -112,6 +113,11 @@ class Sender:
             return {topic: len(cluster.partitions_for_topic(topic) or ()) for topic in cluster.topics()}
 
         return await self._backoff.run("list topics", ask, passing)
+
+    async def topic_ids(self, topics: Iterable[str]) -> dict[str, str]:
+        """See `ask_topic_ids`; asked again until the broker answers."""
+        names, client = list(topics), self._started().client
+        return await self._backoff.run("ask the topics' ids", lambda: ask_topic_ids(client, names), passing)
 
     async def ping(self) -> None:
         """Ask the broker for its metadata. Raises KafkaError or TimeoutError when it does not answer."""

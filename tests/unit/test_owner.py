@@ -13,7 +13,7 @@ from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
 from streams.runtime.admission import LostState
-from streams.runtime.commits import LiveState, pack_state
+from streams.runtime.commits import LiveState, pack_state, unpack_state
 from streams.runtime.intake import Chunk
 from streams.runtime.log_range import LogRange
 from streams.runtime.mode import WrongMode
@@ -101,10 +101,77 @@ async def test_events_that_were_deleted_unread_are_counted_and_passed() -> None:
     await owned.claim(0)
     await owned.settled()
     assert owned.app.consumer.seeks[TP("purchases", 0)] == 15
+    await until(lambda: owned.metrics.events_lost["purchases"]._value.get() > 0)
     assert {topic: counter._value.get() for topic, counter in owned.metrics.events_lost.items()} == {
         "purchases": 5, "complaints": 0, "logins": 0,
     }  # fmt: skip
-    assert owned.owner.tasks[0].committer.done == {0: 14, 9: 11}
+    assert (await owned.store.read_meta(0)).offsets == {"purchases": 14, "clock": 11}
+    await owned.owner.release()
+    (alert,) = owned.sender.alerts
+    assert b"purchases: 5 events, offsets 10 to 14, deleted" in alert
+
+
+async def test_a_topic_with_another_id_is_refused_and_one_without_any_is_not() -> None:
+    owned = Owned()
+    await owned.has_committed(
+        0, purchases=3, state=pack_state(LiveState(PartitionState().to_bytes(), b"", topic_ids={"purchases": "A", "logins": "B"}))
+    )
+    before = copy.deepcopy(owned.store.partitions)
+    owned.sender.topic_ids_now |= {"purchases": "C", "logins": ""}
+    await owned.claim(0, generation=2)
+    await owned.settled()
+    (problem,) = owned.failures
+    assert "topic purchases was made anew (its id was A, now C)" in str(problem)
+    assert "`churnwatch rebuild`" in str(problem)
+    assert owned.store.partitions == before
+    await owned.owner.release()
+
+
+async def test_ids_are_adopted_by_a_state_without_and_kept_where_the_broker_tells_none() -> None:
+    owned = Owned()
+    state = LiveState(PartitionState().to_bytes(), b"", topic_ids={"logins": "B"})
+    await owned.has_committed(0, purchases=3, state=pack_state(state))
+    owned.sender.topic_ids_now |= {"purchases": "C"}
+    await owned.claim(0, generation=2)
+    await owned.settled()
+    await until(lambda: owned.store.partitions[0].meta.seq > 1)
+    await owned.owner.release()
+    assert owned.failures == []
+    stored = owned.store.partitions[0].meta.state
+    assert stored is not None
+    assert unpack_state(stored).topic_ids == {"logins": "B", "purchases": "C"}
+
+
+async def test_what_is_out_of_range_is_passed_once_all_before_it_has_arrived() -> None:
+    owned = Owned()
+    await owned.claim(0)
+    await owned.settled()
+    task, tp = owned.owner.tasks[0], TP("purchases", 0)
+    owned.owner.fetched(tp, 100)  # a chunk is on its way
+    owned.ranges[tp] = LogRange(15, 30)
+    owned.owner.out_of_range({tp: 10})
+    owned.owner.out_of_range({tp: 10})
+    assert owned.owner.held() == {tp}
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert owned.app.consumer.seeks[tp] == 0
+    owned.owner._arrivals.arrived(Chunk(tp, [], task.lease, 100))
+    await until(lambda: owned.app.consumer.seeks[tp] == 15)
+    await until(lambda: owned.metrics.events_lost["purchases"]._value.get() == 5)
+    assert owned.owner.held() == frozenset()
+    assert (await owned.store.read_meta(0)).offsets["purchases"] == 14
+    await owned.owner.release()
+    assert len(owned.sender.alerts) == 1
+
+
+async def test_an_offset_beyond_the_end_of_a_topic_that_is_read_ends_the_worker() -> None:
+    owned = Owned()
+    await owned.claim(0)
+    await owned.settled()
+    owned.ranges[TP("logins", 0)] = LogRange(0, 4)
+    owned.owner.out_of_range({TP("logins", 0): 9})
+    await until(lambda: owned.failures)
+    assert str(owned.failures[0]).startswith("partition 0 of logins ends at offset 4, but was read up to 9 before")
     await owned.owner.release()
 
 
