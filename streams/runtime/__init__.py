@@ -14,15 +14,15 @@ In the order to read:
     mode, history_clock             is history being loaded, or is the partition live? ticks, up to the switch
     live_clock, prober              may the wall clock move the watermark? where do the topics end?
     store, redis_store, scripts/    the port to state, its Redis adapter, the scripts that commit; store_rules for every
-                                    adapter; redis_link and redis_wire below
+                                    adapter; redis_link and redis_wire below; redis_watch: does it evict?
     committer, commits              from a batch to a commit; what one commit writes (step_metrics), triggers
-                                    with it (triggering); backoff between attempts
+                                    with it (triggering); backoff between attempts, waits: who is being waited for
     shop                            what the partitions of a worker share
     outbox, sender, graveyard       what leaves, in order, until Kafka has acknowledged; dead letters
     models, partitioner             which parameters are in use; which partition a customer is in
     channels, subscription          what goes to people: each channel reads churn.alerts for itself (sole_assignor: one worker at
                                     a time), and tells it (held_channel)
-    metrics, collectors             everything that /metrics shows
+    metrics, collectors, gauges     everything that /metrics shows
     health, health_server, logs     is it alive, is it ready; lines without secrets
     standing, switching, catch_up   for `go-live`: how the partitions stand, the switch, the one digest
     admin, lag, dead_letter_reader, reading   for the commands; diagnosis, redis_diagnosis and findings for `doctor`

@@ -15,7 +15,7 @@ from streams.runtime.losses import Gap
 from streams.runtime.mode import check_mode, recorded
 from streams.runtime.sender import passing
 from streams.runtime.shop import Shop
-from streams.runtime.store import Meta, StaleGeneration, System
+from streams.runtime.store import Meta, StaleGeneration, StoreDamaged, System
 from streams.runtime.store_rules import check_system
 from streams.runtime.topics import CLOCK, INPUTS
 
@@ -35,10 +35,12 @@ class Admitted(NamedTuple):
 
     ranges      of each topic's partition
     topic_ids   topic without prefix -> Kafka's id of it, of those that have one
+    damaged     partition -> what is wrong with what Redis holds of it; it may not be taken now
     """
 
     ranges: dict[TP, LogRange]
     topic_ids: dict[str, str]
+    damaged: dict[int, StoreDamaged]
 
 
 class Admission:
@@ -82,7 +84,7 @@ class Admission:
         Raises LostState, OtherSystem, StaleGeneration, WrongMode; nothing was written. Waits for Redis and the broker as long
         as it takes.
         """
-        metas = {partition: await self._shop.store.read_meta(partition) for partition in partitions}
+        metas, damaged = await self._read_metas(partitions)
         for partition, meta in metas.items():
             check_system(partition, meta.system, self.system)
             check_mode(partition, meta, self._shop.settings.time)
@@ -97,7 +99,16 @@ class Admission:
         for meta in metas.values():
             self.check_same(topic_ids_in(meta), topic_ids)
         known = {self.short[name]: topic_id for name, topic_id in topic_ids.items() if topic_id}
-        return Admitted(await self._checked_ranges(nexts), known)
+        return Admitted(await self._checked_ranges(nexts), known, damaged)
+
+    async def _read_metas(self, partitions: Sequence[int]) -> tuple[dict[int, Meta], dict[int, StoreDamaged]]:
+        metas, damaged = {}, {}
+        for partition in partitions:
+            try:
+                metas[partition] = await self._shop.store.read_meta(partition)
+            except StoreDamaged as problem:
+                damaged[partition] = problem
+        return metas, damaged
 
     async def look_again(self, tp: TP, offset: int, known: Mapping[str, str]) -> LogRange:
         """What the broker holds of one that is being read, and that has no such offset now.

@@ -23,7 +23,7 @@ from streams.runtime.mode import Mode, recorded
 from streams.runtime.outbox import OutboxPublisher
 from streams.runtime.shop import Shop
 from streams.runtime.step_metrics import count_step
-from streams.runtime.store import Meta, OutboxEntry
+from streams.runtime.store import Meta, OutboxEntry, StoreDamaged
 from streams.runtime.triggering import Triggering
 from streams.state import PartitionState
 from streams.table import CustomerTable
@@ -61,6 +61,7 @@ class Committer:
     table       customers in memory; equal to what Redis holds
     seq, outbox_no   numbers of the last commit and of the last message in it
     committed_s when that was, s of the monotonic clock
+    commits     how many there were under this epoch
 
     clock, mode   the partition's; no clock while history is loaded
     topic_ids     Kafka's ids of the topics that the offsets are about
@@ -89,7 +90,7 @@ class Committer:
         self._whole = not meta.exists  # it began empty under us, so the table has every customer as long as none was dropped
         self._triggering = Triggering(partition, shop)
         self.publisher = OutboxPublisher(shop.store, partition, meta, self._publish, backoff=shop.backoff)
-        self.committed_s = time.monotonic()
+        self.committed_s, self.commits = time.monotonic(), 0
 
     async def advance(self, work: Work) -> None:
         """Fold, sweep and commit, in several commits where more customers come due at once than one should hold.
@@ -149,7 +150,8 @@ class Committer:
         rows = self.table.rows(customers)
         if (rows < 0).any():
             lost = customers[int(np.argmin(rows))]
-            raise RuntimeError(f"partition {self._partition}: {lost!r} is due and has no record; restore Redis, or rebuild")
+            what = f"partition {self._partition}: {lost!r} is due and has no record: keys were evicted or deleted"
+            raise StoreDamaged(f"{what}; restore Redis from its backup, or run `churnwatch rebuild`")
         return int(self.table.records["due_s"][rows].max()) * 1000
 
     async def _bring(self, customers: Sequence[str]) -> None:
@@ -162,8 +164,12 @@ class Committer:
             return
         blobs = await self._shop.store.load(self._partition, ids)
         known = [(customer, blob) for customer, blob in zip(ids, blobs, strict=True) if blob is not None]
+        try:
+            rows = read_records([blob for _, blob in known])
+        except ValueError as problem:
+            raise StoreDamaged(f"partition {self._partition}: {problem}; or restore Redis from its backup") from None
         if known:
-            self.table.put([customer for customer, _ in known], read_records([blob for _, blob in known]))
+            self.table.put([customer for customer, _ in known], rows)
 
     async def _commit(self, work: Work, step: Step, model_version: str) -> None:
         prefix = self._shop.settings.kafka.topic_prefix
@@ -179,7 +185,7 @@ class Committer:
         await self._shop.store.commit(self._partition, self._epoch, self._nonce, request)
         self._shop.metrics.commit_seconds.observe(time.perf_counter() - began_s)
         self.seq, self.outbox_no, self.done, self._past = self.seq + 1, outbox[-1].number, work.offsets, past
-        self.committed_s = time.monotonic()
+        self.committed_s, self.commits = time.monotonic(), self.commits + 1
         self.table.apply(step)
         self._whole = self.table.forget_unused() == 0 and self._whole
         self.publisher.committed(outbox)

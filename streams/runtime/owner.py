@@ -24,10 +24,12 @@ from streams.runtime.live_clock import Probe
 from streams.runtime.log_range import LogRange
 from streams.runtime.partition import PartitionTask, WentLive
 from streams.runtime.shop import Shop
-from streams.runtime.store import Fenced, LostCommits, StaleGeneration
+from streams.runtime.store import Fenced, LostCommits, StaleGeneration, StoreDamaged
 from streams.runtime.task_set import TaskSet
 
 log = structlog.get_logger()
+
+ASIDE_S = 30.0
 
 
 class PartitionOwner:
@@ -39,6 +41,7 @@ class PartitionOwner:
     ranges      what the broker holds of partitions, see `log_ranges`
     on_failure  called once when the worker cannot go on
     session_s   so long at most a member of the group may live without knowing that it is none any more
+    aside_s     a partition whose state is damaged is tried again after so long
     """
 
     def __init__(
@@ -49,8 +52,11 @@ class PartitionOwner:
         ranges: Callable[[Mapping[TP, int]], Awaitable[dict[TP, LogRange]]],
         on_failure: Callable[[BaseException], None],
         session_s: float,
+        *,
+        aside_s: float = ASIDE_S,
     ) -> None:
         self.shop, self._app, self._on_failure, self._session_s = shop, app, on_failure, session_s
+        self._aside_s = aside_s
         self._admission = Admission(shop, committed, ranges)
         self._short = self._admission.short
         self._set = TaskSet(shop.metrics, self._failed)
@@ -58,6 +64,7 @@ class PartitionOwner:
         self.assigned: frozenset[int] = frozenset()
         self.joined = False
         self.dead: dict[int, str] = {}
+        self._aside: dict[int, str] = {}
         self._arrivals = Arrivals()
         self._gaps = Gaps(self._admission, self._arrivals, app, self.tasks, self.fail)
         self._generation = 0
@@ -105,9 +112,12 @@ class PartitionOwner:
         admitted = await self._admission.judge(partitions, generation)  # of all before the first is taken
         self._topic_ids = admitted.topic_ids
         for partition in partitions:
-            await self._take(partition, admitted)
+            try:
+                await self._take(partition, admitted)
+            except StoreDamaged as problem:
+                self._set_aside(partition, problem)
         self.joined = True
-        self.shop.metrics.partitions_owned.set(len(partitions))
+        self.shop.metrics.partitions_owned.set(len(self.tasks))
         log.info("partitions assigned", partitions=partitions, generation=generation)
 
     def lease(self, tp: TP) -> int:
@@ -140,6 +150,12 @@ class PartitionOwner:
         stuck = {partition for partition, task in self.tasks.items() if task.burying_bytes > limit // 4}
         held |= {TP(name, partition) for partition in stuck | (self.assigned - self.tasks.keys()) for name in self._short}
         return frozenset(held)
+
+    @property
+    def aside(self) -> dict[int, str]:
+        """Partition -> why it was set aside, until it has been taken again and has committed."""
+        mended = {partition for partition, task in self.tasks.items() if task.committer.commits}
+        return {partition: why for partition, why in self._aside.items() if partition not in mended}
 
     @property
     def room(self) -> int:
@@ -202,10 +218,13 @@ class PartitionOwner:
         await self._gaps.stop()
         await self._set.stop_all()
         self.dead.clear()
+        self._aside.clear()
         self.assigned = frozenset()
         self.shop.metrics.partitions_owned.set(0)
 
     async def _take(self, partition: int, admitted: Admitted) -> None:
+        if partition in admitted.damaged:
+            raise admitted.damaged[partition]
         count, nonce, system = self.shop.settings.kafka.partitions, secrets.token_hex(8), self._admission.system
         meta = await self.shop.store.take_epoch(partition, self._generation, count, nonce, system)
         meta, gaps = self._admission.over_what_is_gone(partition, meta, admitted.ranges)
@@ -231,6 +250,9 @@ class PartitionOwner:
             log.info("history has ended; going on live", partition=partition)
             self._set.forget(partition)
             self._set.retake(partition, self._retake(partition, had_commits=True))
+        elif isinstance(problem, StoreDamaged):
+            self._set.forget(partition)
+            self._set_aside(partition, problem)
         else:
             self.dead[partition] = f"{type(problem).__name__}: {problem}"
             log.error("partition task died", partition=partition, exc_info=problem)
@@ -241,8 +263,23 @@ class PartitionOwner:
             await self._take(partition, await self._admission.judge([partition], self._generation, had_commits=had_commits))
         except (StaleGeneration, IllegalStateError) as problem:
             log.warning("partition lost to a newer owner", partition=partition, error=str(problem))
+        except StoreDamaged as problem:
+            self._set_aside(partition, problem)
         except Exception as problem:  # noqa: BLE001 - whatever it is: the partition cannot be read
             self.fail(problem)
+        else:
+            self.shop.metrics.partitions_owned.set(len(self.tasks))
+
+    def _set_aside(self, partition: int, problem: StoreDamaged) -> None:
+        """Go on without it: ending the worker would take down the others, here and wherever it went next."""
+        log.error("partition is set aside; the others go on", partition=partition, error=str(problem), again_in_s=self._aside_s)
+        self._aside[partition] = str(problem)
+        self.shop.metrics.partitions_owned.set(len(self.tasks))
+        self._set.retake(partition, self._later(partition))
+
+    async def _later(self, partition: int) -> None:
+        await asyncio.sleep(self._aside_s)
+        await self._retake(partition, had_commits=False)
 
     def _name(self, rank: int) -> str:
         return next(name for name, short in self._short.items() if TOPIC_RANKS[short] == rank)

@@ -20,7 +20,7 @@ from redis.exceptions import NoScriptError, RedisError
 
 from streams.runtime.backoff import Backoff
 from streams.runtime.redis_link import RedisLink, mask
-from streams.runtime.redis_wire import EpochArgs, Script, meta_of, pack_commit, refused_epoch
+from streams.runtime.redis_wire import EpochArgs, Script, damaged, meta_of, pack_commit, refused_epoch
 from streams.runtime.store import (
     LAYOUT_VERSION,
     UNKNOWN_SYSTEM,
@@ -28,6 +28,7 @@ from streams.runtime.store import (
     LostCommits,
     Meta,
     OutboxEntry,
+    StoreDamaged,
     StoredCustomer,
     StoreMisconfigured,
     StoreUnavailable,
@@ -238,4 +239,5 @@ class RedisPartitionStore:
         except TimeoutError as error:
             raise StoreUnavailable(str(error)) from None
         except RedisError as error:
-            raise StoreMisconfigured(mask(f"{operation}: {type(error).__name__}: {error}")) from None
+            what = mask(f"{operation}: {type(error).__name__}: {error}")
+            raise (StoreDamaged(what) if damaged(error) else StoreMisconfigured(what)) from None

@@ -73,15 +73,18 @@ class Owned:
     failures    what ended the worker
     """
 
-    def __init__(self, store: MemoryStore | None = None, *, session_s: float = 0.0, **settings: str) -> None:
+    def __init__(
+        self, store: MemoryStore | None = None, *, session_s: float = 0.0, aside_s: float = 60.0, **settings: str
+    ) -> None:
         self.store = store or MemoryStore()
         self.ranges: dict[TP, LogRange] = {}
         self.committed: dict[TP, int] = {}
         self.failures: list[BaseException] = []
         self.app, self.sender = App(), Arrives()
         self.metrics = Metrics(CollectorRegistry())
+        shop = self._shop(settings)
         self.owner = PartitionOwner(
-            self._shop(settings), lambda: self.app, self._committed, self._ranges, self.failures.append, session_s
+            shop, lambda: self.app, self._committed, self._ranges, self.failures.append, session_s, aside_s=aside_s
         )
 
     def _shop(self, more: Mapping[str, str]) -> Shop:

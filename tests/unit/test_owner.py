@@ -17,10 +17,10 @@ from streams.runtime.commits import LiveState, pack_state, unpack_state
 from streams.runtime.intake import Chunk
 from streams.runtime.log_range import LogRange
 from streams.runtime.mode import WrongMode
-from streams.runtime.store import LostCommits, Meta, OtherSystem, System
+from streams.runtime.store import LostCommits, Meta, OtherSystem, StoreDamaged, System
 from streams.state import PartitionState
 from tests.support.memory_store import MemoryStore
-from tests.support.owners import OURS, Owned
+from tests.support.owners import OURS, TOPICS, Owned
 from tests.support.records import record
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(30)]
@@ -354,3 +354,53 @@ async def test_a_partition_that_a_newer_generation_took_is_not_retaken() -> None
     assert owned.failures == []
     assert (await owned.store.read_meta(0)).nonce == "successor"
     await owned.owner.release()
+
+
+class DamagedStore(MemoryStore):
+    """A server that holds something strange of these partitions: `damaged` tells where."""
+
+    def __init__(self, *damaged: str) -> None:
+        super().__init__()
+        self.damaged = set(damaged)
+
+    async def read_meta(self, partition: int) -> Meta:
+        self._check("read", partition)
+        return await super().read_meta(partition)
+
+    async def commit(self, partition: int, *args: Any, **more: Any) -> None:
+        self._check("commit", partition)
+        await super().commit(partition, *args, **more)
+
+    def _check(self, what: str, partition: int) -> None:
+        if f"{what} {partition}" in self.damaged:
+            raise StoreDamaged("WRONGTYPE")
+
+
+@pytest.mark.parametrize("where", ["read 0", "commit 0"])
+async def test_a_partition_whose_state_is_damaged_is_set_aside_and_taken_once_it_is_mended(where: str) -> None:
+    store = DamagedStore(where)
+    owned = Owned(store, aside_s=0.01)
+    await owned.claim(0, 1)
+    await until(lambda: owned.owner.aside)
+    await until(lambda: 1 in owned.owner.tasks and owned.owner.tasks[1].committer.seq > 1)
+    assert owned.owner.joined
+    assert owned.failures == []
+    for _ in range(100):
+        assert owned.owner.aside == {0: "WRONGTYPE"}
+        assert 0 in owned.owner.tasks or {TP(topic, 0) for topic in TOPICS} <= owned.owner.held()
+        await asyncio.sleep(0)
+    store.damaged.clear()
+    await until(lambda: not owned.owner.aside)
+    assert owned.owner.tasks[0].committer.seq > 0
+    assert owned.metrics.partitions_owned._value.get() == 2
+    assert owned.failures == []
+    await owned.owner.release()
+    assert tasks_running() == []
+
+
+async def test_a_release_gives_up_what_is_set_aside() -> None:
+    owned = Owned(DamagedStore("commit 0"), aside_s=3600.0)
+    await owned.claim(0)
+    await until(lambda: owned.owner.aside)
+    await owned.owner.release()
+    assert (tasks_running(), owned.owner.aside) == ([], {})

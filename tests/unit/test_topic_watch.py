@@ -41,7 +41,7 @@ def test_one_that_stays_away_is_told_by_name_with_the_remedy() -> None:
     watching = watch(Broker(), [])
     for _ in range(GONE_AFTER - 1):
         watching.look({"a": "1"})
-    with pytest.raises(WrongTopics, match="topic b was deleted while it was read.*topics create.*rebuild"):
+    with pytest.raises(WrongTopics, match=r"topic b was deleted while it was read.*topics create.*rebuild"):
         watching.look({"a": "1"})
 
 
