@@ -123,11 +123,11 @@ def _epochs(state: WorkerState) -> Check:
 
 
 def _answered(name: str, answer: Answer, limit_s: float, waiting: Waiting | None) -> Check:
-    if answer.failure is not None:
-        return Check(name, False, answer.failure)
     if waiting is not None and waiting.for_s > 2 * limit_s:
         why = f": {waiting.why}" if waiting.why else ""
         return Check(name, False, f"waiting for {waiting.for_s:.0f} s ({waiting.operation}){why}")
+    if answer.failure is not None:
+        return Check(name, False, answer.failure)
     within = answer.took_s <= limit_s
     return Check(name, within, f"answered in {answer.took_s * 1000:.0f} ms" + ("" if within else f", more than {limit_s:g} s"))
 

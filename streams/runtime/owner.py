@@ -15,13 +15,12 @@ import structlog
 from aiokafka.errors import IllegalStateError  # type: ignore[import-untyped] # aiokafka ships no types
 from faust.types import TP
 
-from streams.columns import TOPIC_RANKS
 from streams.runtime.admission import Admission, Admitted, LostState, NotCoPartitioned
 from streams.runtime.arrivals import Arrivals
 from streams.runtime.gaps import Gaps
-from streams.runtime.intake import Chunk, end_offset
-from streams.runtime.live_clock import Probe
+from streams.runtime.intake import Chunk
 from streams.runtime.log_range import LogRange
+from streams.runtime.offsets import Offsets
 from streams.runtime.partition import PartitionTask, WentLive
 from streams.runtime.shop import Shop
 from streams.runtime.store import Fenced, LostCommits, StaleGeneration, StoreDamaged
@@ -66,6 +65,7 @@ class PartitionOwner:
         self.dead: dict[int, str] = {}
         self._aside: dict[int, str] = {}
         self._arrivals = Arrivals()
+        self._offsets = Offsets(app, self._short, self._arrivals)
         self._gaps = Gaps(self._admission, self._arrivals, app, self.tasks, self.fail)
         self._generation = 0
         self._topic_ids: Mapping[str, str] = {}
@@ -145,7 +145,8 @@ class PartitionOwner:
         if not self.joined:
             return self._claimed
         limit = self.room
-        held = {TP(self._name(rank), partition) for partition, task in self.tasks.items() for rank in task.merge.held_back(limit)}
+        names = self._offsets.names
+        held = {TP(names[rank], partition) for partition, task in self.tasks.items() for rank in task.merge.held_back(limit)}
         held |= {*self._arrivals.above(limit // 4), *self._gaps.held}
         stuck = {partition for partition, task in self.tasks.items() if task.burying_bytes > limit // 4}
         held |= {TP(name, partition) for partition in stuck | (self.assigned - self.tasks.keys()) for name in self._short}
@@ -186,25 +187,19 @@ class PartitionOwner:
         except Exception as problem:  # noqa: BLE001 - faust would acknowledge the chunk and go on without it
             self.fail(problem)
 
-    # -- what the tasks ask -----------------------------------------------------------------------------------------
+    # -- what the tasks ask, see `Offsets` ----------------------------------------------------------------------------
 
     def ends(self, partition: int) -> dict[int, int | None]:
-        """Topic rank -> end of what is committed, as the last fetch told."""
-        return {TOPIC_RANKS[short]: end_offset(self._app(), TP(name, partition)) for name, short in self._short.items()}
+        """Topic rank -> end of what is committed."""
+        return self._offsets.ends(partition)
 
     def positions(self, partition: int) -> dict[int, int | None]:
-        """Topic rank -> the consumer's position at the end of a fetch, None while chunks are on their way to the task."""
-        return {TOPIC_RANKS[short]: self._arrivals.position(TP(name, partition)) for name, short in self._short.items()}
+        """Topic rank -> how far fetching came."""
+        return self._offsets.positions(partition)
 
     def probed(self, asked_ms: int, ends: Mapping[TP, int]) -> None:
-        """The broker has told these ends. A partition of which it was not asked in full learns nothing."""
-        for partition, task in self.tasks.items():
-            told = {TOPIC_RANKS[short]: ends.get(TP(name, partition)) for name, short in self._short.items()}
-            seen = self.ends(partition)  # the embedded broker names some ends too low, but not in fetches
-            known = {rank: max(end, seen[rank] or 0) for rank, end in told.items() if end is not None}
-            if task.clock is not None and len(known) == len(told):
-                task.probe = Probe(asked_ms, known)
-                task.wake.set()
+        """The broker has told these ends."""
+        self._offsets.probed(asked_ms, ends, self.tasks)
 
     # -- coming and going -------------------------------------------------------------------------------------------
 
@@ -280,9 +275,6 @@ class PartitionOwner:
     async def _later(self, partition: int) -> None:
         await asyncio.sleep(self._aside_s)
         await self._retake(partition, had_commits=False)
-
-    def _name(self, rank: int) -> str:
-        return next(name for name, short in self._short.items() if TOPIC_RANKS[short] == rank)
 
 
 async def _ended_early(work: asyncio.Task[None] | None) -> None:

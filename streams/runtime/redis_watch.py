@@ -13,7 +13,7 @@ from streams.runtime.redis_link import RedisLink
 
 log = structlog.get_logger()
 
-EVERY_S = 10.0
+EVERY_S = 5.0
 
 
 class EvictingRedis(Exception):

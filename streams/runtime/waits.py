@@ -21,6 +21,7 @@ _WORDS = (
     ("LOADING", "Redis is loading its data"),
     ("CLUSTERDOWN", "the Redis Cluster is down: start the nodes that are away"),
     ("NotEnoughReplicas", "too few in-sync replicas: start the brokers that are away, or lower min.insync.replicas"),
+    ("MessageSizeTooLarge", "a message is larger than its topic takes: raise the topic's max.message.bytes"),
     ("AuthorizationFailed", "the user may not do that: grant it on the broker (ACLs)"),
     ("Timeout", "no answer"),
     ("Connection", "no connection"),
