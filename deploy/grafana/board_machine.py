@@ -127,7 +127,7 @@ MACHINE = row(
     ),
     lines(
         "Time since the last commit, by partition",
-        "Quiet partitions commit every engine.heartbeat_commit_s too. Worry when one climbs while the others do not: it is stuck.",
+        "Quiet partitions commit every engine.heartbeat_commit_s too. Worry when one climbs and the others do not: it is stuck.",
         query(f"max by (partition) (churnwatch_commit_age_seconds{{{WORKER}}})", "{{partition}}"),
         unit="s",
         worry=[(300, RED)],

@@ -137,6 +137,7 @@ class Committer:
             return None  # the engine finds them itself; a question to Redis would wait behind the other partitions' commits
         due = await self._due(until_ms // 1000, most + 1)
         await self._bring(due[:most])
+        self._check_there(due[:most])
         return due[:most] if len(due) > most else None
 
     async def _due(self, until_s: int, limit: int) -> list[str]:
@@ -145,14 +146,17 @@ class Committer:
             return self.table.first_due(until_s, limit)
         return await self._shop.store.due(self._partition, until_s, limit)
 
-    def _due_by_ms(self, customers: Sequence[str]) -> int:
-        """The time by which all of these are due."""
+    def _check_there(self, customers: Sequence[str]) -> None:
+        """Who is due has a record. One that has none would never be looked at again, and nobody would know."""
         rows = self.table.rows(customers)
         if (rows < 0).any():
             lost = customers[int(np.argmin(rows))]
             what = f"partition {self._partition}: {lost!r} is due and has no record: keys were evicted or deleted"
             raise StoreDamaged(f"{what}; restore Redis from its backup, or run `churnwatch rebuild`")
-        return int(self.table.records["due_s"][rows].max()) * 1000
+
+    def _due_by_ms(self, customers: Sequence[str]) -> int:
+        """The time by which all of these are due."""
+        return int(self.table.records["due_s"][self.table.rows(customers)].max()) * 1000
 
     async def _bring(self, customers: Sequence[str]) -> None:
         """Read the rows of those that the table does not hold."""
