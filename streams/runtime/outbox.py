@@ -124,15 +124,17 @@ class OutboxPublisher:
             if self._taken_no < self._committed_no:
                 found = await self._store.outbox_read(self._partition, self._taken_no, self._batch)
                 if found:
-                    self._check_next(found[0].number)
+                    await self._check_next(found[0].number)
                     return found
                 # Redis has lost what it had: the commit loop will notice (LostCommits) and replace this publisher.
             await self._wake.wait()
 
-    def _check_next(self, number: int) -> None:
+    async def _check_next(self, number: int) -> None:
         """Messages that vanished from Redis are not stepped over: nobody would ever know of those alerts."""
         assert self._taken_no is not None
         if number != self._taken_no + 1:
+            # a newer owner may have sent them; then this raises Fenced
+            await self._store.outbox_ack(self._partition, self._epoch, self._nonce, self._taken_no)
             raise StoreDamaged(
                 f"partition {self._partition}: messages {self._taken_no + 1} to {number - 1} are gone from the outbox in Redis: "
                 "keys were evicted or deleted; restore Redis from its backup, or run `churnwatch rebuild`"
