@@ -404,3 +404,18 @@ async def test_a_release_gives_up_what_is_set_aside() -> None:
     await until(lambda: owned.owner.aside)
     await owned.owner.release()
     assert (tasks_running(), owned.owner.aside) == ([], {})
+
+
+async def test_a_claim_without_one_of_the_topics_waits_while_that_is_gone_and_fails_where_it_exists() -> None:
+    """Gone is what the watch over the topics tells; it may come back."""
+    owned = Owned()
+    del owned.sender.topic_ids_now["logins"]
+    without = frozenset(TP(topic, 0) for topic in TOPICS if topic != "logins")
+    await owned.owner.claim(without, 1)
+    await until(lambda: owned.owner._claiming.done())
+    assert (owned.failures, owned.owner.joined, owned.owner.held()) == ([], False, without)
+    owned.sender.topic_ids_now["logins"] = ""
+    await owned.owner.claim(without, 1)
+    await until(lambda: owned.failures)
+    assert "partition 0 of logins is not assigned with the others" in str(owned.failures[0])
+    await owned.owner.release()
