@@ -27,7 +27,7 @@ BACKLOG = 150_000
 INTAKE_BYTES = 4 << 20
 GROWTH_BYTES = 40 << 20
 """Of the whole process while it waits: what is decoded, what is fetched of four topics and not yet decoded, the allocator's
-slack. Unbounded, the backlog takes three times as much."""
+slack. 13 MB were measured; with engine.intake_bytes at 64 MB, 70 MB."""
 
 
 def unready(worker: WorkerProcess, check: str) -> str:
