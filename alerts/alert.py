@@ -89,7 +89,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="sche
 
 
 class IngestionAlert(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="churnwatch.ingestion-alert/1"):
-    """Data have stopped arriving, so silence proves nothing: alerts of this partition that silence alone would raise are held."""
+    """Data have stopped arriving, so silence proves nothing: alerts of this partition that silence alone would raise are held.
+    With reason `events_lost`: events were deleted before they were read; nothing is held, and nothing resolves it."""
 
     alert_id: AlertId
     message_id: MessageId

@@ -7,6 +7,7 @@ shown as \\uXXXX: one alert is one line, whatever a customer is called.
 from __future__ import annotations
 
 from alerts.alert import Alert, Digest, IngestionAlert, Message, ValueAtStake
+from alerts.lost_events import EVENTS_LOST
 from detectors.actions import TIERS
 
 MINOR_DIGITS = {
@@ -50,7 +51,7 @@ def card(alert: Alert) -> str:
 
 def ingestion_line(alert: IngestionAlert) -> str:
     """One line: which partition's data are missing since when, and what says so."""
-    label = "RESOLVED" if alert.status == "resolved" else "NO DATA"
+    label = "RESOLVED" if alert.status == "resolved" else "EVENTS LOST" if alert.reason == EVENTS_LOST else "NO DATA"
     return _plain(f"{label}  partition {alert.partition}  since {alert.since}  {alert.text}")
 
 

@@ -21,7 +21,7 @@ from urllib.parse import unquote, urlencode, urlsplit, urlunsplit
 from aiohttp import encode_basic_auth
 
 from alerts.alert import Digest, Message
-from alerts.channels.alertmanager_alerts import HOLD_MS, INGESTION, RISK, Posted, ended, posted
+from alerts.channels.alertmanager_alerts import HOLD_MS, INGESTION, RISK, Posted, ended, passes, posted
 from alerts.channels.port import DELIVERED, Answer
 from alerts.channels.posting import JsonClient, Reply, judged
 from alerts.ids import rfc3339
@@ -115,7 +115,8 @@ class Alertmanager:
         for alert_id, alerts in [*self._known.items()]:
             kept = {labels: alert for labels, alert in alerts.items() if alert["endsAt"] >= long_ended}
             self._known[alert_id] = {
-                labels: alert | {"endsAt": ends_at} if alert["endsAt"] > now else alert for labels, alert in kept.items()
+                labels: alert | {"endsAt": ends_at} if alert["endsAt"] > now and not passes(alert) else alert
+                for labels, alert in kept.items()
             }
             if not kept:
                 del self._known[alert_id]

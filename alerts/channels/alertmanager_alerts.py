@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from alerts.alert import Alert, Digest, IngestionAlert, Message
 from alerts.ids import rfc3339
+from alerts.lost_events import EVENTS_LOST
 from alerts.render import card, digest_card, digest_line, headline, ingestion_line, money
 from detectors.actions import TIERS, Tier
 
@@ -21,6 +22,8 @@ DIGEST: Final = "ChurnDigest"
 
 HOLD_MS = 7 * 86_400_000
 """An alert that nobody ends is given up after a week in which nobody repeated it, so a worker may be away for so long."""
+LOST_HOLD_MS = 86_400_000
+"""Nothing resolves lost events, so they are shown for a day."""
 DIGEST_HOLD_MS = 3_600_000
 """A digest tells of a moment and has no end of its own."""
 
@@ -49,6 +52,11 @@ def posted(message: Message, now_ms: int, *, system: str, least_tier: Tier = "wa
 def ended(alert: Posted, now_ms: int) -> Posted:
     """The same alert, ending now."""
     return alert | {"startsAt": min(alert["startsAt"], rfc3339(now_ms)), "endsAt": rfc3339(now_ms)}
+
+
+def passes(alert: Posted) -> bool:
+    """Whether it ends when it said, however often it is repeated."""
+    return bool(alert["annotations"].get("reason") == EVENTS_LOST)
 
 
 def _risk(alert: Alert, now_ms: int, least_tier: Tier) -> list[Posted]:
@@ -94,7 +102,8 @@ def _ingestion(alert: IngestionAlert, now_ms: int) -> Posted:
         "rule": alert.rule,
     }
     about = {"summary": ingestion_line(alert), "description": alert.text, "reason": alert.reason, "message_id": alert.message_id}
-    return _entry(labels, about, alert.since, now_ms, hold_ms=HOLD_MS if alert.status == "firing" else 0)
+    hold_ms = LOST_HOLD_MS if alert.reason == EVENTS_LOST else HOLD_MS
+    return _entry(labels, about, alert.since, now_ms, hold_ms=hold_ms if alert.status == "firing" else 0)
 
 
 def _digest(digest: Digest, now_ms: int) -> Posted:

@@ -118,6 +118,21 @@ MACHINE = row(
         worry=[(0.1, ORANGE)],
     ),
     lines(
+        "Waiting for Redis and Kafka, by worker",
+        "For how long the oldest call has had no good answer. Worry above a minute: the worker's /readyz says why. Nothing is "
+        "lost meanwhile.",
+        query(f"max by (instance, server) (churnwatch_waiting_seconds{{{WORKER}}})", "{{instance}}: {{server}}"),
+        unit="s",
+        worry=[(60, RED)],
+    ),
+    lines(
+        "Time since the last commit, by partition",
+        "Quiet partitions commit every engine.heartbeat_commit_s too. Worry when one climbs and the others do not: it is stuck.",
+        query(f"max by (partition) (churnwatch_commit_age_seconds{{{WORKER}}})", "{{partition}}"),
+        unit="s",
+        worry=[(300, RED)],
+    ),
+    lines(
         "Fetched and not yet folded, by worker",
         "At most engine.intake_bytes. At that limit the worker reads no more until it has folded; worry when it stays there.",
         query(f"sum by (instance) (churnwatch_intake_buffered_bytes{{{WORKER}}})", "{{instance}}"),

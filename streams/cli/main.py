@@ -51,6 +51,7 @@ KNOWN = (
     Known("streams.runtime.store", "StoreError", 1),
     Known("streams.runtime.owner", "LostState", 1),
     Known("streams.runtime.mode", "WrongMode", 1),
+    Known("streams.runtime.redis_watch", "EvictingRedis", 1),
     Known("streams.runtime.topics", "WrongTopics", 1),
     Known("streams.backtest.history", "HistoryError", 1),
     Known("streams.backtest.replaying", "ReplayError", 1),

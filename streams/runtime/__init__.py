@@ -10,23 +10,24 @@ In the order to read:
     app                             the composition root: one worker, put together; rules and kafka_client from its settings
     topics, intake                  the topics; whole fetched batches out of Faust (faust_options: its broker)
     owner, partition                which partitions are ours; one of them at work (admission: may we? log_range: where a topic
-                                    begins and ends; arrivals: what is on its way; task_set: those that run;
-                                    acknowledgements: what Faust is told)
+                                    begins and ends; arrivals: what is on its way; offsets; task_set: those that run;
+                                    acknowledgements: what Faust is told; gaps, losses: what is gone from a topic before it
+                                    was read; topic_watch, topic_ids: is it still the same topic?)
     mode, history_clock             is history being loaded, or is the partition live? ticks, up to the switch
     live_clock, prober              may the wall clock move the watermark? where do the topics end?
     broker_clock, asking_time       what time is it? what the stamps on the journal tell; the first of them
     entrance                        may we do all that we will do? asked before the first event
     store, redis_store, scripts/    the port to state, its Redis adapter, the scripts that commit; store_rules for every
                                     adapter; redis_wire and redis_link below: one server, redis_cluster, redis_sentinel
-                                    (redis_connections, redis_errors)
+                                    (redis_connections, redis_errors); redis_watch: does it evict?
     committer, commits              from a batch to a commit; what one commit writes (step_metrics), triggers
-                                    with it (triggering); backoff between attempts
+                                    with it (triggering); backoff between attempts, waits: who is being waited for
     shop                            what the partitions of a worker share
     outbox, sender, graveyard       what leaves, in order, until Kafka has acknowledged; dead letters
     models, partitioner             which parameters are in use; which partition a customer is in
     channels, subscription          what goes to people: each channel reads churn.alerts for itself (sole_assignor: one worker at
                                     a time), and tells it (held_channel)
-    metrics, collectors             everything that /metrics shows
+    metrics, collectors, gauges     everything that /metrics shows
     health, health_server, logs     is it alive, is it ready; lines without secrets (last_words: tracebacks too)
     standing, switching, catch_up   for `go-live`: how the partitions stand, the switch, the one digest
     admin, lag, dead_letter_reader, reading   for the commands (checksums: their CRCs, compiled); diagnosis,

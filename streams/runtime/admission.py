@@ -5,23 +5,42 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
-import structlog
 from faust.types import TP
 
+from streams.runtime import losses
 from streams.runtime.log_range import LogRange
-from streams.runtime.mode import check_mode
+from streams.runtime.losses import Gap
+from streams.runtime.mode import check_mode, recorded
 from streams.runtime.sender import passing
 from streams.runtime.shop import Shop
-from streams.runtime.store import Meta, StaleGeneration, System
+from streams.runtime.store import Meta, StaleGeneration, StoreDamaged, System
 from streams.runtime.store_rules import check_system
 from streams.runtime.topics import CLOCK, INPUTS
 
-log = structlog.get_logger()
+REBUILD = "run `churnwatch rebuild` to read the topics from their beginning"
 
 
 class LostState(Exception):
     """Kafka and Redis do not fit each other: going on would forget customers or events silently. Says what to do."""
+
+
+class NotCoPartitioned(LostState):
+    """Not every input's partition is here: another number of partitions, or a topic is gone, which Kafka may mend yet."""
+
+
+class Admitted(NamedTuple):
+    """What the broker holds of partitions that may be taken.
+
+    ranges      of each topic's partition
+    topic_ids   topic without prefix -> Kafka's id of it, of those that have one
+    damaged     partition -> what is wrong with what Redis holds of it; it may not be taken now
+    """
+
+    ranges: dict[TP, LogRange]
+    topic_ids: dict[str, str]
+    damaged: dict[int, StoreDamaged]
 
 
 class Admission:
@@ -46,26 +65,26 @@ class Admission:
         self.system = System(kafka.group, kafka.topic_prefix)
 
     def co_partitioned(self, assigned: Iterable[TP]) -> list[int]:
-        """The partitions among these. One worker must see all events of a customer: raises LostState unless every input's."""
+        """The partitions among these. One worker must see all events of a customer: raises NotCoPartitioned else."""
         inputs = {(tp.topic, tp.partition) for tp in assigned if tp.topic in self.short}
         partitions = sorted({partition for _, partition in inputs})
         missing = {(name, partition) for name in self.short for partition in partitions} - inputs
         if missing:
             name, partition = min(missing)
-            raise LostState(
+            raise NotCoPartitioned(
                 f"partition {partition} of {name} is not assigned with the others: give every input topic the same "
                 "number of partitions (`churnwatch topics check`)"
             )
         return partitions
 
-    async def judge(self, partitions: Sequence[int], generation: int, *, had_commits: bool = False) -> dict[TP, LogRange]:
+    async def judge(self, partitions: Sequence[int], generation: int, *, had_commits: bool = False) -> Admitted:
         """What the broker holds of these partitions, all of which may be taken.
 
         had_commits   this worker has committed to them itself, so that they cannot be new
         Raises LostState, OtherSystem, StaleGeneration, WrongMode; nothing was written. Waits for Redis and the broker as long
         as it takes.
         """
-        metas = {partition: await self._shop.store.read_meta(partition) for partition in partitions}
+        metas, damaged = await self._read_metas(partitions)
         for partition, meta in metas.items():
             check_system(partition, meta.system, self.system)
             check_mode(partition, meta, self._shop.settings.time)
@@ -76,38 +95,75 @@ class Admission:
             if not meta.exists:
                 await self._check_never_read(partition)
         nexts = {tp: at for partition, meta in metas.items() for tp, at in self.nexts(partition, meta).items()}
+        topic_ids = await self._shop.sender.topic_ids(self.short)
+        for meta in metas.values():
+            self.check_same(topic_ids_in(meta), topic_ids)
+        known = {self.short[name]: topic_id for name, topic_id in topic_ids.items() if topic_id}
+        return Admitted(await self._checked_ranges(nexts), known, damaged)
+
+    async def _read_metas(self, partitions: Sequence[int]) -> tuple[dict[int, Meta], dict[int, StoreDamaged]]:
+        metas, damaged = {}, {}
+        for partition in partitions:
+            try:
+                metas[partition] = await self._shop.store.read_meta(partition)
+            except StoreDamaged as problem:
+                damaged[partition] = problem
+        return metas, damaged
+
+    async def look_again(self, tp: TP, offset: int, known: Mapping[str, str]) -> LogRange:
+        """What the broker holds of one that is being read, and that has no such offset now.
+
+        known   ids of the topics as they were when it was taken
+        Raises LostState where going on would pass over what it should not.
+        """
+        self.check_same(known, await self._shop.sender.topic_ids(self.short))
+        return (await self._checked_ranges({tp: offset}))[tp]
+
+    async def _checked_ranges(self, nexts: Mapping[TP, int]) -> dict[TP, LogRange]:
         ranges = await self._shop.backoff.run("ask the topics' ranges", lambda: self._ranges(nexts), passing)
         for tp, found in ranges.items():
             if nexts[tp] > found.end:
                 raise LostState(
                     f"partition {tp.partition} of {tp.topic} ends at offset {found.end}, but was read up to {nexts[tp]} before: "
-                    "the topic was made anew or cut; run `churnwatch rebuild` to read the topics from their beginning"
+                    f"the topic was made anew or cut; {REBUILD}"
                 )
         return ranges
+
+    async def topics_exist(self) -> bool:
+        """Whether the broker has every topic that is read."""
+        return self.short.keys() <= (await self._shop.sender.topic_ids(self.short)).keys()
+
+    def check_same(self, known: Mapping[str, str], asked: Mapping[str, str]) -> None:
+        """Raise LostState for a topic that has another id than it had. One without an id then or now passes.
+
+        known   topic without prefix -> id; asked   topic -> id, "" for none
+        """
+        for name, short in self.short.items():
+            before, now = known.get(short), asked.get(name)
+            if before and now and before != now:
+                raise LostState(
+                    f"topic {name} was made anew (its id was {before}, now {now}), so what was read "
+                    f"of it says nothing of this one; {REBUILD}"
+                )
 
     def nexts(self, partition: int, meta: Meta) -> dict[TP, int]:
         """Offset to read next of each topic. One that Redis does not know is read whole, whatever Kafka remembers."""
         return {TP(name, partition): meta.offsets.get(short, -1) + 1 for name, short in self.short.items()}
 
-    def over_what_is_gone(self, partition: int, meta: Meta, ranges: Mapping[TP, LogRange]) -> Meta:
+    def over_what_is_gone(self, partition: int, meta: Meta, ranges: Mapping[TP, LogRange]) -> tuple[Meta, list[Gap]]:
         """The meta to go on from, where retention has deleted what was never read: from the earliest event that is left.
 
         No waiting brings those events back, and the customers of all others need their looks. So it is told, counted, and passed.
         """
-        offsets = dict(meta.offsets)
+        offsets, gaps = dict(meta.offsets), []
         for tp, at in self.nexts(partition, meta).items():
             short, begin = self.short[tp.topic], ranges[tp].begin
             if short not in meta.offsets or at >= begin:
                 continue  # what was gone before anything was read is no loss: the system began there
             offsets[short] = begin - 1
-            if short in INPUTS:
-                self._shop.metrics.events_lost[short].inc(begin - at)
-                log.error(
-                    "events were deleted before they were read; going on without them",
-                    topic=tp.topic, partition=partition, first_offset=at, events=begin - at,
-                    remedy="lengthen the topic's retention; `churnwatch rebuild` if a source can send them again",
-                )  # fmt: skip
-        return dataclasses.replace(meta, offsets=offsets)
+            gaps.append(Gap(tp.topic, short, partition, at, begin))
+            losses.found(gaps[-1])
+        return dataclasses.replace(meta, offsets=offsets), gaps
 
     async def _check_never_read(self, partition: int) -> None:
         for name in self.short:
@@ -118,3 +174,9 @@ class Admission:
                     f"partition {partition}: Redis knows nothing, but group {self.system.group} has read {name} before: state "
                     "was lost; restore Redis from its backup, or run `churnwatch rebuild` to read the topics from their beginning"
                 )
+
+
+def topic_ids_in(meta: Meta) -> dict[str, str]:
+    """Topic without prefix -> its id when the last commit was made; none for what earlier builds wrote."""
+    stored = recorded(meta)
+    return {} if stored is None else stored.topic_ids

@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 import signal
 import tempfile
-import time
 from collections.abc import Coroutine
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,6 @@ import structlog
 from faust.types import TP
 from prometheus_client import CollectorRegistry, disable_created_metrics
 
-from streams.columns import TOPIC_RANKS
 from streams.customer import VERSION
 from streams.runtime.backoff import Backoff, Retrying
 from streams.runtime.broker_clock import BrokerClock
@@ -23,6 +22,7 @@ from streams.runtime.channels import Channels
 from streams.runtime.connect import link_to
 from streams.runtime.entrance import check_broker, check_redis
 from streams.runtime.faust_options import SESSION_S, faust_options
+from streams.runtime.gauges import Gauges
 from streams.runtime.health import WorkerState
 from streams.runtime.health_server import HealthServer
 from streams.runtime.intake import build_app
@@ -34,16 +34,18 @@ from streams.runtime.owner import PartitionOwner
 from streams.runtime.playbook_file import playbook_of
 from streams.runtime.prober import Prober
 from streams.runtime.redis_store import RedisPartitionStore
+from streams.runtime.redis_watch import RedisWatch
 from streams.runtime.rules import engine_rules, event_rules
 from streams.runtime.sender import Sender
 from streams.runtime.settings import Settings
 from streams.runtime.shop import Shop
 from streams.runtime.task_set import STOP_PATIENCE_S
+from streams.runtime.topic_watch import TopicWatch
 from streams.runtime.topics import CLOCK, INPUTS
+from streams.runtime.waits import Waits
 
 log = structlog.get_logger()
 
-GAUGES_S = 1.0
 END_PATIENCE_S = 10.0
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -61,7 +63,8 @@ class Worker:
         disable_created_metrics()  # type: ignore[no-untyped-call] # a `_created` series beside each counter, which nobody asks for
         self.registry = CollectorRegistry()
         self.metrics = Metrics(self.registry, clock_states=CLOCK_STATES, channels=settings.channels.names())
-        backoff = Backoff(on_retry=self._on_retry)
+        backoff, waits = Backoff(on_retry=self._on_retry), Waits()
+        broker = replace(backoff, waits=waits, server="broker")
         link = link_to(settings.redis)
         self._link, self._backoff = link, backoff
         self.store = RedisPartitionStore(
@@ -71,25 +74,27 @@ class Worker:
             newest_record=VERSION,
             wait_replicas=settings.redis.wait_replicas,
             wait_ms=settings.redis.wait_ms,
-            backoff=backoff,
+            backoff=replace(backoff, waits=waits, server="redis"),
         )
         self.clock = BrokerClock(settings.time.clocks_apart_s * 1000)
-        self.sender = Sender(settings.kafka, backoff, self.clock)
+        self.sender = Sender(settings.kafka, broker, self.clock)
         self.models = ModelFeed(settings, self.metrics, backoff, self._on_failure)
         self.channels = Channels(settings, self.metrics, backoff, self.clock.now_ms)
         self.owner = PartitionOwner(
-            self._shop(backoff),
+            self._shop(broker),
             lambda: self.app,
             self._committed,
             lambda expected: log_ranges(settings.kafka, expected),
             self._on_failure,
             SESSION_S,
         )
+        metas = [self.store.key(partition, "meta") for partition in range(settings.kafka.partitions)]
+        self._redis_watch = RedisWatch(link, metas if settings.redis.cluster else metas[:1], self._on_failure)
+        self._gauges = Gauges(self.owner, self.metrics, waits, settings.engine.heartbeat_commit_s)
         self.health = HealthServer(self.registry, self)
         self.left: list[str] = []
         self._stop = asyncio.Event()
         self._failure: BaseException | None = None
-        self._progress: dict[int, tuple[int, float]] = {}
         self.app: Any = None
 
     def _shop(self, backoff: Backoff) -> Shop:
@@ -145,7 +150,7 @@ class Worker:
             # a broker that is away at the start is waited for; a signal ends the waiting
             side.append(asyncio.create_task(check_redis(self.settings, self._link, self._backoff, self._on_failure)))
             admitted = partial(check_broker, self.settings, self.sender)
-            for beginning in (self.sender.start, admitted, self.models.start, self.channels.start):
+            for beginning in (self._redis_watch.look, self.sender.start, admitted, self.models.start, self.channels.start):
                 if not await self._unless_stopped(beginning()):
                     return
             self.app = build_app(
@@ -157,10 +162,13 @@ class Worker:
             )
             self.app.on_partitions_revoked.connect(self._rebalancing)
             await self._unless_stopped(self.app.start())
-            side.append(asyncio.create_task(self._gauge()))
+            side.append(asyncio.create_task(self._gauges.run()))
             side.append(asyncio.create_task(self._watch_faust()))
             prober = Prober(lambda: self.app, self.owner, self.settings.time.stalled_after_s, self.clock.trusted_ms)
             side.append(asyncio.create_task(prober.run()))
+            watch = TopicWatch(self.sender, self._topics(), self.owner.check_topics, self._on_failure)
+            side.append(asyncio.create_task(watch.run()))
+            side.append(asyncio.create_task(self._redis_watch.run()))
             await self._stop.wait()
             log.info("stopping")
         finally:
@@ -213,45 +221,11 @@ class Worker:
         thread = self.app.consumer._thread
         return await thread.call_thread(thread._ensure_consumer().committed, tp)  # type: ignore[no-any-return] # untyped in faust
 
-    async def _gauge(self) -> None:
-        """Keep the gauges that nothing else keeps."""
-        while True:
-            buffered = 0
-            for partition, task in self.owner.tasks.items():
-                buffered += task.merge.buffered_bytes
-                ends = self.owner.ends(partition)
-                for topic in INPUTS:
-                    rank = TOPIC_RANKS[topic]
-                    end = ends.get(rank)
-                    if end is not None:
-                        self.metrics.lag.labels(topic, str(partition)).set(max(0, end - task.committer.done.get(rank, -1) - 1))
-                self.metrics.outbox_depth.labels(str(partition)).set(task.committer.publisher.depth or 0)
-            self.metrics.intake_buffered_bytes.set(buffered)
-            await asyncio.sleep(GAUGES_S)
-
     # -- what health asks -------------------------------------------------------------------------------------------
 
     def state(self) -> WorkerState:
         """The worker now."""
-        return WorkerState(
-            joined=self.owner.joined,
-            assigned=self.owner.assigned,
-            owned=frozenset(self.owner.tasks),
-            dead=dict(self.owner.dead),
-            unpublished_s=self._unpublished_s(),
-        )
-
-    def _unpublished_s(self) -> dict[int, float]:
-        """Since when nothing of a partition's waiting messages has been acknowledged."""
-        now_s, waiting = time.monotonic(), {}
-        for partition, task in self.owner.tasks.items():
-            depth = task.committer.publisher.depth or 0
-            acked = task.committer.outbox_no - depth
-            if depth == 0 or self._progress.get(partition, (None,))[0] != acked:
-                self._progress[partition] = (acked, now_s)
-            if depth:
-                waiting[partition] = now_s - self._progress[partition][1]
-        return waiting
+        return self._gauges.state()
 
     async def ping_redis(self) -> None:
         """Return when Redis answered; raise when it will not."""

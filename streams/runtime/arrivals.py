@@ -58,6 +58,10 @@ class Arrivals:
         """The consumer's position at the end of a fetch, None while chunks are on their way to the task."""
         return None if self._chunks[tp, self._leases[tp.partition]] else self._positions.get(tp)
 
+    def none_of(self, tp: TP) -> bool:
+        """Whether no chunk of it is on its way."""
+        return not self._chunks[tp, self._leases[tp.partition]]
+
     def above(self, nbytes: int) -> Iterable[TP]:
         """Of which more than so many bytes are on their way."""
         return [tp for (tp, lease), coming in self._bytes.items() if coming > nbytes and lease == self._leases[tp.partition]]

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
+from streams.runtime.waits import Server, Wait, Waits, in_words
+
 T = TypeVar("T")
 
 
@@ -28,6 +30,7 @@ class Backoff:
     cap_s        longest pause
     patience_s   give up when the next attempt would begin later than this after the first; None: never
     on_retry     told before each pause, e.g. to log and to count
+    waits, server   where to show that a call is under way, and to whom; None: nowhere
     monotonic, sleep   time, in s; given by tests
     """
 
@@ -35,6 +38,8 @@ class Backoff:
     cap_s: float = 2.0
     patience_s: float | None = None
     on_retry: Callable[[Retrying], None] = lambda _: None
+    waits: Waits | None = None
+    server: Server = "broker"
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
@@ -54,6 +59,18 @@ class Backoff:
         worth_retrying   what to report of an error that waiting may cure, else None
         Raises that error, or TimeoutError from the last one when patience ended.
         """
+        if self.waits is None:
+            return await self._run(operation, call, worth_retrying, None)
+        with self.waits.on(self.server, operation) as wait:
+            return await self._run(operation, call, worth_retrying, wait)
+
+    async def _run(
+        self,
+        operation: str,
+        call: Callable[[], Awaitable[T]],
+        worth_retrying: Callable[[BaseException], str | None],
+        wait: Wait | None,
+    ) -> T:
         began_s, attempt = self.monotonic(), 0
         while True:
             try:
@@ -63,6 +80,8 @@ class Backoff:
                 if report is None:
                     raise
                 attempt += 1
+                if wait is not None:
+                    wait.why = in_words(report)
                 pause_s = self.pause_s(attempt)
                 if self.patience_s is not None and self.monotonic() + pause_s - began_s > self.patience_s:
                     raise TimeoutError(f"{operation}: gave up after {attempt} attempts: {report}") from error

@@ -79,6 +79,7 @@ class LiveState(msgspec.Struct, frozen=True):
     inflow                       of a system that is live; b"" where history is being loaded, and at the switch
     live_after_ms, switched_ms   see mode.Mode
     past                         alerts about the past
+    topic_ids                    topic -> Kafka's id of it, which another topic of that name has not; of those that have one
     """
 
     engine: bytes
@@ -87,6 +88,7 @@ class LiveState(msgspec.Struct, frozen=True):
     live_after_ms: int | None = None
     switched_ms: int | None = None
     past: PastAlerts = PastAlerts()
+    topic_ids: dict[str, str] = {}
 
 
 def pack_state(state: LiveState) -> bytes:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ from streams.runtime.mode import Mode, recorded
 from streams.runtime.outbox import OutboxPublisher
 from streams.runtime.shop import Shop
 from streams.runtime.step_metrics import count_step
-from streams.runtime.store import Meta, OutboxEntry
+from streams.runtime.store import Meta, OutboxEntry, StoreDamaged
 from streams.runtime.triggering import Triggering
 from streams.state import PartitionState
 from streams.table import CustomerTable
@@ -62,11 +63,22 @@ class Committer:
     table       customers in memory; equal to what Redis holds
     seq, outbox_no   numbers of the last commit and of the last message in it
     committed_s when that was, s of the monotonic clock
+    commits     how many there were under this epoch
 
     clock, mode   the partition's; no clock while history is loaded
+    topic_ids     Kafka's ids of the topics that the offsets are about
     """
 
-    def __init__(self, partition: int, meta: Meta, shop: Shop, graveyard: Graveyard, clock: LiveClock | None, mode: Mode) -> None:
+    def __init__(
+        self,
+        partition: int,
+        meta: Meta,
+        shop: Shop,
+        graveyard: Graveyard,
+        clock: LiveClock | None,
+        mode: Mode,
+        topic_ids: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._partition, self._shop, self._graveyard, self._clock = partition, shop, graveyard, clock
         self.follow(mode)
         self._epoch, self._nonce = meta.epoch, meta.nonce
@@ -75,11 +87,12 @@ class Committer:
         stored = recorded(meta)
         state = PartitionState() if stored is None else PartitionState.from_bytes(stored.engine)
         self._past = PastAlerts() if stored is None else stored.past
+        self._topic_ids = ({} if stored is None else stored.topic_ids) | dict(topic_ids)
         self.table = CustomerTable(state, shop.settings.engine.cached_customers)
         self._whole = not meta.exists  # it began empty under us, so the table has every customer as long as none was dropped
         self._triggering = Triggering(partition, shop)
         self.publisher = OutboxPublisher(shop.store, partition, meta, self._publish, backoff=shop.backoff)
-        self.committed_s = time.monotonic()
+        self.committed_s, self.commits = time.monotonic(), 0
 
     def follow(self, mode: Mode) -> None:
         """From the next commit on the partition stands in time like this."""
@@ -130,6 +143,7 @@ class Committer:
             return None  # the engine finds them itself; a question to Redis would wait behind the other partitions' commits
         due = await self._due(until_ms // 1000, most + 1)
         await self._bring(due[:most])
+        self._check_there(due[:most])
         return due[:most] if len(due) > most else None
 
     async def _due(self, until_s: int, limit: int) -> list[str]:
@@ -138,13 +152,17 @@ class Committer:
             return self.table.first_due(until_s, limit)
         return await self._shop.store.due(self._partition, until_s, limit)
 
-    def _due_by_ms(self, customers: Sequence[str]) -> int:
-        """The time by which all of these are due."""
+    def _check_there(self, customers: Sequence[str]) -> None:
+        """Who is due has a record. One that has none would never be looked at again, and nobody would know."""
         rows = self.table.rows(customers)
         if (rows < 0).any():
             lost = customers[int(np.argmin(rows))]
-            raise RuntimeError(f"partition {self._partition}: {lost!r} is due and has no record; restore Redis, or rebuild")
-        return int(self.table.records["due_s"][rows].max()) * 1000
+            what = f"partition {self._partition}: {lost!r} is due and has no record: keys were evicted or deleted"
+            raise StoreDamaged(f"{what}; restore Redis from its backup, or run `churnwatch rebuild`")
+
+    def _due_by_ms(self, customers: Sequence[str]) -> int:
+        """The time by which all of these are due."""
+        return int(self.table.records["due_s"][self.table.rows(customers)].max()) * 1000
 
     async def _bring(self, customers: Sequence[str]) -> None:
         """Read the rows of those that the table does not hold."""
@@ -156,8 +174,12 @@ class Committer:
             return
         blobs = await self._shop.store.load(self._partition, ids)
         known = [(customer, blob) for customer, blob in zip(ids, blobs, strict=True) if blob is not None]
+        try:
+            rows = read_records([blob for _, blob in known])
+        except ValueError as problem:
+            raise StoreDamaged(f"partition {self._partition}: {problem}; or restore Redis from its backup") from None
         if known:
-            self.table.put([customer for customer, _ in known], read_records([blob for _, blob in known]))
+            self.table.put([customer for customer, _ in known], rows)
 
     async def _commit(self, work: Work, step: Step, model_version: str) -> None:
         prefix = self._shop.settings.kafka.topic_prefix
@@ -175,7 +197,7 @@ class Committer:
         self._shop.metrics.commit_seconds.observe(time.perf_counter() - began_s)
         self.seq, self.outbox_no, self._commit_id = journal.seq, outbox[-1].number, journal.commit_id
         self.done, self._past = work.offsets, past
-        self.committed_s = time.monotonic()
+        self.committed_s, self.commits = time.monotonic(), self.commits + 1
         self.table.apply(step)
         self._whole = self.table.forget_unused() == 0 and self._whole
         self.publisher.committed(outbox)
@@ -193,7 +215,8 @@ class Committer:
         if work.switch_ms is not None:
             mode = mode.switched(work.switch_ms, watermark_ms, self._rules.lateness_ms, self._shop.now_ms())
         inflow, memory = (self._clock.profile.to_bytes(), self._clock.memory) if self._clock else (b"", ClockMemory())
-        return pack_state(LiveState(step.state.to_bytes(), inflow, memory, mode.live_after_ms, mode.switched_ms, past))
+        told = (mode.live_after_ms, mode.switched_ms, past, self._topic_ids)
+        return pack_state(LiveState(step.state.to_bytes(), inflow, memory, *told))
 
     def _journal(self, work: Work, step: Step, model_version: str) -> JournalEntry:
         return JournalEntry(

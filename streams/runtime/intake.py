@@ -8,12 +8,13 @@ named below with their reasons. Pinned to faust-streaming 0.15.3; tests/contract
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
 import faust
+from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError  # type: ignore[import-untyped] # it ships no types
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from faust.transport.drivers.aiokafka import Consumer as AiokafkaConsumer
 from faust.transport.drivers.aiokafka import Transport as AiokafkaTransport
@@ -112,6 +113,10 @@ class Owner(Protocol):
         """A fetch has ended at these positions. What it brought is told by `fetched`, before anything else can happen."""
         ...
 
+    def out_of_range(self, offsets: Mapping[TP, int]) -> None:
+        """The broker does not have these offsets, which were to be fetched: deleted, or the topic is another. Does not wait."""
+        ...
+
     def held(self) -> frozenset[TP]:
         """What not to fetch from now: it is ahead, or lost."""
         ...
@@ -149,6 +154,8 @@ class IntakeThread(AIOKafkaConsumerThread):
         # one request is under way at a time: while one about topics that are read to their end waits at the broker for
         # something new (1.5 s by faust's will), none about a topic with a backlog is sent
         consumer._fetch_max_wait_ms = BROKER_WAIT_MS
+        # it would go on silently at the earliest record, as if nothing had been lost; where to begin is the claim's to say
+        consumer._auto_offset_reset = "none"
         return consumer
 
 
@@ -190,7 +197,7 @@ def chunk_transport(owner: Owner) -> type[AiokafkaTransport]:
             return {}
 
         async def _fetch(self, wanted: set[TP] | None, timeout: float) -> Any:
-            found = await super()._getmany(wanted, min(timeout, FETCH_WAIT_S))
+            found = await _what_is_there(super()._getmany(wanted, min(timeout, FETCH_WAIT_S)), owner)
             # the fetcher's thread moves a position before we have its records: only now do the two agree
             positions = _positions(self.app)
             owner.reached(positions)
@@ -211,6 +218,17 @@ def chunk_transport(owner: Owner) -> type[AiokafkaTransport]:
         Consumer = ChunkConsumer
 
     return ChunkTransport
+
+
+async def _what_is_there(fetching: Awaitable[Mapping[TP, Any]], owner: Owner) -> Mapping[TP, Any]:
+    """What the fetch brings; nothing where the broker has not what was to be fetched, and the owner is told."""
+    try:
+        return await fetching
+    except OffsetOutOfRangeError as problem:
+        owner.out_of_range({TP(tp.topic, tp.partition): offset for tp, offset in problem.args[0].items()})
+    except NoOffsetForPartitionError:
+        await asyncio.sleep(0.02)  # the claim has not sought it yet
+    return {}
 
 
 def _positions(app: Any) -> dict[TP, int]:

@@ -20,6 +20,7 @@ from streams.clock_rule import ClockAction, ClockReason
 from streams.dead_letters import DeadReason
 from streams.runtime.collectors import CrossTable, RiskHistogram
 from streams.runtime.topics import ALERTS, INPUTS, JOURNAL, TRIGGERS
+from streams.runtime.waits import SERVERS, Server
 from streams.segments import SEGMENTS
 
 ROWS_BUCKETS = (1, 10, 100, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000)
@@ -104,6 +105,7 @@ class Metrics:
         self.lag = _gauge(registry, "lag_events", "Records between what is committed and the topic's end", "topic", "partition")
         self.outbox_depth = _gauge(registry, "outbox_depth", "Messages Kafka has not acknowledged", "partition")
         self.epoch = _gauge(registry, "epoch", "Epoch under which the partition is written", "partition")
+        self.commit_age = _gauge(registry, "commit_age_seconds", "Time since the partition's last commit", "partition")
         self.cache_rows = _gauge(registry, "cache_rows", "Customers kept in memory", "partition")
         self.clock_state = _gauge(
             registry, "clock_state", "1 for the clock's state: it advances, waits, or why it is held", "partition", "state"
@@ -112,6 +114,8 @@ class Metrics:
     def _declare_process(self, registry: CollectorRegistry) -> None:
         self.partitions_owned = _gauge(registry, "partitions_owned", "Partitions assigned and taken")
         self.intake_buffered_bytes = _gauge(registry, "intake_buffered_bytes", "Messages fetched and not yet folded")
+        waiting = _gauge(registry, "waiting_seconds", "For how long the oldest call to a server has had no good answer", "server")
+        self.waiting: Mapping[Server, Gauge] = {server: waiting.labels(server) for server in SERVERS}
         info = _gauge(registry, "build_info", "1; says what runs", "version", "python")
         info.labels(_version(), platform.python_version()).set(1)
 
@@ -127,14 +131,15 @@ class Metrics:
 
     def own(self, partition: int) -> None:
         """The partition is ours: its series begin. Idempotent."""
-        for gauge in (self.outbox_depth, self.epoch, self.cache_rows):
+        for gauge in (self.outbox_depth, self.epoch, self.commit_age, self.cache_rows):
             gauge.labels(str(partition))
         for topic in INPUTS:
             self.lag.labels(topic, str(partition))
 
     def lose(self, partition: int) -> None:
         """The partition is somebody else's: its series end, so that no dashboard shows a number that has stopped. Idempotent."""
-        for gauge in (self.watermark, self.outbox_depth, self.epoch, self.cache_rows, self.lag, self.clock_state):
+        kept = (self.outbox_depth, self.epoch, self.commit_age, self.cache_rows)
+        for gauge in (self.watermark, self.lag, self.clock_state, *kept):
             gauge.remove_by_labels({"partition": str(partition)})
         self.customers.drop(partition)
 

@@ -13,7 +13,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import NoReturn, Protocol, TypeVar
 
 from streams.runtime.backoff import Backoff
-from streams.runtime.store import Meta, OutboxEntry, OutboxStore
+from streams.runtime.store import Meta, OutboxEntry, OutboxStore, StoreDamaged
+from streams.runtime.waits import Server
 
 T = TypeVar("T")
 
@@ -123,9 +124,21 @@ class OutboxPublisher:
             if self._taken_no < self._committed_no:
                 found = await self._store.outbox_read(self._partition, self._taken_no, self._batch)
                 if found:
+                    await self._check_next(found[0].number)
                     return found
                 # Redis has lost what it had: the commit loop will notice (LostCommits) and replace this publisher.
             await self._wake.wait()
+
+    async def _check_next(self, number: int) -> None:
+        """Messages that vanished from Redis are not stepped over: nobody would ever know of those alerts."""
+        assert self._taken_no is not None
+        if number != self._taken_no + 1:
+            # a newer owner may have sent them; then this raises Fenced
+            await self._store.outbox_ack(self._partition, self._epoch, self._nonce, self._taken_no)
+            raise StoreDamaged(
+                f"partition {self._partition}: messages {self._taken_no + 1} to {number - 1} are gone from the outbox in Redis: "
+                "keys were evicted or deleted; restore Redis from its backup, or run `churnwatch rebuild`"
+            )
 
     async def _confirmed(self, batch: list[OutboxEntry]) -> list[OutboxEntry]:
         """The part of the batch that enough replicas hold, at least one entry. From now on it counts as taken."""
@@ -136,7 +149,7 @@ class OutboxPublisher:
                 raise Unpublished(f"outbox entry {batch[0].number}: too few replicas hold it")
             return batch if safe_no is None else [entry for entry in batch if entry.number <= safe_no]
 
-        ready = await self._until_done("confirm outbox", ask)
+        ready = await self._until_done("confirm outbox", ask, "redis")
         while self._memory and self._memory[0].number <= ready[-1].number:
             self._memory_used -= _size(self._memory.popleft())
         self._taken_no = ready[-1].number
@@ -162,10 +175,10 @@ class OutboxPublisher:
                 what = f"outbox entry {entry.number} to {entry.topic}"
                 raise Unpublished(f"{what} and {len(failed) - 1} more: {type(error).__name__}: {error}") from error
 
-        await self._until_done("publish outbox", send_all)
+        await self._until_done("publish outbox", send_all, "broker")
 
-    async def _until_done(self, operation: str, call: Callable[[], Awaitable[T]]) -> T:
-        endless = dataclasses.replace(self._backoff, patience_s=None)
+    async def _until_done(self, operation: str, call: Callable[[], Awaitable[T]], server: Server) -> T:
+        endless = dataclasses.replace(self._backoff, patience_s=None, server=server)
         return await endless.run(operation, call, lambda error: str(error) if isinstance(error, Unpublished) else None)
 
     def _note_acked(self, number: int) -> None:

@@ -15,18 +15,20 @@ import structlog
 from aiokafka.errors import IllegalStateError  # type: ignore[import-untyped] # aiokafka ships no types
 from faust.types import TP
 
-from streams.columns import TOPIC_RANKS
-from streams.runtime.admission import Admission, LostState
+from streams.runtime.admission import Admission, Admitted, LostState, NotCoPartitioned
 from streams.runtime.arrivals import Arrivals
-from streams.runtime.intake import Chunk, end_offset
-from streams.runtime.live_clock import Probe
+from streams.runtime.gaps import Gaps
+from streams.runtime.intake import Chunk
 from streams.runtime.log_range import LogRange
+from streams.runtime.offsets import Offsets
 from streams.runtime.partition import PartitionTask, WentLive
 from streams.runtime.shop import Shop
-from streams.runtime.store import Fenced, LostCommits, StaleGeneration
+from streams.runtime.store import Fenced, LostCommits, StaleGeneration, StoreDamaged
 from streams.runtime.task_set import TaskSet
 
 log = structlog.get_logger()
+
+ASIDE_S = 30.0
 
 
 class PartitionOwner:
@@ -38,6 +40,7 @@ class PartitionOwner:
     ranges      what the broker holds of partitions, see `log_ranges`
     on_failure  called once when the worker cannot go on
     session_s   so long at most a member of the group may live without knowing that it is none any more
+    aside_s     a partition whose state is damaged is tried again after so long
     """
 
     def __init__(
@@ -48,8 +51,11 @@ class PartitionOwner:
         ranges: Callable[[Mapping[TP, int]], Awaitable[dict[TP, LogRange]]],
         on_failure: Callable[[BaseException], None],
         session_s: float,
+        *,
+        aside_s: float = ASIDE_S,
     ) -> None:
         self.shop, self._app, self._on_failure, self._session_s = shop, app, on_failure, session_s
+        self._aside_s = aside_s
         self._admission = Admission(shop, committed, ranges)
         self._short = self._admission.short
         self._set = TaskSet(shop.metrics, self._failed)
@@ -57,8 +63,12 @@ class PartitionOwner:
         self.assigned: frozenset[int] = frozenset()
         self.joined = False
         self.dead: dict[int, str] = {}
+        self._aside: dict[int, str] = {}
         self._arrivals = Arrivals()
+        self._offsets = Offsets(app, self._short, self._arrivals)
+        self._gaps = Gaps(self._admission, self._arrivals, app, self.tasks, self.fail)
         self._generation = 0
+        self._topic_ids: Mapping[str, str] = {}
         self._claiming: asyncio.Task[None] | None = None
         self._claimed: frozenset[TP] = frozenset()
 
@@ -87,11 +97,11 @@ class PartitionOwner:
             await _ended_early(former)
             await self._let_go()
             await self._take_all(inputs, generation)
-        except (StaleGeneration, IllegalStateError) as problem:
+        except (StaleGeneration, IllegalStateError, NotCoPartitioned) as problem:
             # Somebody has joined, and Kafka has not told us yet. It will within the session, and then this claim is cancelled.
             log.warning("claim out of date; waiting for the next", generation=generation, error=str(problem))
             await asyncio.sleep(self._session_s)
-            if int(self._app().consumer_generation_id) == generation:
+            if int(self._app().consumer_generation_id) == generation and await self._admission.topics_exist():
                 self.fail(_never_replaced(problem))
         except Exception as problem:  # noqa: BLE001 - whatever it is: without a claim nothing may be read
             self.fail(problem)
@@ -99,11 +109,15 @@ class PartitionOwner:
     async def _take_all(self, inputs: frozenset[TP], generation: int) -> None:
         partitions = self._admission.co_partitioned(inputs)
         self._generation, self.assigned = generation, frozenset(partitions)
-        ranges = await self._admission.judge(partitions, generation)  # of all before the first is taken
+        admitted = await self._admission.judge(partitions, generation)  # of all before the first is taken
+        self._topic_ids = admitted.topic_ids
         for partition in partitions:
-            await self._take(partition, ranges)
+            try:
+                await self._take(partition, admitted)
+            except StoreDamaged as problem:
+                self._set_aside(partition, problem)
         self.joined = True
-        self.shop.metrics.partitions_owned.set(len(partitions))
+        self.shop.metrics.partitions_owned.set(len(self.tasks))
         log.info("partitions assigned", partitions=partitions, generation=generation)
 
     def lease(self, tp: TP) -> int:
@@ -118,16 +132,31 @@ class PartitionOwner:
         """A fetch has ended at these positions; what it brought is counted by `fetched` before anything else happens."""
         self._arrivals.reached(positions)
 
+    def out_of_range(self, offsets: Mapping[TP, int]) -> None:
+        """See `Gaps`."""
+        self._gaps.out_of_range(offsets)
+
+    def check_topics(self, topic_ids: Mapping[str, str]) -> None:
+        """Raise LostState if a topic has another id now (topic -> id) than when its partitions were last taken."""
+        self._admission.check_same(self._topic_ids, topic_ids)
+
     def held(self) -> frozenset[TP]:
         """What not to fetch from now: what is ahead of the others, sends dead letters faster than they leave, or is lost."""
         if not self.joined:
             return self._claimed
         limit = self.room
-        held = {TP(self._name(rank), partition) for partition, task in self.tasks.items() for rank in task.merge.held_back(limit)}
-        held |= {*self._arrivals.above(limit // 4)}
+        names = self._offsets.names
+        held = {TP(names[rank], partition) for partition, task in self.tasks.items() for rank in task.merge.held_back(limit)}
+        held |= {*self._arrivals.above(limit // 4), *self._gaps.held}
         stuck = {partition for partition, task in self.tasks.items() if task.burying_bytes > limit // 4}
         held |= {TP(name, partition) for partition in stuck | (self.assigned - self.tasks.keys()) for name in self._short}
         return frozenset(held)
+
+    @property
+    def aside(self) -> dict[int, str]:
+        """Partition -> why it was set aside, until it has been taken again and has committed."""
+        mended = {partition for partition, task in self.tasks.items() if task.committer.commits}
+        return {partition: why for partition, why in self._aside.items() if partition not in mended}
 
     @property
     def room(self) -> int:
@@ -158,25 +187,19 @@ class PartitionOwner:
         except Exception as problem:  # noqa: BLE001 - faust would acknowledge the chunk and go on without it
             self.fail(problem)
 
-    # -- what the tasks ask -----------------------------------------------------------------------------------------
+    # -- what the tasks ask, see `Offsets` ----------------------------------------------------------------------------
 
     def ends(self, partition: int) -> dict[int, int | None]:
-        """Topic rank -> end of what is committed, as the last fetch told."""
-        return {TOPIC_RANKS[short]: end_offset(self._app(), TP(name, partition)) for name, short in self._short.items()}
+        """Topic rank -> end of what is committed."""
+        return self._offsets.ends(partition)
 
     def positions(self, partition: int) -> dict[int, int | None]:
-        """Topic rank -> the consumer's position at the end of a fetch, None while chunks are on their way to the task."""
-        return {TOPIC_RANKS[short]: self._arrivals.position(TP(name, partition)) for name, short in self._short.items()}
+        """Topic rank -> how far fetching came."""
+        return self._offsets.positions(partition)
 
     def probed(self, asked_ms: int, ends: Mapping[TP, int]) -> None:
-        """The broker has told these ends. A partition of which it was not asked in full learns nothing."""
-        for partition, task in self.tasks.items():
-            told = {TOPIC_RANKS[short]: ends.get(TP(name, partition)) for name, short in self._short.items()}
-            seen = self.ends(partition)  # the embedded broker names some ends too low, but not in fetches
-            known = {rank: max(end, seen[rank] or 0) for rank, end in told.items() if end is not None}
-            if task.clock is not None and len(known) == len(told):
-                task.probe = Probe(asked_ms, known)
-                task.wake.set()
+        """The broker has told these ends."""
+        self._offsets.probed(asked_ms, ends, self.tasks)
 
     # -- coming and going -------------------------------------------------------------------------------------------
 
@@ -187,23 +210,27 @@ class PartitionOwner:
         await self._let_go()
 
     async def _let_go(self) -> None:
+        await self._gaps.stop()
         await self._set.stop_all()
         self.dead.clear()
+        self._aside.clear()
         self.assigned = frozenset()
         self.shop.metrics.partitions_owned.set(0)
 
-    async def _take(self, partition: int, ranges: Mapping[TP, LogRange]) -> None:
+    async def _take(self, partition: int, admitted: Admitted) -> None:
+        if partition in admitted.damaged:
+            raise admitted.damaged[partition]
         count, nonce, system = self.shop.settings.kafka.partitions, secrets.token_hex(8), self._admission.system
         meta = await self.shop.store.take_epoch(partition, self._generation, count, nonce, system)
-        meta = self._admission.over_what_is_gone(partition, meta, ranges)
+        meta, gaps = self._admission.over_what_is_gone(partition, meta, admitted.ranges)
         # a fetch under way would bring what lies behind the seek, under the new lease
         async with self._app().consumer.fetching:
             lease = self._arrivals.begin(partition)
             for tp, offset in self._admission.nexts(partition, meta).items():
-                await self._app().consumer.seek(tp, max(offset, ranges[tp].begin))
+                await self._app().consumer.seek(tp, max(offset, admitted.ranges[tp].begin))
             self._arrivals.forget_positions(partition)
             self.shop.metrics.epoch.labels(str(partition)).set(meta.epoch)
-            self._set.start(PartitionTask(partition, meta, lease, self.shop))
+            self._set.start(PartitionTask(partition, meta, lease, self.shop, admitted.topic_ids, gaps))
 
     def _failed(self, task: PartitionTask, problem: BaseException) -> None:
         partition = task.partition
@@ -218,6 +245,9 @@ class PartitionOwner:
             log.info("history has ended; going on live", partition=partition)
             self._set.forget(partition)
             self._set.retake(partition, self._retake(partition, had_commits=True))
+        elif isinstance(problem, StoreDamaged):
+            self._set.forget(partition)
+            self._set_aside(partition, problem)
         else:
             self.dead[partition] = f"{type(problem).__name__}: {problem}"
             log.error("partition task died", partition=partition, exc_info=problem)
@@ -228,11 +258,23 @@ class PartitionOwner:
             await self._take(partition, await self._admission.judge([partition], self._generation, had_commits=had_commits))
         except (StaleGeneration, IllegalStateError) as problem:
             log.warning("partition lost to a newer owner", partition=partition, error=str(problem))
+        except StoreDamaged as problem:
+            self._set_aside(partition, problem)
         except Exception as problem:  # noqa: BLE001 - whatever it is: the partition cannot be read
             self.fail(problem)
+        else:
+            self.shop.metrics.partitions_owned.set(len(self.tasks))
 
-    def _name(self, rank: int) -> str:
-        return next(name for name, short in self._short.items() if TOPIC_RANKS[short] == rank)
+    def _set_aside(self, partition: int, problem: StoreDamaged) -> None:
+        """Go on without it: ending the worker would take down the others, here and wherever it went next."""
+        log.error("partition is set aside; the others go on", partition=partition, error=str(problem), again_in_s=self._aside_s)
+        self._aside[partition] = str(problem)
+        self.shop.metrics.partitions_owned.set(len(self.tasks))
+        self._set.retake(partition, self._later(partition))
+
+    async def _later(self, partition: int) -> None:
+        await asyncio.sleep(self._aside_s)
+        await self._retake(partition, had_commits=False)
 
 
 async def _ended_early(work: asyncio.Task[None] | None) -> None:

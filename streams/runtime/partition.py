@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Literal, cast
 
 import structlog
@@ -27,6 +28,7 @@ from streams.runtime.graveyard import Graveyard
 from streams.runtime.history_clock import HistoryClock
 from streams.runtime.intake import Chunk
 from streams.runtime.live_clock import LiveClock, Probe
+from streams.runtime.losses import Gap, Losses, alerts_of
 from streams.runtime.mode import clock_of, mode_of
 from streams.runtime.shop import Shop
 from streams.runtime.store import Meta
@@ -54,15 +56,27 @@ class PartitionTask:
 
     meta    what taking the epoch returned
     lease   number of the claim; chunks fetched under another are not ours
+    topic_ids   Kafka's ids of the topics, of those that have one
+    gaps    events that `meta` has passed over because they are gone
     """
 
-    def __init__(self, partition: int, meta: Meta, lease: int, shop: Shop) -> None:
+    def __init__(
+        self,
+        partition: int,
+        meta: Meta,
+        lease: int,
+        shop: Shop,
+        topic_ids: Mapping[str, str] = MappingProxyType({}),
+        gaps: Sequence[Gap] = (),
+    ) -> None:
         self.partition, self.lease, self.shop, self._meta = partition, lease, shop, meta
         mode = mode_of(meta, shop.settings.time, shop.now_ms)
         self.clock = clock_of(partition, meta, mode, shop.settings.time, shop.now_ms)
         self._events = shop.events.of_history() if mode.history else shop.events
         self._graveyard = Graveyard(shop.sender, shop.settings.kafka.topic_prefix + DEAD_LETTERS)
-        self.committer = Committer(partition, meta, shop, self._graveyard, self.clock, mode)
+        self.topic_ids = topic_ids
+        self._losses = Losses(shop.metrics, gaps)
+        self.committer = Committer(partition, meta, shop, self._graveyard, self.clock, mode, topic_ids)
         self.merge = PartitionMerge([TOPIC_RANKS[topic] for topic in INPUTS], self.committer.done, history=mode.history)
         self._history = HistoryClock(self.merge)
         self._clock_done = self.committer.done.get(CLOCK_RANK, -1)
@@ -109,6 +123,16 @@ class PartitionTask:
                 self.clock.beat(tick.record_time_ms)
         self._clock_done = max(self._clock_done, chunk.last_offset)
         return dead
+
+    def skip(self, gap: Gap) -> None:
+        """These offsets are gone, and all before them was received: go on behind them, with an alert."""
+        rank = TOPIC_RANKS[gap.short]
+        if rank == CLOCK_RANK and self.clock is not None:
+            self._clock_done = max(self._clock_done, gap.end - 1)
+        else:
+            self.merge.push(rank, empty_columns(0), gap.end - 1, gap.end, 0)
+        self._losses.add(gap)
+        self.wake.set()
 
     @property
     def burying_bytes(self) -> int:
@@ -241,7 +265,10 @@ class PartitionTask:
     ) -> None:
         # no await between these two: what comes meanwhile may be behind `done`, and must not be passed over
         offsets = self.merge.done | ({CLOCK_RANK: self._clock_done} if self.clock else {})
-        await self.committer.advance(Work(batch, now_ms, offsets, sweep, ingestion, switch_ms=switch_ms))
+        lost = self._losses.passed(offsets)
+        told = [*ingestion, *alerts_of(lost, self.shop.now_ms() if self.clock else self.committer.table.state.watermark_ms)]
+        await self.committer.advance(Work(batch, now_ms, offsets, sweep, told, switch_ms=switch_ms))
+        self._losses.told(lost)
         self._acks.committed(self.committer.done)
 
 

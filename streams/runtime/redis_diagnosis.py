@@ -88,9 +88,15 @@ def _eviction(name: str, info: dict[str, Any]) -> Finding:
     policy = info.get("maxmemory_policy")
     if policy is None:
         return Finding(f"{name} eviction", "unknown", "maxmemory-policy is not told", "make sure that it is noeviction")
-    if policy != "noeviction":
+    if policy.startswith("allkeys-"):
         what = f"maxmemory-policy is {policy}: customers vanish when memory is short"
         return Finding(f"{name} eviction", "error", what, "set maxmemory-policy to noeviction")
+    if evicted := int(info.get("evicted_keys", 0)):
+        what = f"{evicted} keys were evicted since its start: if they were customers, they are forgotten"
+        return Finding(f"{name} eviction", "warning", what, "restore a backup or `churnwatch rebuild` if no other application's")
+    if policy != "noeviction":
+        what = f"maxmemory-policy is {policy}: keys with an expiry vanish when memory is short; churnwatch has none"
+        return Finding(f"{name} eviction", "ok", what)
     return Finding(f"{name} eviction", "ok", "noeviction")
 
 

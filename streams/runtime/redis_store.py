@@ -22,7 +22,7 @@ from streams.runtime.backoff import Backoff
 from streams.runtime.redis_errors import mask
 from streams.runtime.redis_link import RedisLink
 from streams.runtime.redis_refused import refused_for_good
-from streams.runtime.redis_wire import EpochArgs, Script, meta_of, pack_commit, refused_epoch
+from streams.runtime.redis_wire import EpochArgs, Script, damaged, meta_of, pack_commit, refused_epoch
 from streams.runtime.store import (
     LAYOUT_VERSION,
     UNKNOWN_SYSTEM,
@@ -30,6 +30,7 @@ from streams.runtime.store import (
     LostCommits,
     Meta,
     OutboxEntry,
+    StoreDamaged,
     StoredCustomer,
     StoreMisconfigured,
     StoreUnavailable,
@@ -245,4 +246,5 @@ class RedisPartitionStore:
         except RedisError as error:
             refused = refused_for_good(error)
             told = f"{type(error).__name__}: {error}" if refused is None else f"redis: {refused.what}; {refused.fix}"
-            raise StoreMisconfigured(mask(f"{operation}: {told}")) from None
+            what = mask(f"{operation}: {told}")
+            raise (StoreDamaged(what) if damaged(error) else StoreMisconfigured(what)) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from importlib import resources
 from typing import Any, NamedTuple, cast
 
@@ -57,6 +58,15 @@ def refused_epoch(partition: int, reason: str, stored: list[str], args: EpochArg
         )
     known = args.layout if reason == "layout" else args.newest_record
     return unknown_version(partition, f"{reason} version", found, known)
+
+
+def damaged(error: Exception) -> bool:
+    """Whether it speaks of keys that are not what they must be, and not of what was asked.
+
+    >>> damaged(Exception("MALFORMED commit: x:{0}:due is a string, not a zset")), damaged(Exception("MALFORMED commit: lengths"))
+    (True, False)
+    """
+    return re.search(r"WRONGTYPE|MALFORMED commit: (\S+ is a \w+, not a |outbox stream is ahead)", str(error)) is not None
 
 
 def pack_commit(epoch: int, nonce: str, request: CommitRequest) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped] # aiokafka ships no types
@@ -14,6 +14,7 @@ from streams.runtime.broker_clock import BrokerClock
 from streams.runtime.kafka_login import aiokafka_options
 from streams.runtime.kafka_refused import refused_for_good, why_refused
 from streams.runtime.settings import KafkaSettings
+from streams.runtime.topic_ids import ask_topic_ids
 from streams.runtime.topics import JOURNAL
 
 LOG_APPEND_TIME = 1
@@ -118,6 +119,11 @@ class Sender:
             return {topic: len(cluster.partitions_for_topic(topic) or ()) for topic in cluster.topics()}
 
         return await self._backoff.run("list topics", ask, passing)
+
+    async def topic_ids(self, topics: Iterable[str]) -> dict[str, str]:
+        """See `ask_topic_ids`; asked again until the broker answers."""
+        names, client = list(topics), self._started().client
+        return await self._backoff.run("ask the topics' ids", lambda: ask_topic_ids(client, names), passing)
 
     async def ping(self) -> None:
         """Ask the broker for its metadata. Raises KafkaError or TimeoutError when it does not answer."""

@@ -59,6 +59,13 @@ class StoreMisconfigured(StoreError):
     """Waiting will not help: wrong password, cluster setting, key of another type, a blob the script refuses."""
 
 
+class StoreDamaged(StoreMisconfigured):
+    """What Redis holds of one partition cannot be: a key of another type, something gone that must be there. Nothing was written.
+
+    Remedy: see the message. Other partitions are not concerned: set this one aside, and try it again later.
+    """
+
+
 class OutboxEntry(NamedTuple):
     """A message on its way to Kafka. `number` counts per partition from 1 without gaps and never comes twice in one history."""
 

@@ -11,7 +11,7 @@ from redis.exceptions import ResponseError
 
 from streams.runtime.redis_link import RedisLink
 from streams.runtime.redis_wire import Script, pack_commit
-from streams.runtime.store import CommitRequest, OutboxEntry, StoreMisconfigured
+from streams.runtime.store import CommitRequest, OutboxEntry, StoreDamaged
 from tests.support.redis_servers import RunningRedis
 from tests.support.store_cases import RedisCase
 from tests.support.store_load import CUSTOMERS, numbered, store_on
@@ -68,7 +68,7 @@ async def test_a_key_of_another_type_refuses_the_whole_commit(real_redis: Runnin
         await store.take_epoch(0, 1, 1, "owner")
         with real_redis.client() as admin:
             admin.set(store.key(0, name), "not mine")
-            with pytest.raises(StoreMisconfigured, match="is a string"):
+            with pytest.raises(StoreDamaged, match="is a string"):
                 await store.commit(0, 1, "owner", numbered(1))
             assert (await store.read_meta(0)).seq == 0
             assert await store.load(0, CUSTOMERS[:1]) == [None]

@@ -88,6 +88,10 @@ def test_while_the_broker_is_out_of_reach_silence_alerts_are_held_and_it_is_told
             (told,) = site.outbox()
             assert isinstance(told, IngestionAlert)
             assert (told.status, told.reason, told.transition) == ("firing", "broker_unreachable", 1)
+            fleet.until(lambda: worker.metric("churnwatch_waiting_seconds", server="broker") > 1, "it says for whom it waits")
+            status, body = worker.get("/readyz")
+            assert (status, json.loads(body)["checks"]["broker"]["ok"]) == (503, False)
+            assert worker.get("/healthz")[0] == 200
         finally:
             real_kafka.thaw() if outage == "frozen" else real_kafka.start()
         fleet.until(lambda: len(site.of_customers()) > 0, "the alert that was held")

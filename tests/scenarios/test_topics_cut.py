@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from kafka import TopicPartition
 
 from streams.runtime.admin import create_topics
@@ -13,7 +14,7 @@ from streams.runtime.settings import load_settings
 from tests.support.brokers import RunningBroker
 from tests.support.live import Live, now_ms
 from tests.support.redis_servers import RunningRedis
-from tests.support.workers import Fleet
+from tests.support.workers import Fleet, WorkerProcess
 
 BATCH = 10
 
@@ -25,6 +26,15 @@ def buys_in_one_batch(site: Live, customer: str, purchases: int) -> None:
             producer.send(site.prefix + "purchases", value, key=customer.encode())
 
 
+def assert_gives_up(fleet: Fleet, worker: WorkerProcess, *said: str) -> None:
+    """It ends by itself with code 1; what it writes beside its log is one line that holds each of `said`."""
+    worker.may_end = True
+    fleet.until(lambda: worker.exit_code() is not None, "the worker gives up", 40.0)
+    assert worker.exit_code() == 1
+    (line,) = worker.plain_lines()
+    assert [words for words in said if words not in line] == [], line
+
+
 def work_until_folded(site: Live, folder: Path, purchases: int) -> None:
     folder.mkdir()
     with Fleet(site.environment, folder) as fleet:
@@ -33,7 +43,7 @@ def work_until_folded(site: Live, folder: Path, purchases: int) -> None:
         assert worker.stop() == 0
 
 
-def test_a_topic_that_was_made_anew_is_refused_and_a_restart_is_not(
+def test_a_topic_that_was_made_anew_is_refused_even_if_it_has_outgrown_the_old_one_and_a_restart_is_not(
     broker: RunningBroker, real_redis: RunningRedis, prefix: str, tmp_path: Path
 ) -> None:
     """The embedded broker names the end of a batch too low: that alone is no reason to refuse."""
@@ -46,16 +56,10 @@ def test_a_topic_that_was_made_anew_is_refused_and_a_restart_is_not(
     with admin_client(settings) as admin:
         admin.delete_topics([f"{prefix}purchases"])
     create_topics(settings)
-    site.buys("anna", now_ms())
+    buys_in_one_batch(site, "anna", BATCH + 1)
     (tmp_path / "anew").mkdir()
     with Fleet(site.environment, tmp_path / "anew") as fleet:
-        worker = fleet.start()
-        worker.may_end = True
-        fleet.until(lambda: worker.exit_code() is not None, "the worker gives up")
-        assert worker.exit_code() == 1
-        (line,) = worker.plain_lines()
-    assert f"partition 0 of {prefix}purchases ends at offset 1, but was read up to {BATCH} before" in line
-    assert "`churnwatch rebuild`" in line
+        assert_gives_up(fleet, fleet.start(), f"topic {prefix}purchases was made anew", "`churnwatch rebuild`")
     assert site.meta() == before
 
 
@@ -75,4 +79,52 @@ def test_events_that_retention_deleted_before_they_were_read_are_counted_and_the
         assert worker.applied() == 2
         (told,) = [entry for entry in worker.entries() if entry["event"].startswith("events were deleted before")]
         assert (told["level"], told["topic"], told["first_offset"], told["events"]) == ("error", f"{prefix}purchases", 3, 3)
+        fleet.until(lambda: len(site.of_ingestion()) == 1, "the alert has left")
         assert worker.stop() == 0
+    assert "offsets 3 to 5" in site.of_ingestion()[0].text
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["deleted", "made anew"])
+def test_a_topic_that_goes_while_it_is_read_ends_the_worker_with_the_remedy(
+    real_kafka: RunningBroker, real_redis: RunningRedis, prefix: str, tmp_path: Path, again: bool
+) -> None:
+    site = Live(real_kafka, real_redis, prefix)
+    site.buys("anna", *[now_ms()] * 3)
+    settings = load_settings(None, site.environment)
+    with Fleet(site.environment, tmp_path) as fleet:
+        worker = fleet.start()
+        fleet.until(lambda: worker.ready() and site.folded()["purchases"] == 3, "folded")
+        before = site.meta()
+        with admin_client(settings) as admin:
+            admin.delete_topics([f"{prefix}purchases"])
+        if again:
+            create_topics(settings)
+            buys_in_one_batch(site, "anna", BATCH)
+        said = "was made anew" if again else "was deleted while it was read"
+        assert_gives_up(fleet, worker, f"{prefix}purchases", said, "`churnwatch rebuild`")
+    after = site.meta()
+    assert (after.offsets["purchases"], after.epoch) == (before.offsets["purchases"], before.epoch)
+
+
+def test_retention_that_overtakes_a_worker_is_counted_and_told_once_and_the_rest_is_read(
+    real_kafka: RunningBroker, real_redis: RunningRedis, prefix: str, tmp_path: Path
+) -> None:
+    """The worker stands still while its next events are written and deleted, so that its next fetch is out of range."""
+    site = Live(real_kafka, real_redis, prefix)
+    site.buys("anna", *[now_ms()] * 3)
+    with Fleet(site.environment, tmp_path) as fleet:
+        worker = fleet.start()
+        fleet.until(lambda: worker.ready() and site.folded()["purchases"] == 3, "folded")
+        worker.freeze()
+        site.buys("anna", *[now_ms()] * 5)
+        with admin_client(load_settings(None, site.environment)) as admin:
+            admin.delete_records({TopicPartition(f"{prefix}purchases", 0): 6})
+        worker.thaw()
+        fleet.until(lambda: site.folded()["purchases"] == 8, "the rest folded")
+        fleet.until(lambda: len(site.of_ingestion()) == 1, "the alert has left")
+        assert worker.metric("churnwatch_events_lost_total", topic="purchases") == 3
+        assert worker.applied() == 5
+        assert worker.stop() == 0
+    (alert,) = site.of_ingestion()
+    assert (alert.reason, alert.status, alert.partition) == ("events_lost", "firing", 0)
+    assert alert.text.startswith(f"partition 0 of {prefix}purchases: 3 events, offsets 3 to 5, deleted")

@@ -26,7 +26,7 @@ PARTITIONS = 4
 class Recorder:
     """An owner without Redis (see intake.Owner).
 
-    starts     offsets that "Redis" knows, sought on every claim
+    starts     offsets that "Redis" knows, sought on every claim; of others what Kafka has committed, or the beginning
     holding    what is not to be fetched
     acks       whether chunks are acknowledged on arrival
     claims     what was assigned, claim by claim
@@ -34,6 +34,7 @@ class Recorder:
     events     (stream, event) of each of them, to acknowledge it
     positions  as the last fetch told
     counted    bytes handed over, as `fetched` told
+    gone       offsets that were out of range
     """
 
     starts: Mapping[TP, int] = field(default_factory=dict)
@@ -44,14 +45,15 @@ class Recorder:
     events: list[tuple[Any, Any]] = field(default_factory=list)
     positions: dict[TP, int] = field(default_factory=dict)
     counted: dict[TP, int] = field(default_factory=lambda: defaultdict(int))
+    gone: dict[TP, int] = field(default_factory=dict)
     app: Any = None
 
     async def claim(self, assigned: frozenset[TP], generation: int) -> None:
         assert generation >= 0
         self.claims.append(assigned)
-        for tp, offset in self.starts.items():
-            if tp in assigned:
-                await self.app.consumer.seek(tp, offset)
+        for tp in assigned:
+            if tp in self.starts or not self.app.consumer._committed_offset.get(tp):
+                await self.app.consumer.seek(tp, self.starts.get(tp, 0))
 
     def lease(self, _tp: TP) -> int:
         return 1
@@ -61,6 +63,9 @@ class Recorder:
 
     def reached(self, positions: Mapping[TP, int]) -> None:
         self.positions = dict(positions)
+
+    def out_of_range(self, offsets: Mapping[TP, int]) -> None:
+        self.gone |= offsets
 
     def held(self) -> frozenset[TP]:
         return frozenset(self.holding)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from faust.types import TP
@@ -40,9 +40,21 @@ class Consumer:
 
 
 class Arrives:
-    """A sender whose broker has everything at once."""
+    """A sender whose broker has everything at once.
 
-    async def send_together(self, _topic: str, _partition: int, messages: Sequence[Any]) -> list[None]:
+    topic_ids_now   Kafka's ids of the topics
+    alerts          what was sent to churn.alerts
+    """
+
+    def __init__(self) -> None:
+        self.alerts: list[bytes] = []
+        self.topic_ids_now: dict[str, str] = dict.fromkeys(TOPICS, "")
+
+    async def topic_ids(self, _topics: Iterable[str]) -> dict[str, str]:
+        return dict(self.topic_ids_now)
+
+    async def send_together(self, topic: str, _partition: int, messages: Sequence[Any]) -> list[None]:
+        self.alerts += [value for _, value in messages if topic == "churn.alerts"]
         return [None for _ in messages]
 
 
@@ -61,22 +73,25 @@ class Owned:
     failures    what ended the worker
     """
 
-    def __init__(self, store: MemoryStore | None = None, *, session_s: float = 0.0, **settings: str) -> None:
+    def __init__(
+        self, store: MemoryStore | None = None, *, session_s: float = 0.0, aside_s: float = 60.0, **settings: str
+    ) -> None:
         self.store = store or MemoryStore()
         self.ranges: dict[TP, LogRange] = {}
         self.committed: dict[TP, int] = {}
         self.failures: list[BaseException] = []
-        self.app = App()
+        self.app, self.sender = App(), Arrives()
         self.metrics = Metrics(CollectorRegistry())
+        shop = self._shop(settings)
         self.owner = PartitionOwner(
-            self._shop(settings), lambda: self.app, self._committed, self._ranges, self.failures.append, session_s
+            shop, lambda: self.app, self._committed, self._ranges, self.failures.append, session_s, aside_s=aside_s
         )
 
     def _shop(self, more: Mapping[str, str]) -> Shop:
         settings = load_settings(
             None, {"CHURNWATCH_TIME__CLOCK": "history", "CHURNWATCH_KAFKA__PARTITIONS": "2", **QUICK, **more}
         )
-        sender: Any = Arrives()
+        sender: Any = self.sender
         return Shop(
             settings=settings, rules=engine_rules(settings), events=event_rules(settings), store=self.store, sender=sender,
             metrics=self.metrics, model=lambda: SHIPPED, now_ms=lambda: 0, room=lambda: 1 << 24, ends=lambda _: {},

@@ -8,9 +8,10 @@ import pytest
 
 from alerts.alert import Message
 from alerts.channels import alertmanager_alerts
-from alerts.channels.alertmanager_alerts import DIGEST_HOLD_MS, HOLD_MS
+from alerts.channels.alertmanager_alerts import DIGEST_HOLD_MS, HOLD_MS, LOST_HOLD_MS
 from alerts.digest import DigestBuilder
 from alerts.ids import rfc3339
+from alerts.lost_events import build_lost_events_alert
 from detectors.actions import Tier
 from tests.support.alerts import AS_OF_MS, FIRED_S
 from tests.support.messages import a_message, catch_up, no_data
@@ -93,3 +94,11 @@ def test_other_messages_have_names_of_their_own(message: Message, name: str, sev
 
 def test_the_end_of_an_ingestion_alert_has_the_labels_of_its_beginning() -> None:
     assert posted(no_data(3), NOW_MS)[0]["labels"] == posted(no_data(3, 2, resolved=True), NOW_MS + 9)[0]["labels"]
+
+
+def test_lost_events_are_shown_for_a_day_and_no_repetition_prolongs_them() -> None:
+    """Nothing resolves them."""
+    (alert,) = posted(build_lost_events_alert(3, "purchases", 7, 2, NOW_MS), NOW_MS)
+    assert alert["endsAt"] == rfc3339(NOW_MS + LOST_HOLD_MS)
+    assert alertmanager_alerts.passes(alert)
+    assert not any(alertmanager_alerts.passes(one) for one in posted(no_data(), NOW_MS))

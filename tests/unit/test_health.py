@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from prometheus_client import CollectorRegistry
 
-from streams.runtime.health import Answer, WorkerState, liveness, readiness
+from streams.runtime.health import Answer, Waiting, WorkerState, liveness, readiness
 from streams.runtime.health_server import CannotListen, HealthServer
 from streams.runtime.metrics import Metrics
 
@@ -30,6 +30,14 @@ def test_a_worker_at_work_is_ready() -> None:
     assert failing(GOOD) == {}
 
 
+def test_a_call_that_takes_a_moment_is_not_waited_for() -> None:
+    assert failing(replace(GOOD, waiting={"redis": Waiting(4.0, "commit", "no answer")})) == {}
+
+
+def test_a_restart_would_not_mend_a_partition_that_is_set_aside_so_the_worker_is_alive() -> None:
+    assert liveness(replace(GOOD, aside={1: "WRONGTYPE"})).ok
+
+
 def test_a_spare_worker_without_partitions_is_ready() -> None:
     assert failing(WorkerState(joined=True)) == {}
 
@@ -41,6 +49,14 @@ def test_a_spare_worker_without_partitions_is_ready() -> None:
         (replace(GOOD, owned=frozenset({0})), "epochs", "not taken yet, or lost to another worker: 1"),
         (replace(GOOD, dead={1: "Fenced"}), "partition_tasks", "dead: 1"),
         (replace(GOOD, unpublished_s={0: 61.0, 1: 60.0}), "outbox", "partition 0 for 61 s"),
+        (replace(GOOD, uncommitted_s={0: 60.0, 1: 61.0}), "commits", "none comes about in partition 1 for 61 s"),
+        (replace(GOOD, owned=frozenset({0}), aside={1: "WRONGTYPE"}), "partition_tasks", "set aside, the log says why: 1"),
+        (
+            replace(GOOD, waiting={"redis": Waiting(4.1, "commit", "Redis is out of memory")}),
+            "redis",
+            "waiting for 4 s (commit): Redis is out of memory",
+        ),
+        (replace(GOOD, waiting={"broker": Waiting(40.0, "publish outbox", "")}), "broker", "waiting for 40 s (publish outbox)"),
     ],
 )
 def test_each_lack_is_named_and_nothing_else(state: WorkerState, check: str, reason: str) -> None:
@@ -116,7 +132,7 @@ async def test_ready_is_200_and_every_check_has_a_reason(served: Served) -> None
     status, body = await served.get("/readyz")
     assert status == 200
     assert body["ok"] is True
-    assert set(body["checks"]) == {"assignment", "epochs", "redis", "broker", "outbox", "partition_tasks"}
+    assert set(body["checks"]) == {"assignment", "epochs", "redis", "broker", "commits", "outbox", "partition_tasks"}
     assert all(check["reason"] for check in body["checks"].values())
 
 

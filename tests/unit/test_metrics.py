@@ -19,7 +19,7 @@ NAMES = {
     *("lag_events", "commit_seconds", "commit_retries", "fold_seconds", "risk", "customers", "alerts", "decisions"),
     *("outbox_depth", "outbox_published", "model_age_seconds", "model_info", "epoch", "partitions_owned", "clock_state"),
     *("intake_buffered_bytes", "cache_rows", "build_info", "events_lost", "triggers"),
-    *("channel_messages", "channel_failures", "channel_backlog"),
+    *("channel_messages", "channel_failures", "channel_backlog", "waiting_seconds", "commit_age_seconds"),
 }
 
 
@@ -58,7 +58,7 @@ def test_no_label_can_carry_a_customer(shown: Shown) -> None:
     shown.metrics.clock(0, "wait")
     shown.metrics.model("btyd", "1", 0.0)
     allowed = {"topic", "reason", "tier", "segment", "decision", "outcome", "partition", "state", "model", "version", "python"}
-    allowed |= {"le", "channel"}
+    allowed |= {"le", "channel", "server"}
     assert {label for _, labels in shown.samples() for label, _ in labels} == allowed
 
 

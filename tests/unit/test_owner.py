@@ -13,14 +13,14 @@ from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
 from streams.runtime.admission import LostState
-from streams.runtime.commits import LiveState, pack_state
+from streams.runtime.commits import LiveState, pack_state, unpack_state
 from streams.runtime.intake import Chunk
 from streams.runtime.log_range import LogRange
 from streams.runtime.mode import WrongMode
-from streams.runtime.store import LostCommits, Meta, OtherSystem, System
+from streams.runtime.store import LostCommits, Meta, OtherSystem, StoreDamaged, System
 from streams.state import PartitionState
 from tests.support.memory_store import MemoryStore
-from tests.support.owners import OURS, Owned
+from tests.support.owners import OURS, TOPICS, Owned
 from tests.support.records import record
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(30)]
@@ -101,10 +101,77 @@ async def test_events_that_were_deleted_unread_are_counted_and_passed() -> None:
     await owned.claim(0)
     await owned.settled()
     assert owned.app.consumer.seeks[TP("purchases", 0)] == 15
+    await until(lambda: owned.metrics.events_lost["purchases"]._value.get() > 0)
     assert {topic: counter._value.get() for topic, counter in owned.metrics.events_lost.items()} == {
         "purchases": 5, "complaints": 0, "logins": 0,
     }  # fmt: skip
-    assert owned.owner.tasks[0].committer.done == {0: 14, 9: 11}
+    assert (await owned.store.read_meta(0)).offsets == {"purchases": 14, "clock": 11}
+    await owned.owner.release()
+    (alert,) = owned.sender.alerts
+    assert b"purchases: 5 events, offsets 10 to 14, deleted" in alert
+
+
+async def test_a_topic_with_another_id_is_refused_and_one_without_any_is_not() -> None:
+    owned = Owned()
+    await owned.has_committed(
+        0, purchases=3, state=pack_state(LiveState(PartitionState().to_bytes(), b"", topic_ids={"purchases": "A", "logins": "B"}))
+    )
+    before = copy.deepcopy(owned.store.partitions)
+    owned.sender.topic_ids_now |= {"purchases": "C", "logins": ""}
+    await owned.claim(0, generation=2)
+    await owned.settled()
+    (problem,) = owned.failures
+    assert "topic purchases was made anew (its id was A, now C)" in str(problem)
+    assert "`churnwatch rebuild`" in str(problem)
+    assert owned.store.partitions == before
+    await owned.owner.release()
+
+
+async def test_ids_are_adopted_by_a_state_without_and_kept_where_the_broker_tells_none() -> None:
+    owned = Owned()
+    state = LiveState(PartitionState().to_bytes(), b"", topic_ids={"logins": "B"})
+    await owned.has_committed(0, purchases=3, state=pack_state(state))
+    owned.sender.topic_ids_now |= {"purchases": "C"}
+    await owned.claim(0, generation=2)
+    await owned.settled()
+    await until(lambda: owned.store.partitions[0].meta.seq > 1)
+    await owned.owner.release()
+    assert owned.failures == []
+    stored = owned.store.partitions[0].meta.state
+    assert stored is not None
+    assert unpack_state(stored).topic_ids == {"logins": "B", "purchases": "C"}
+
+
+async def test_what_is_out_of_range_is_passed_once_all_before_it_has_arrived() -> None:
+    owned = Owned()
+    await owned.claim(0)
+    await owned.settled()
+    task, tp = owned.owner.tasks[0], TP("purchases", 0)
+    owned.owner.fetched(tp, 100)  # a chunk is on its way
+    owned.ranges[tp] = LogRange(15, 30)
+    owned.owner.out_of_range({tp: 10})
+    owned.owner.out_of_range({tp: 10})
+    assert owned.owner.held() == {tp}
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert owned.app.consumer.seeks[tp] == 0
+    owned.owner._arrivals.arrived(Chunk(tp, [], task.lease, 100))
+    await until(lambda: owned.app.consumer.seeks[tp] == 15)
+    await until(lambda: owned.metrics.events_lost["purchases"]._value.get() == 5)
+    assert owned.owner.held() == frozenset()
+    assert (await owned.store.read_meta(0)).offsets["purchases"] == 14
+    await owned.owner.release()
+    assert len(owned.sender.alerts) == 1
+
+
+async def test_an_offset_beyond_the_end_of_a_topic_that_is_read_ends_the_worker() -> None:
+    owned = Owned()
+    await owned.claim(0)
+    await owned.settled()
+    owned.ranges[TP("logins", 0)] = LogRange(0, 4)
+    owned.owner.out_of_range({TP("logins", 0): 9})
+    await until(lambda: owned.failures)
+    assert str(owned.failures[0]).startswith("partition 0 of logins ends at offset 4, but was read up to 9 before")
     await owned.owner.release()
 
 
@@ -286,4 +353,69 @@ async def test_a_partition_that_a_newer_generation_took_is_not_retaken() -> None
     await until(lambda: owned.owner.tasks == {} and tasks_running() == [])
     assert owned.failures == []
     assert (await owned.store.read_meta(0)).nonce == "successor"
+    await owned.owner.release()
+
+
+class DamagedStore(MemoryStore):
+    """A server that holds something strange of these partitions: `damaged` tells where."""
+
+    def __init__(self, *damaged: str) -> None:
+        super().__init__()
+        self.damaged = set(damaged)
+
+    async def read_meta(self, partition: int) -> Meta:
+        self._check("read", partition)
+        return await super().read_meta(partition)
+
+    async def commit(self, partition: int, *args: Any, **more: Any) -> None:
+        self._check("commit", partition)
+        await super().commit(partition, *args, **more)
+
+    def _check(self, what: str, partition: int) -> None:
+        if f"{what} {partition}" in self.damaged:
+            raise StoreDamaged("WRONGTYPE")
+
+
+@pytest.mark.parametrize("where", ["read 0", "commit 0"])
+async def test_a_partition_whose_state_is_damaged_is_set_aside_and_taken_once_it_is_mended(where: str) -> None:
+    store = DamagedStore(where)
+    owned = Owned(store, aside_s=0.01)
+    await owned.claim(0, 1)
+    await until(lambda: owned.owner.aside)
+    await until(lambda: 1 in owned.owner.tasks and owned.owner.tasks[1].committer.seq > 1)
+    assert owned.owner.joined
+    assert owned.failures == []
+    for _ in range(100):
+        assert owned.owner.aside == {0: "WRONGTYPE"}
+        assert 0 in owned.owner.tasks or {TP(topic, 0) for topic in TOPICS} <= owned.owner.held()
+        await asyncio.sleep(0)
+    store.damaged.clear()
+    await until(lambda: not owned.owner.aside)
+    assert owned.owner.tasks[0].committer.seq > 0
+    assert owned.metrics.partitions_owned._value.get() == 2
+    assert owned.failures == []
+    await owned.owner.release()
+    assert tasks_running() == []
+
+
+async def test_a_release_gives_up_what_is_set_aside() -> None:
+    owned = Owned(DamagedStore("commit 0"), aside_s=3600.0)
+    await owned.claim(0)
+    await until(lambda: owned.owner.aside)
+    await owned.owner.release()
+    assert (tasks_running(), owned.owner.aside) == ([], {})
+
+
+async def test_a_claim_without_one_of_the_topics_waits_while_that_is_gone_and_fails_where_it_exists() -> None:
+    """Gone is what the watch over the topics tells; it may come back."""
+    owned = Owned()
+    del owned.sender.topic_ids_now["logins"]
+    without = frozenset(TP(topic, 0) for topic in TOPICS if topic != "logins")
+    await owned.owner.claim(without, 1)
+    await until(lambda: owned.owner._claiming.done())
+    assert (owned.failures, owned.owner.joined, owned.owner.held()) == ([], False, without)
+    owned.sender.topic_ids_now["logins"] = ""
+    await owned.owner.claim(without, 1)
+    await until(lambda: owned.failures)
+    assert "partition 0 of logins is not assigned with the others" in str(owned.failures[0])
     await owned.owner.release()

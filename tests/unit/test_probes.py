@@ -37,7 +37,7 @@ def ends(end: int, *partitions: int) -> dict[TP, int]:
 async def test_a_partition_that_was_not_asked_about_does_not_take_itself_for_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """It was assigned while the question was under way: end 0 for what the answer does not name would be "all is read"."""
     owned = await owning(0, 1)
-    monkeypatch.setattr("streams.runtime.owner.end_offset", lambda _app, _tp: None)
+    monkeypatch.setattr("streams.runtime.offsets.end_offset", lambda _app, _tp: None)
     owned.owner.probed(5_000, ends(7, 0))
     assert owned.owner.tasks[0].probe == Probe(5_000, dict.fromkeys(TOPIC_RANKS.values(), 7))
     assert owned.owner.tasks[1].probe is None
@@ -52,7 +52,7 @@ async def test_a_partition_that_was_not_asked_about_does_not_take_itself_for_rea
 
 async def test_an_end_that_a_fetch_has_seen_counts_where_the_answer_is_lower(monkeypatch: pytest.MonkeyPatch) -> None:
     owned = await owning(0)
-    monkeypatch.setattr("streams.runtime.owner.end_offset", lambda _app, tp: 12 if tp.topic == "logins" else 3)
+    monkeypatch.setattr("streams.runtime.offsets.end_offset", lambda _app, tp: 12 if tp.topic == "logins" else 3)
     owned.owner.probed(5_000, ends(7, 0))
     expected = dict.fromkeys(TOPIC_RANKS.values(), 7) | {TOPIC_RANKS["logins"]: 12}
     assert owned.owner.tasks[0].probe == Probe(5_000, expected)
@@ -61,7 +61,7 @@ async def test_an_end_that_a_fetch_has_seen_counts_where_the_answer_is_lower(mon
 
 async def test_an_answer_is_nothing_to_a_partition_into_which_history_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     owned = await owning(0, settings={})
-    monkeypatch.setattr("streams.runtime.owner.end_offset", lambda _app, _tp: None)
+    monkeypatch.setattr("streams.runtime.offsets.end_offset", lambda _app, _tp: None)
     owned.owner.probed(5_000, ends(7, 0))
     assert owned.owner.tasks[0].probe is None
     await owned.owner.release()

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from alerts.alert import EventRef, ValueAtStake, build_ingestion_alert
+from alerts.lost_events import build_lost_events_alert
 from alerts.policy import ReasonCode
 from alerts.render import MINOR_DIGITS, card, headline, ingestion_line, money
 from streams.money import ISO_4217_EXCEPTIONS
@@ -111,4 +112,6 @@ def test_missing_data_in_one_line():
     told = build_ingestion_alert(3, "stalled", resolved=False, transition=1, text="lag does not shrink", **times)
     over = build_ingestion_alert(3, "stalled", resolved=True, transition=2, text="data arrive again", **times)
     assert ingestion_line(told) == "NO DATA  partition 3  since 2023-11-14T22:13:20.000Z  lag does not shrink"
+    lost = build_lost_events_alert(3, "purchases", 7, 2, 1_700_000_000_000)
+    assert ingestion_line(lost).startswith("EVENTS LOST  partition 3  since 2023-11-14T22:13:20.000Z  partition 3 of purchases:")
     assert ingestion_line(over) == "RESOLVED  partition 3  since 2023-11-14T22:13:20.000Z  data arrive again"
