@@ -15,7 +15,7 @@ committed). The result does not depend on where batches are cut:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import msgspec
 import numpy as np
@@ -92,6 +92,7 @@ class Step:
     rows           where the table held them before, -1 for new ones
     state          the partition's state now
     alerts         messages to send, ordered by event time, customer and number
+    gone           customers of whom nothing is kept any more; none of them is among `ids`
     """
 
     ids: list[str]
@@ -100,6 +101,7 @@ class Step:
     state: PartitionState
     alerts: list[Alert]
     stats: StepStats
+    gone: list[str] = field(default_factory=list)
 
 
 def advance(

@@ -73,6 +73,14 @@ EVENTS = row(
         worry=[(1, RED)],
     ),
     lines(
+        "Erasures, and events that were erased",
+        "Customers erased, and events dropped because they are older than their customer's erasure. Worry when events go on "
+        "for long: a source still sends what was to be forgotten.",
+        query('sum (increase(churnwatch_erasures_total{job="$job"}[$__interval]))', "erasures"),
+        query('sum by (topic) (increase(churnwatch_events_erased_total{job="$job"}[$__interval]))', "events of {{topic}}"),
+        bars=True,
+    ),
+    lines(
         "Unknown fields, by topic",
         "Fields outside the contract, counted in a sample of the events. They are ignored; worry when they appear after a "
         "source was changed.",

@@ -3,8 +3,8 @@
 In the order to read:
 
     settings, settings_sections     what an operator decides (settings_base, settings_kafka, settings_redis, settings_channels,
-                                    settings_problems, settings_docs); playbook_file: what retention does; strict_yaml
-                                    reads both
+                                    settings_erasure, settings_problems, settings_docs); playbook_file: what retention
+                                    does; strict_yaml reads both
     app                             the composition root: one worker, put together; rules and kafka_client from its settings
     topics, intake                  the topics; whole fetched batches out of Faust (faust_options: its broker)
     owner, partition                which partitions are ours; one of them at work (admission: may we? log_range: where a topic
@@ -13,7 +13,8 @@ In the order to read:
     mode, history_clock             is history being loaded, or is the partition live? ticks, up to the switch
     live_clock, prober              may the wall clock move the watermark? where do the topics end?
     store, redis_store, scripts/    the port to state, its Redis adapter, the scripts that commit; store_rules for every
-                                    adapter; redis_link and redis_wire below
+                                    adapter; redis_link, redis_wire and redis_scans below
+    command_inbox, erasing          what is commanded, and carried out before anything else
     committer, commits              from a batch to a commit; what one commit writes (step_metrics), triggers
                                     with it (triggering); backoff between attempts
     shop                            what the partitions of a worker share
@@ -25,6 +26,7 @@ In the order to read:
     health, health_server, logs     is it alive, is it ready; lines without secrets
     standing, switching, catch_up   for `go-live`: how the partitions stand, the switch, the one digest
     admin, lag, dead_letter_reader, reading   for the commands; diagnosis, redis_diagnosis and findings for `doctor`
+    erase_requests                  for `erase`: the commands, and the notices that they are done
     customer_view, connect          one customer as Redis has it; parameters_in_use, forgetting for `fit` and `rebuild`
     embedded, child, wheels         the broker and the Valkey that the demo starts
 """

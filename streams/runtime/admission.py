@@ -15,7 +15,7 @@ from streams.runtime.sender import passing
 from streams.runtime.shop import Shop
 from streams.runtime.store import Meta, StaleGeneration, System
 from streams.runtime.store_rules import check_system
-from streams.runtime.topics import CLOCK, INPUTS
+from streams.runtime.topics import COMMANDS, INPUTS, READ
 
 log = structlog.get_logger()
 
@@ -42,7 +42,7 @@ class Admission:
     ) -> None:
         self._shop, self._committed, self._ranges = shop, committed, ranges
         kafka = shop.settings.kafka
-        self.short = {kafka.topic_prefix + name: name for name in INPUTS} | {kafka.topic_prefix + CLOCK: "clock"}
+        self.short = {kafka.topic_prefix + name: short for name, short in READ.items()}
         self.system = System(kafka.group, kafka.topic_prefix)
 
     def co_partitioned(self, assigned: Iterable[TP]) -> list[int]:
@@ -100,6 +100,12 @@ class Admission:
             if short not in meta.offsets or at >= begin:
                 continue  # what was gone before anything was read is no loss: the system began there
             offsets[short] = begin - 1
+            if short == "commands":
+                log.error(
+                    "commands were deleted before they were carried out",
+                    topic=tp.topic, partition=partition, first_offset=at, commands=begin - at,
+                    remedy="set retention.ms=-1 on the topic; ask for the erasures of that time again",
+                )  # fmt: skip
             if short in INPUTS:
                 self._shop.metrics.events_lost[short].inc(begin - at)
                 log.error(
@@ -108,6 +114,10 @@ class Admission:
                     remedy="lengthen the topic's retention; `churnwatch rebuild` if a source can send them again",
                 )  # fmt: skip
         return dataclasses.replace(meta, offsets=offsets)
+
+    def commands_end(self, partition: int, ranges: Mapping[TP, LogRange]) -> int:
+        """Where the commands end now: all below is carried out before an event is folded."""
+        return ranges[TP(self._shop.settings.kafka.topic_prefix + COMMANDS, partition)].end
 
     async def _check_never_read(self, partition: int) -> None:
         for name in self.short:

@@ -35,7 +35,7 @@ from streams.runtime.sender import Sender
 from streams.runtime.settings import Settings
 from streams.runtime.shop import Shop
 from streams.runtime.task_set import STOP_PATIENCE_S
-from streams.runtime.topics import CLOCK, INPUTS, check_partitions, topic_specs
+from streams.runtime.topics import INPUTS, READ, check_partitions, topic_specs
 
 log = structlog.get_logger()
 
@@ -200,7 +200,7 @@ class Worker:
         return False
 
     def _topics(self) -> list[str]:
-        return [self.settings.kafka.topic_prefix + name for name in (*INPUTS, CLOCK)]
+        return [self.settings.kafka.topic_prefix + name for name in READ]
 
     async def _rebalancing(self, _app: Any, _revoked: set[TP], /, **_: Any) -> None:
         self.owner.rebalancing()

@@ -18,6 +18,7 @@ from faust.types import TP
 from streams.columns import TOPIC_RANKS
 from streams.runtime.admission import Admission, LostState
 from streams.runtime.arrivals import Arrivals
+from streams.runtime.command_inbox import COMMANDS_RANK
 from streams.runtime.intake import Chunk, end_offset
 from streams.runtime.live_clock import Probe
 from streams.runtime.log_range import LogRange
@@ -125,6 +126,7 @@ class PartitionOwner:
         limit = self.room
         held = {TP(self._name(rank), partition) for partition, task in self.tasks.items() for rank in task.merge.held_back(limit)}
         held |= {*self._arrivals.above(limit // 4)}
+        held |= {TP(self._name(COMMANDS_RANK), partition) for partition, task in self.tasks.items() if task.commands.full}
         stuck = {partition for partition, task in self.tasks.items() if task.burying_bytes > limit // 4}
         held |= {TP(name, partition) for partition in stuck | (self.assigned - self.tasks.keys()) for name in self._short}
         return frozenset(held)
@@ -203,7 +205,7 @@ class PartitionOwner:
                 await self._app().consumer.seek(tp, max(offset, ranges[tp].begin))
             self._arrivals.forget_positions(partition)
             self.shop.metrics.epoch.labels(str(partition)).set(meta.epoch)
-            self._set.start(PartitionTask(partition, meta, lease, self.shop))
+            self._set.start(PartitionTask(partition, meta, lease, self.shop, self._admission.commands_end(partition, ranges)))
 
     def _failed(self, task: PartitionTask, problem: BaseException) -> None:
         partition = task.partition

@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 
 from streams.runtime.settings_base import Section
 from streams.runtime.settings_channels import ChannelSettings, split_addresses
+from streams.runtime.settings_erasure import ErasureSettings
 from streams.runtime.settings_kafka import KafkaSettings
 from streams.runtime.settings_problems import Problem, SettingsError, explain, unknown_variable
 from streams.runtime.settings_redis import RedisSettings
@@ -37,6 +38,7 @@ from streams.runtime.strict_yaml import BadYaml, Unreadable, read_text, read_yam
 
 __all__ = ["Settings", "SettingsError", "load_settings", "load_settings_file", "variable_names"]
 __all__ += ["EngineSettings", "HttpSettings", "KafkaSettings", "LogSettings", "LooksSettings", "MoneySettings"]
+__all__ += ["ErasureSettings"]
 __all__ += ["ChannelSettings", "PolicySettings", "RedisSettings", "RiskSettings", "TimeSettings", "TriggersSettings"]
 
 PREFIX = "CHURNWATCH_"
@@ -68,6 +70,7 @@ class Settings(BaseSettings):
     looks: LooksSettings = Field(LooksSettings(), description="When silent customers are looked at")
     money: MoneySettings = Field(MoneySettings(), description="Which currencies are accepted, at what rate")
     channels: ChannelSettings = Field(ChannelSettings(), description="Where alerts go beyond Kafka")
+    erasure: ErasureSettings = Field(ErasureSettings(), description="How customers are erased")
     engine: EngineSettings = Field(EngineSettings(), description="How much is held in memory and committed at once")
     http: HttpSettings = Field(HttpSettings(), description="Metrics and health")
     log: LogSettings = Field(LogSettings(), description="Logs, on stderr")
@@ -101,7 +104,7 @@ class Settings(BaseSettings):
         kafka = self.kafka.password.get_secret_value() if self.kafka.password else None
         quoted = [kafka, parts.password, *in_query]
         ours = [value for one in quoted if one for value in {one, unquote(one)}]
-        return (*ours, *self.channels.secret_values())
+        return (*ours, *self.channels.secret_values(), *self.erasure.secret_values())
 
     def masked(self) -> dict[str, Any]:
         """All settings as plain values that may be shown: no password, neither alone nor inside an address."""

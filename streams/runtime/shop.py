@@ -21,7 +21,7 @@ class Shop:
     """Rules, connections and offsets.
 
     model      the parameters in use now
-    now_ms     wall clock, ms; in history mode asked by the switch alone
+    now_ms     wall clock, ms; in history mode asked by the switch, and by commands, which decide nothing of the history
     ends       (partition) -> topic rank -> end offset as the last fetch told, None when unknown
     room       most that a partition may hold of fetched messages now, bytes
     fetched    (partition) -> topic rank -> position of the consumer where nothing is on its way to the task, else None
