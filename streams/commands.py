@@ -50,7 +50,11 @@ class DecodedCommands:
     dead: list[DeadLetter]
 
 
-_decode = msgspec.json.Decoder(EraseCommand).decode
+class _Nothing(msgspec.Struct, tag_field="type", tag=""):
+    """No command. A type must be given only where there is a choice of them; nobody may be erased for want of one."""
+
+
+_decode = msgspec.json.Decoder(EraseCommand | _Nothing).decode
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _SHAPE = 'send {"type":"erase","command_id":…,"customer_id":…,"asked_at":…}, keyed by customer_id in UTF-8'
 
@@ -83,6 +87,8 @@ def _judge(record: RawRecord, latest_ms: int) -> Erase | DeadLetter:
         command = _decode(value)
     except (ValueError, RecursionError) as problem:
         return dead_letter(record, _why(value), f"{problem}: {shown(value)}; {_SHAPE}")
+    if isinstance(command, _Nothing):
+        return dead_letter(record, DeadReason.UNKNOWN_COMMAND, f"type is empty; {_SHAPE}")
     if record.key != command.customer_id.encode():
         key = "no key" if record.key is None else f"the key {shown(record.key)}"
         return dead_letter(record, DeadReason.KEY_MISMATCH, f"the record has {key}; {_SHAPE}")

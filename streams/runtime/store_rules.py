@@ -41,8 +41,8 @@ def check_request(request: CommitRequest) -> None:
     if len(dict(request.triggered)) != len(request.triggered):
         raise ValueError(f"triggered: a name comes twice in commit {request.seq}")
     gone = set(request.gone)
-    pairs = [*request.records, *request.due, *request.risk] if gone else []
-    if len(gone) != len(request.gone) or not gone.isdisjoint(customer for customer, _ in pairs):
+    written = {pair[0] for part in (request.records, request.due, request.risk) for pair in part} if gone else set()
+    if len(gone) != len(request.gone) or gone & written:
         raise ValueError(f"gone: a customer comes twice, or is written as well, in commit {request.seq}")
     if request.removal and request.removal.erased and not request.removal.fingerprint:
         raise ValueError(f"removal: digests without the fingerprint of their secret in commit {request.seq}")

@@ -116,9 +116,10 @@ class MemoryStore:
             for customer in request.gone:
                 kept.pop(customer, None)
         if (removal := request.removal) is not None:
-            at.triggered = {name: time_s for name, time_s in at.triggered.items() if name not in removal.triggered}
-            at.outbox = [entry for entry in at.outbox if entry.number not in removal.outbox]
-            at.erased = {digest: at_ms for digest, at_ms in at.erased.items() if digest not in removal.forgotten} | removal.erased
+            names, numbers, forgotten = set(removal.triggered), set(removal.outbox), set(removal.forgotten)
+            at.triggered = {name: time_s for name, time_s in at.triggered.items() if name not in names}
+            at.outbox = [entry for entry in at.outbox if entry.number not in numbers]
+            at.erased = {digest: at_ms for digest, at_ms in at.erased.items() if digest not in forgotten} | dict(removal.erased)
             at.fingerprint = removal.fingerprint if removal.erased else at.fingerprint
         at.outbox += [OutboxEntry(*entry) for entry in request.outbox]
 
