@@ -97,7 +97,14 @@ class EngineTwin:
         self.customers: dict[str, Watched] = {}
         self.sketch = SketchTwin()
         self.evaluations: list[Evaluation] = []
-        self.repeats = self.late = 0
+        self.erased_ms: dict[str, int] = {}
+        self.repeats = self.late = self.dropped = 0
+
+    def erase(self, customer: str, at_ms: int) -> None:
+        """As if the customer had never been, now and whenever anything dated up to `at_ms` comes again."""
+        self.customers.pop(customer, None)
+        self.sketch.base.pop(customer, None)
+        self.erased_ms[customer] = max(at_ms, self.erased_ms.get(customer, 0))
 
     def row(self, event: EventTwin, *, sweep: bool = True) -> None:
         """An event or a tick, and then everyone whom the watermark has made due.
@@ -106,6 +113,9 @@ class EngineTwin:
         """
         if event.kind == "tick":
             self.clock(event.time_ms, sweep=sweep)
+            return
+        if event.time_ms <= self.erased_ms.get(event.customer, -1):
+            self.dropped += 1
             return
         before_ms = self.watermark_ms
         after_ms = self.watermark_ms = max(before_ms, event.time_ms - self.lateness_ms)

@@ -26,6 +26,8 @@ class Outcome:
 
     def add(self, step: Step) -> None:
         self.records |= dict(zip(step.ids, row_bytes(step.records), strict=True))
+        for customer in step.gone:
+            self.records.pop(customer, None)
         self.state = step.state.to_bytes()
         self.alerts += [encode(alert) for alert in step.alerts]
         self.evaluations += int(step.stats.decisions.sum())
