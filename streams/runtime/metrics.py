@@ -77,6 +77,7 @@ class Metrics:
             registry, "events_erased", "Events dropped because their customer was erased after them", {"topic": INPUTS}
         )
         self.erasures = _counter(registry, "erasures", "Erasures carried out")
+        self.forgotten = _counter(registry, "customers_forgotten", "Customers forgotten after retention.inactive_days")
         self.dead_letters = _counters(registry, "dead_letters", "Records refused", {"reason": tuple(DeadReason)})
         self.unknown_fields = _counters(
             registry, "unknown_fields", "Fields outside the contract, in a sample of the events", {"topic": INPUTS}

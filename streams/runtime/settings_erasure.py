@@ -30,3 +30,9 @@ class ErasureSettings(Section):
         """The key, for the log's filter."""
         if self.key is not None:
             yield self.key.get_secret_value()
+
+
+class RetentionSettings(Section):
+    inactive_days: int | None = Field(
+        None, ge=1, le=36_500, description="Forget customers after so many days without any event, by event time; none: never"
+    )
