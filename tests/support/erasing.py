@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-from kafka import KafkaProducer
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from streams.columns import DAY_MS
 from streams.customer import read_records
@@ -111,10 +111,13 @@ def buried(site: Live) -> int:
 
 
 def folded(site: Live) -> bool:
-    """Whether every event that stands on the topics is folded or dropped, and nothing waits to leave."""
-    sent = Counter((name, record.partition) for name in ("purchases",) for record in site.records(name))
-    done = {("purchases", partition): site.folded(partition)["purchases"] for partition in range(site.partitions)}
-    return all(done[place] == sent[place] for place in done) and outbox_empty(site)
+    """Whether every purchase that stands on the topic is folded or dropped, and nothing waits to leave."""
+    consumer = KafkaConsumer(bootstrap_servers=site.broker.bootstrap, group_id=None)
+    try:
+        ends = consumer.end_offsets([TopicPartition(f"{site.prefix}purchases", p) for p in range(site.partitions)])
+    finally:
+        consumer.close(autocommit=False)
+    return all(site.folded(tp.partition)["purchases"] == end for tp, end in ends.items()) and outbox_empty(site)
 
 
 def outbox_empty(site: Live) -> bool:
