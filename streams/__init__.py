@@ -4,6 +4,7 @@ The way through, in the order to read:
 
     contract, events       what events are; a chunk of JSON to columns (refusals, field_checks, money, ticks)
     dead_letters           what becomes of the rest
+    commands, tombstones, erasure   what is asked about one customer; who was erased, and how that is done
     columns                events as parallel arrays, the only shape in which they travel
     merge, merge_buffer    a partition's topics as one stream in time order
     watermark, clock_rule  how far event time has come, and whether the wall clock may move it (inflow)

@@ -24,8 +24,10 @@ TICK = 9
 
 KIND_NAMES = {PURCHASE: "purchase", COMPLAINT: "complaint", LOGIN: "login", REFUND: "refund", GO_LIVE: "go_live", TICK: "tick"}
 
-TOPIC_RANKS = {"purchases": 0, "complaints": 1, "logins": 2, "clock": 9}
-"""Order of topics within one instant: of two events at the same time the lower rank is folded first."""
+TOPIC_RANKS = {"purchases": 0, "complaints": 1, "logins": 2, "commands": 8, "clock": 9}
+"""Order of topics within one instant: of two events at the same time the lower rank is folded first.
+
+Commands have a rank because they have offsets; they are no rows and are never merged."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ class DeadReason(StrEnum):
     KEY_MISMATCH = "key_mismatch"
     TOO_LARGE = "too_large"
     EMPTY = "empty"
+    UNKNOWN_COMMAND = "unknown_command"
 
 
 class DeadLetter(msgspec.Struct, frozen=True):

@@ -15,7 +15,7 @@ committed). The result does not depend on where batches are cut:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import msgspec
 import numpy as np
@@ -30,13 +30,13 @@ from streams import rfm, windows
 from streams.board import cells, recount
 from streams.columns import PURCHASE, TICK, Columns
 from streams.customer import Records, gather, last_purchase_day, new_records, scatter
-from streams.evaluations import Evaluations, settle
+from streams.evaluations import FORGOTTEN, Evaluations, settle
 from streams.explain import Context, Moved, explain
 from streams.features import closed_form_inputs
 from streams.quintiles import frequency_bin, monetary_bin
 from streams.state import PartitionState
 from streams.table import CustomerTable
-from streams.timers import LookRules, next_look_s
+from streams.timers import LookRules, is_last_look, next_look_s
 from streams.watermark import running
 from streams.working_rows import NO_EVENT, customers, loaded, rounds
 
@@ -74,6 +74,7 @@ class StepStats:
     looks        looks fired
     decisions    evaluations by ReasonCode
     risk_bp      risk of each evaluation, 1e-4
+    forgotten    customers forgotten after a time without any event
     """
 
     events: tuple[int, ...]
@@ -82,6 +83,7 @@ class StepStats:
     looks: int
     decisions: NDArray[np.int64]
     risk_bp: NDArray[np.uint16]
+    forgotten: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,7 @@ class Step:
     rows           where the table held them before, -1 for new ones
     state          the partition's state now
     alerts         messages to send, ordered by event time, customer and number
+    gone           customers of whom nothing is kept any more; none of them is among `ids`
     """
 
     ids: list[str]
@@ -100,6 +103,7 @@ class Step:
     state: PartitionState
     alerts: list[Alert]
     stats: StepStats
+    gone: list[str] = field(default_factory=list)
 
 
 def advance(
@@ -136,7 +140,7 @@ class _Advance:
         self.evaluations = Evaluations()
         self.moved: list[Moved] = []
         self.duplicates = np.zeros(4, np.int64)
-        self.late = self.looks = 0
+        self.late = self.looks = self.forgotten = 0
         self.held = False
 
     def run(self, now_ms: int, *, sweep: bool, only: Sequence[str] | None) -> Step:
@@ -155,7 +159,18 @@ class _Advance:
         rfm_scores = settle(self.evaluations, state.quintiles, self.work)
         recount(state, old_cell, cells(self.work))
         alerts = explain(self.moved, rfm_scores, self.ids, self.batch, self.rules.context, self.model)
-        return Step(self.ids, self.work, self.rows, state, alerts, self._stats())
+        ids, records, rows, gone = self._kept()
+        return Step(ids, records, rows, state, alerts, self._stats(), gone)
+
+    def _kept(self) -> tuple[list[str], Records, NDArray[np.intp], list[str]]:
+        """Ids, records and rows of those who are there in the end, and who is gone of those who were stored."""
+        here = self.work["first_seen_s"] > 0
+        if here.all():
+            return self.ids, self.work, self.rows, []
+        kept = np.flatnonzero(here)
+        gone = np.flatnonzero(~here & (self.rows >= 0))  # who came and went within this step was never stored
+        ids, left = ([self.ids[k] for k in who.tolist()] for who in (kept, gone))
+        return ids, gather(self.work, kept), self.rows[kept], left
 
     def _add_due(self, rows: NDArray[np.intp]) -> None:
         """Bring in those of the table who come due and send nothing in this batch."""
@@ -194,13 +209,31 @@ class _Advance:
         due_ms = self.work["due_s"][slots].astype(np.int64) * 1000
         while (due := np.flatnonzero(due_ms <= until_ms)).size:
             slots, until_ms, first_ms, last_ms, due_ms = slots[due], until_ms[due], first_ms[due], last_ms[due], due_ms[due]
-            rows = gather(self.work, slots)
-            no_purchase = np.zeros(len(rows), bool)
-            no_event = np.full(len(rows), NO_EVENT, np.intp)
-            place_ms = np.minimum(np.maximum(due_ms, first_ms), last_ms)
-            self._evaluate(slots, rows, due_ms, place_ms, no_purchase, last_purchase_day(rows), no_event)
-            self.looks += len(rows)
+            self._look(slots, due_ms, np.minimum(np.maximum(due_ms, first_ms), last_ms))
             due_ms = self.work["due_s"][slots].astype(np.int64) * 1000
+
+    def _look(self, slots: NDArray[np.intp], due_ms: Ints, place_ms: Ints) -> None:
+        """One look at each of these; who has sent nothing for too long is forgotten by it."""
+        rows = gather(self.work, slots)
+        last = is_last_look(rows, due_ms, self.rules.looks)
+        if last.any():
+            self._forget(slots[last], gather(rows, np.flatnonzero(last)), place_ms[last])
+            slots, rows, due_ms, place_ms = slots[~last], gather(rows, np.flatnonzero(~last)), due_ms[~last], place_ms[~last]
+        no_purchase = np.zeros(len(rows), bool)
+        no_event = np.full(len(rows), NO_EVENT, np.intp)
+        self._evaluate(slots, rows, due_ms, place_ms, no_purchase, last_purchase_day(rows), no_event)
+        self.looks += len(rows)
+
+    def _forget(self, slots: NDArray[np.intp], rows: Records, place_ms: Ints) -> None:
+        """Take the customers at `slots`, whose rows these are, for new ones, and out of the sketch at their place."""
+        scatter(self.work, slots, new_records(len(slots)))
+        nothing, reason = np.zeros(len(slots), np.uint8), np.full(len(slots), FORGOTTEN, np.uint8)
+        old_bins = rows["frequency_bin"], rows["monetary_bin"]
+        self.evaluations.append(
+            slots, place_ms, last_purchase_day(rows), *old_bins, np.zeros(len(slots), np.int64), nothing, nothing, reason,
+            np.zeros(len(slots), np.uint16),
+        )  # fmt: skip
+        self.forgotten += len(slots)
 
     def _sweep(self, watermark_ms: int) -> None:
         everyone = np.arange(len(self.ids))
@@ -243,12 +276,15 @@ class _Advance:
 
     def _stats(self) -> StepStats:
         folded = np.bincount(self.batch.kind[self.batch.kind != TICK], minlength=4) - self.duplicates
-        reasons = self.evaluations.column("reason")
+        reasons, risk_bp = self.evaluations.column("reason"), self.evaluations.column("risk_bp")
+        if self.forgotten:
+            reasons, risk_bp = reasons[reasons != FORGOTTEN], risk_bp[reasons != FORGOTTEN]
         return StepStats(
             events=tuple(folded.tolist()),
             duplicates=tuple(self.duplicates.tolist()),
             late=self.late,
             looks=self.looks,
             decisions=np.bincount(reasons, minlength=len(ReasonCode)),
-            risk_bp=self.evaluations.column("risk_bp"),
+            risk_bp=risk_bp,
+            forgotten=self.forgotten,
         )

@@ -18,6 +18,9 @@ from streams.columns import DAY_MS
 from streams.customer import Records
 from streams.quintiles import Quintiles
 
+FORGOTTEN = 255
+"""In place of a reason: nothing was decided, the customer is forgotten."""
+
 _COLUMNS = {
     "slot": np.intp,
     "place_ms": np.int64,

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from streams.columns import TOPIC_RANKS
 
-TOPICS = tuple(topic for topic in TOPIC_RANKS if topic != "clock")
+TOPICS = tuple(topic for topic in TOPIC_RANKS if topic not in ("commands", "clock"))
 """The inputs, in the order of their ranks."""
 
 HOUR_MS = 3_600_000

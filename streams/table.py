@@ -75,6 +75,7 @@ class CustomerTable:
     def apply(self, step: Step) -> None:
         """Take over what a committed step computed; the table must not have changed since the step was computed."""
         self._put(step.ids, step.records, step.rows)
+        self._drop(self.rows(step.gone))
         self.state = step.state
 
     def forget_unused(self) -> int:
@@ -84,12 +85,18 @@ class CustomerTable:
         held = np.fromiter(self.row_of.values(), np.intp, len(self.row_of))
         surplus = len(held) - self.capacity
         gone = held[np.argpartition(self._used[held], surplus)[:surplus]]
+        self._drop(gone)
+        return surplus
+
+    def _drop(self, rows: NDArray[np.intp]) -> None:
+        """These rows hold nobody any more; -1 among them is nobody."""
+        gone = rows[rows >= 0]
         for row in gone.tolist():
             del self.row_of[self.ids[row]]
             self.ids[row] = ""
+        scatter(self.records, gone, new_records(len(gone)))
         self.due.put(gone, np.full(len(gone), NEVER_S, np.uint32))
         self._free.extend(gone.tolist())
-        return surplus
 
     def _places(self, ids: list[str]) -> list[int]:
         reused = [self._free.pop() for _ in range(min(len(self._free), len(ids)))]

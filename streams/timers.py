@@ -3,7 +3,7 @@
 The next look follows the customer's own rhythm: a share of the longer of the usual gap and the silence so far, within
 bounds. So looks become rarer as silence grows (their number is logarithmic in its length), and end when silence has
 lasted so long that nothing is left to be told. A first breach that waits for its confirmation, or a cool-down that ends,
-asks for an earlier look.
+asks for an earlier look. Where customers are forgotten after a time without any event, that is their last look.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ class LookRules:
     gap_permille       share of the rhythm after which to look, 1/1000
     until_ms           silence after which looks end, ms
     default_gap_ms     rhythm of a customer with fewer than two purchase days, ms
+    forget_s           time without any event after which a customer is forgotten, s; None: never
     """
 
     min_ms: int
@@ -32,6 +33,7 @@ class LookRules:
     gap_permille: int
     until_ms: int
     default_gap_ms: int
+    forget_s: int | None = None
 
 
 def next_look_s(rows: Records, as_of_ms: NDArray[np.int64], wish_ms: NDArray[np.int64], rules: LookRules) -> NDArray[np.uint32]:
@@ -50,7 +52,18 @@ def next_look_s(rows: Records, as_of_ms: NDArray[np.int64], wish_ms: NDArray[np.
     due_ms = np.where(wished & (ended | (wish_ms < look_ms)), wish_ms, look_ms)
     due_s = np.maximum(-(-due_ms // 1000), as_of_ms // 1000 + 1)
     # a look after 2106 is no look: it must not wrap around to a time that has passed
-    return np.where(ended & ~wished, NEVER_S, np.minimum(due_s, NEVER_S)).astype(np.uint32)
+    found = np.where(ended & ~wished, NEVER_S, np.minimum(due_s, NEVER_S))
+    if rules.forget_s is not None:
+        found = np.minimum(found, np.maximum(rows["ring_s"].astype(np.int64) + rules.forget_s, as_of_ms // 1000 + 1))
+    return found.astype(np.uint32)
+
+
+def is_last_look(rows: Records, due_ms: NDArray[np.int64], rules: LookRules) -> NDArray[np.bool_]:
+    """Whether the looks at `rows` that are due then find customers who are to be forgotten."""
+    if rules.forget_s is None:
+        return np.zeros(len(rows), bool)
+    last: NDArray[np.bool_] = rows["ring_s"].astype(np.int64) + rules.forget_s <= due_ms // 1000
+    return last
 
 
 class DueIndex:

@@ -74,6 +74,15 @@ EVENTS = row(
         worry=[(1, RED)],
     ),
     lines(
+        "Customers erased and forgotten, and events that were erased",
+        "Erasures that were asked for; customers forgotten after retention.inactive_days; events dropped because they are "
+        "older than their customer's erasure. Worry when those go on for long: a source still sends what was to be forgotten.",
+        query('sum (increase(churnwatch_erasures_total{job="$job"}[$__interval]))', "erased"),
+        query('sum (increase(churnwatch_customers_forgotten_total{job="$job"}[$__interval]))', "forgotten"),
+        query('sum by (topic) (increase(churnwatch_events_erased_total{job="$job"}[$__interval]))', "events of {{topic}}"),
+        bars=True,
+    ),
+    lines(
         "Unknown fields, by topic",
         "Fields outside the contract, counted in a sample of the events. They are ignored; worry when they appear after a "
         "source was changed.",

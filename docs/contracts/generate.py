@@ -20,8 +20,10 @@ sys.path.insert(0, str(HERE.parents[1]))  # run from a checkout, installed or no
 from alerts.alert import Alert, Digest, IngestionAlert  # noqa: E402 - needs the path above
 from alerts.trigger_event import Trigger  # noqa: E402
 from detectors.parameters import BtydParameters  # noqa: E402
+from streams.commands import EraseCommand  # noqa: E402
 from streams.contract import Complaint, Login, Purchase  # noqa: E402
 from streams.dead_letters import DeadLetter  # noqa: E402
+from streams.erasure import ErasureNotice  # noqa: E402
 from streams.runtime.commits import JournalEntry  # noqa: E402
 from streams.ticks import GoLiveMessage, HeartbeatMessage, TickMessage  # noqa: E402
 
@@ -32,10 +34,12 @@ MESSAGES: dict[str, type[msgspec.Struct]] = {
     "tick": TickMessage,
     "go-live": GoLiveMessage,
     "heartbeat": HeartbeatMessage,
+    "erase-command": EraseCommand,
     "alert": Alert,
     "ingestion-alert": IngestionAlert,
     "digest": Digest,
     "trigger": Trigger,
+    "erasure-notice": ErasureNotice,
     "dead-letter": DeadLetter,
     "journal-entry": JournalEntry,
     "parameters": BtydParameters,
@@ -46,9 +50,11 @@ TOPICS: dict[str, tuple[str, str, tuple[str, ...]]] = {  # topic -> (who sends, 
     "complaints": ("receive", "customer_id", ("complaint",)),
     "logins": ("receive", "customer_id", ("login",)),
     "churn.clock": ("receive", "partition number", ("tick", "go-live", "heartbeat")),
+    "churn.commands": ("receive", "customer_id", ("erase-command",)),
     "churn.models": ("receive", "model name", ("parameters",)),
     "churn.alerts": ("send", "customer_id, partition-<n>, or digest", ("alert", "ingestion-alert", "digest")),
     "churn.triggers": ("send", "customer_id", ("trigger",)),
+    "churn.erasures": ("send", "customer_id", ("erasure-notice",)),
     "churn.dead-letters": ("send", "key of the original", ("dead-letter",)),
     "churn.journal": ("send", "partition number", ("journal-entry",)),
 }

@@ -14,14 +14,17 @@ from rich.table import Table
 from rich.text import Text
 
 from alerts.alert import ValueAtStake
+from alerts.ids import rfc3339
 from alerts.render import money
 from streams.cli.errors import CommandError
 from streams.cli.report import ConfigOption, JsonOption, one_line_errors, settings_from
 from streams.runtime.connect import connected_store
 from streams.runtime.customer_view import CustomerView, Judges, view_customer
 from streams.runtime.parameters_in_use import parameters_in_use
+from streams.runtime.partitioner import partition_of
 from streams.runtime.rules import engine_rules
 from streams.runtime.settings import Settings
+from streams.tombstones import digest
 
 TIER_STYLES = {"none": "green", "watch": "yellow", "high": "dark_orange", "critical": "bold red"}
 
@@ -34,7 +37,11 @@ def customer(
     """One customer: state, risk, reasons, timeline."""
     with one_line_errors():
         settings = settings_from(config)
-        view = asyncio.run(_view(settings, customer_id))
+        view, erased_ms = asyncio.run(_view(settings, customer_id))
+    if view is None and erased_ms is not None:
+        raise CommandError(
+            f"customer {customer_id!r} was erased: all that is dated up to {rfc3339(erased_ms)}", "nothing of it is kept here"
+        )
     if view is None:
         raise CommandError(f"customer {customer_id!r} is unknown", "check the id, and that a worker has read its events")
     if as_json:
@@ -43,10 +50,15 @@ def customer(
         Console().print(rendered(view, settings.money.base_currency))
 
 
-async def _view(settings: Settings, customer_id: str) -> CustomerView | None:
-    judges = Judges(engine_rules(settings), parameters_in_use(settings))
+async def _view(settings: Settings, customer_id: str) -> tuple[CustomerView | None, int | None]:
+    """What is stored; where nothing is, up to when the customer is erased, ms (None: not, or there is no key to tell by)."""
+    judges, partitions = Judges(engine_rules(settings), parameters_in_use(settings)), settings.kafka.partitions
     async with connected_store(settings) as store:
-        return await view_customer(store, customer_id, settings.kafka.partitions, judges)
+        view = await view_customer(store, customer_id, partitions, judges)
+        if view is not None or settings.erasure.key is None:
+            return view, None
+        hashed = digest(settings.erasure.key.get_secret_value().encode(), customer_id)
+        return None, await store.erased_at(partition_of(customer_id, partitions), hashed)
 
 
 def rendered(view: CustomerView, currency: str) -> Panel:

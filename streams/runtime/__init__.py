@@ -3,8 +3,8 @@
 In the order to read:
 
     settings, settings_sections     what an operator decides (settings_base, settings_kafka, settings_redis, settings_channels,
-                                    settings_problems, settings_secrets, settings_docs); playbook_file: what retention does;
-                                    strict_yaml reads both
+                                    settings_erasure, settings_problems, settings_secrets, settings_docs); playbook_file:
+                                    what retention does; strict_yaml reads both
     tls, kafka_login                certificates, and how clients of Kafka log in; kafka_refused, redis_refused: what waiting
                                     will not mend; kafka_rights, redis_rights: what each role may do (rights_docs)
     app                             the composition root: one worker, put together; rules and kafka_client from its settings
@@ -18,8 +18,9 @@ In the order to read:
     broker_clock, asking_time       what time is it? what the stamps on the journal tell; the first of them
     entrance                        may we do all that we will do? asked before the first event
     store, redis_store, scripts/    the port to state, its Redis adapter, the scripts that commit; store_rules for every
-                                    adapter; redis_wire and redis_link below: one server, redis_cluster, redis_sentinel
-                                    (redis_connections, redis_errors); redis_watch: does it evict?
+                                    adapter; redis_wire, redis_scans and redis_link below: one server, redis_cluster,
+                                    redis_sentinel (redis_connections, redis_errors); redis_watch: does it evict?
+    command_inbox, erasing          what is commanded, and carried out before anything else
     committer, commits              from a batch to a commit; what one commit writes (step_metrics), triggers
                                     with it (triggering); backoff between attempts, waits: who is being waited for
     shop                            what the partitions of a worker share
@@ -32,6 +33,7 @@ In the order to read:
     standing, switching, catch_up   for `go-live`: how the partitions stand, the switch, the one digest
     admin, lag, dead_letter_reader, reading   for the commands (checksums: their CRCs, compiled); diagnosis,
                                     redis_diagnosis, sentinel_diagnosis and findings for `doctor`
+    erase_requests                  for `erase`: the commands, and the notices that they are done
     customer_view, connect          one customer as Redis has it; parameters_in_use, forgetting for `fit` and `rebuild`
     embedded, child, wheels         the broker and the Valkey that the demo starts
 """

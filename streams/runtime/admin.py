@@ -5,7 +5,7 @@ Every function connects, does its work and disconnects; every failure is an Admi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from kafka.admin import ConfigResource, ConfigResourceType  # type: ignore[import-untyped]  # kafka-python ships no types
@@ -15,7 +15,7 @@ from streams.runtime.findings import Finding
 from streams.runtime.kafka_client import AdminError, admin_client, kafka_client_options
 from streams.runtime.lag import PartitionLag, lag
 from streams.runtime.settings import Settings
-from streams.runtime.topics import CLOCK, INPUTS, MODELS, TopicSpec, topic_specs
+from streams.runtime.topics import MODELS, READ, TopicSpec, topic_specs
 
 __all__ = [
     "AdminError",
@@ -115,7 +115,7 @@ def check_topics(settings: Settings) -> list[Finding]:
         # Asked for all and not by name: some brokers make a topic when a client asks for it.
         found = {topic["name"]: topic for topic in admin.describe_topics() if topic["error_code"] == 0}
         present = [spec for spec in specs if spec.name in found]
-        configs = _configs(admin, [spec.name for spec in present])
+        configs = topic_configs(admin, [spec.name for spec in present])
     findings = [Finding(spec.name, "error", "does not exist", _CREATE) for spec in specs if spec.name not in found]
     findings += _unequal(settings, {spec.name: len(found[spec.name]["partitions"]) for spec in present if spec.partitions > 1})
     for spec in present:
@@ -124,7 +124,7 @@ def check_topics(settings: Settings) -> list[Finding]:
     return findings + _unreported(present, configs)
 
 
-def _configs(admin: Any, names: list[str]) -> dict[str, dict[str, str]]:
+def topic_configs(admin: Any, names: Sequence[str]) -> dict[str, dict[str, str]]:
     """Topic → setting → value, as far as the broker reports them."""
     if not names:
         return {}
@@ -165,7 +165,7 @@ def _history_kept(settings: Settings, spec: TopicSpec, config: dict[str, str]) -
     if "compact" in policy:
         yield Finding(spec.name, "error", f"cleanup.policy is {policy}: older events of a customer vanish",
                       f"{alter} cleanup.policy=delete")  # fmt: skip
-    is_input = spec.name in {settings.kafka.topic_prefix + name for name in (*INPUTS, CLOCK)}
+    is_input = spec.name in {settings.kafka.topic_prefix + name for name in READ}
     for key in ("retention.ms", "retention.bytes"):
         if is_input and config.get(key, "-1") != "-1":  # how long outputs are kept is the operator's choice
             # a warning even with time.clock: history, which a system keeps once it is live; replayed records are young

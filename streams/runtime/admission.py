@@ -17,7 +17,7 @@ from streams.runtime.sender import passing
 from streams.runtime.shop import Shop
 from streams.runtime.store import Meta, StaleGeneration, StoreDamaged, System
 from streams.runtime.store_rules import check_system
-from streams.runtime.topics import CLOCK, INPUTS
+from streams.runtime.topics import COMMANDS, READ
 
 REBUILD = "run `churnwatch rebuild` to read the topics from their beginning"
 
@@ -61,7 +61,7 @@ class Admission:
     ) -> None:
         self._shop, self._committed, self._ranges = shop, committed, ranges
         kafka = shop.settings.kafka
-        self.short = {kafka.topic_prefix + name: name for name in INPUTS} | {kafka.topic_prefix + CLOCK: "clock"}
+        self.short = {kafka.topic_prefix + name: short for name, short in READ.items()}
         self.system = System(kafka.group, kafka.topic_prefix)
 
     def co_partitioned(self, assigned: Iterable[TP]) -> list[int]:
@@ -164,6 +164,10 @@ class Admission:
             gaps.append(Gap(tp.topic, short, partition, at, begin))
             losses.found(gaps[-1])
         return dataclasses.replace(meta, offsets=offsets), gaps
+
+    def commands_end(self, partition: int, ranges: Mapping[TP, LogRange]) -> int:
+        """Where the commands end now: all below is carried out before an event is folded."""
+        return ranges[TP(self._shop.settings.kafka.topic_prefix + COMMANDS, partition)].end
 
     async def _check_never_read(self, partition: int) -> None:
         for name in self.short:

@@ -41,7 +41,7 @@ from streams.runtime.settings import Settings
 from streams.runtime.shop import Shop
 from streams.runtime.task_set import STOP_PATIENCE_S
 from streams.runtime.topic_watch import TopicWatch
-from streams.runtime.topics import CLOCK, INPUTS
+from streams.runtime.topics import READ
 from streams.runtime.waits import Waits
 
 log = structlog.get_logger()
@@ -212,7 +212,7 @@ class Worker:
         return False
 
     def _topics(self) -> list[str]:
-        return [self.settings.kafka.topic_prefix + name for name in (*INPUTS, CLOCK)]
+        return [self.settings.kafka.topic_prefix + name for name in READ]
 
     async def _rebalancing(self, _app: Any, _revoked: set[TP], /, **_: Any) -> None:
         self.owner.rebalancing()

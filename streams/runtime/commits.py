@@ -12,9 +12,10 @@ from alerts.trigger_event import Trigger, encode_trigger
 from streams.columns import TOPIC_RANKS
 from streams.customer import NEVER_S, VERSION, row_bytes
 from streams.engine import Step
+from streams.erasure import ErasureNotice, encode_notice
 from streams.runtime.live_clock import ClockMemory
 from streams.runtime.store import CommitRequest, OutboxEntry
-from streams.runtime.topics import ALERTS, JOURNAL, TRIGGERS
+from streams.runtime.topics import ALERTS, ERASURES, JOURNAL, TRIGGERS
 from streams.table import CustomerTable
 
 TOPIC_OF_RANK = {rank: topic for topic, rank in TOPIC_RANKS.items()}
@@ -113,11 +114,14 @@ def messages(
     ingestion: Sequence[IngestionAlert],
     triggers: Sequence[Trigger],
     journal: JournalEntry,
+    notices: Sequence[ErasureNotice] = (),
 ) -> list[OutboxEntry]:
-    """What leaves with the commit, numbered on from `after_no`: ingestion alerts, customers', triggers, the journal entry."""
+    """What leaves with the commit, numbered on from `after_no`: ingestion alerts, customers', triggers, notices of erasures, the
+    journal entry."""
     found = [(ALERTS, f"partition-{alert.partition}".encode(), encode(alert)) for alert in ingestion]
     found += [(ALERTS, alert.customer_id.encode(), encode(alert)) for alert in step.alerts]
     found += [(TRIGGERS, trigger.subject.encode(), encode_trigger(trigger)) for trigger in triggers]
+    found += [(ERASURES, notice.customer_id.encode(), encode_notice(notice)) for notice in notices]
     found.append((JOURNAL, str(journal.partition).encode(), msgspec.json.encode(journal)))
     return [OutboxEntry(after_no + k, prefix + topic, key, value) for k, (topic, key, value) in enumerate(found, 1)]
 
@@ -154,4 +158,5 @@ def commit_request(
         offsets={TOPIC_OF_RANK[rank]: offset for rank, offset in offsets.items() if offset >= 0},
         state=state,
         outbox=outbox,
+        gone=step.gone,
     )

@@ -14,10 +14,13 @@ from numpy.typing import NDArray
 
 from alerts.alert import IngestionAlert
 from alerts.triggers import forgettable_before_s
-from streams.columns import TOPIC_RANKS, Columns
+from streams.columns import TOPIC_RANKS, Columns, empty_columns
+from streams.commands import Erase
 from streams.customer import read_records
 from streams.engine import Step, advance
+from streams.runtime.command_inbox import COMMANDS_RANK
 from streams.runtime.commits import JournalEntry, LiveState, PastAlerts, commit_request, messages, pack_state
+from streams.runtime.erasing import Erasing, Leaving
 from streams.runtime.graveyard import Graveyard
 from streams.runtime.kafka_refused import refused_for_good
 from streams.runtime.live_clock import ClockMemory, LiveClock
@@ -45,6 +48,7 @@ class Work:
     ingestion   alerts about missing data to send with it
     only        of the silent who are due, look at these alone; None = at all
     switch_ms   history ends with this commit, by a `go-live` of then; None = it does not
+    leaving     erasures to carry out with it; None = there are none
     """
 
     batch: Columns
@@ -54,6 +58,7 @@ class Work:
     ingestion: Sequence[IngestionAlert] = ()
     only: Sequence[str] | None = None
     switch_ms: int | None = None
+    leaving: Leaving | None = None
 
 
 class Committer:
@@ -91,12 +96,32 @@ class Committer:
         self.table = CustomerTable(state, shop.settings.engine.cached_customers)
         self._whole = not meta.exists  # it began empty under us, so the table has every customer as long as none was dropped
         self._triggering = Triggering(partition, shop)
+        self._erasing = Erasing(partition, shop)
         self.publisher = OutboxPublisher(shop.store, partition, meta, self._publish, backoff=shop.backoff)
         self.committed_s, self.commits = time.monotonic(), 0
 
     def follow(self, mode: Mode) -> None:
         """From the next commit on the partition stands in time like this."""
         self._mode, self._rules = mode, self._shop.rules.live_after(mode.live_after_ms)
+
+    async def begin(self) -> None:
+        """Learn who was erased. Call it once, before anything else. Raises ErasureKeyError."""
+        await self._erasing.begin()
+        if len(self._erasing.tombstones):
+            self.publisher.expect_gaps()
+
+    async def erase(self, orders: Sequence[Erase]) -> None:
+        """Carry out these erasures, in the order in which they were asked for, in one commit with their offset.
+
+        Every dead letter before the last of them must be in the graveyard by now. Raises ErasureKeyError; nothing was passed by.
+        """
+        passed = self._graveyard.under_way()
+        await self._bring([order.customer_id for order in orders])
+        leaving = await self._erasing.plan(orders, self.table, anything_waits=self.publisher.depth != 0)
+        await self._graveyard.safe(passed)
+        if leaving.notices:
+            work = Work(empty_columns(0), 0, self.done | {COMMANDS_RANK: orders[-1].offset}, sweep=False, leaving=leaving)
+            await self._commit(work, leaving.step, self._shop.model().version)
 
     async def advance(self, work: Work) -> None:
         """Fold, sweep and commit, in several commits where more customers come due at once than one should hold.
@@ -105,6 +130,7 @@ class Committer:
         """
         # what is passed over must be safe in its topic before the commit that passes it over; what comes later is not passed
         passed = self._graveyard.under_way()
+        work = replace(work, batch=self._erasing.kept(work.batch, self.table.row_of))
         while (first := await self._load(work)) is not None:
             # rows beyond move the watermark beyond: to stop at it before them changes nothing of what they meet
             stop_ms = self._due_by_ms(first)
@@ -178,6 +204,7 @@ class Committer:
             rows = read_records([blob for _, blob in known])
         except ValueError as problem:
             raise StoreDamaged(f"partition {self._partition}: {problem}; or restore Redis from its backup") from None
+        self._erasing.tombstones.met([customer for customer, _ in known])
         if known:
             self.table.put([customer for customer, _ in known], rows)
 
@@ -185,13 +212,16 @@ class Committer:
         prefix = self._shop.settings.kafka.topic_prefix
         decided = await self._triggering.decide(step)
         journal = self._journal(work, step, model_version)
-        outbox = messages(prefix, self.outbox_no, step, work.ingestion, decided.triggers, journal)
+        notices = work.leaving.notices if work.leaving else ()
+        outbox = messages(prefix, self.outbox_no, step, work.ingestion, decided.triggers, journal, notices)
         past = self._past.and_those_of(step.alerts)
         state, version = self._state(work, step, past), self._shop.settings.engine.record_version
         request = commit_request(journal, step, self.table, work.offsets, state, outbox, version)
         if decided.triggers:
             past_s = self._past_s(work, step)
             request = replace(request, triggered=list(decided.triggered_s.items()), forget_triggered_before_s=past_s)
+        if removal := self._erasing.removal(work.leaving, step.state.watermark_ms):
+            request = replace(request, removal=removal)
         began_s = time.perf_counter()
         await self._shop.store.commit(self._partition, self._epoch, self._nonce, request)
         self._shop.metrics.commit_seconds.observe(time.perf_counter() - began_s)
@@ -201,6 +231,9 @@ class Committer:
         self.table.apply(step)
         self._whole = self.table.forget_unused() == 0 and self._whole
         self.publisher.committed(outbox)
+        if removal:
+            self.publisher.forget(removal.outbox)
+            self._erasing.committed(removal, len(notices))
         count_step(self._shop.metrics, self._partition, step, len(work.batch), decided)
         self._shop.metrics.cache_rows.labels(str(self._partition)).set(len(self.table))
 

@@ -38,7 +38,11 @@ async def check_redis(
     on_failure   told StoreMisconfigured where we may not
     """
     redis = settings.redis
-    roles = worker_roles(playbook=settings.triggers.playbook_file is not None, wait_replicas=redis.wait_replicas > 0)
+    roles = worker_roles(
+        playbook=settings.triggers.playbook_file is not None,
+        wait_replicas=redis.wait_replicas > 0,
+        erases=settings.erasure.key is not None or settings.retention.inactive_days is not None,
+    )
     try:
         await check_commands(link, redis.prefix, roles, backoff)
     except StoreError as problem:

@@ -2,7 +2,8 @@
 
 What was triggered for whom stays. The topics cannot give it back: most of what set it off is the past the next time and sets
 off nothing, and so would leave no memory that keeps a play to its `every_days`. Left alone it does no harm, since it is of
-event time: what is older than the longest `every_days` is forgotten as ever.
+event time: what is older than the longest `every_days` is forgotten as ever. So does who was erased, or the topics would
+bring them back.
 """
 
 from __future__ import annotations
@@ -14,18 +15,18 @@ SCAN_SLICE = 1_000
 
 
 async def forget_partition(settings: Settings, partition: int) -> int:
-    """Delete the partition's keys but `triggered`; returns how many. Nobody may own it meanwhile."""
+    """Delete the partition's keys but `triggered` and `erased`; returns how many. Nobody may own it meanwhile."""
     redis = settings.redis
     link = link_to(redis)
     prefix = f"{redis.prefix}:{{{partition}}}:"
-    kept, cursor = f"{prefix}triggered".encode(), b"0"
+    kept, cursor = {f"{prefix}{name}".encode() for name in ("triggered", "erased")}, b"0"
     try:
         # first of all: should the rest be cut short, a worker finds nothing, and refuses, instead of a part that looks whole
         [deleted] = map(int, await link.send_in_row(prefix, ("UNLINK", prefix + "meta")))
         while True:
             # the prefix holds no sign that a pattern would read otherwise (see redis.prefix in the settings)
             [[cursor, keys]] = await link.send_in_row(prefix, ("SCAN", cursor, "MATCH", prefix + "*", "COUNT", SCAN_SLICE))
-            if keys := [key for key in keys if key != kept]:
+            if keys := [key for key in keys if key not in kept]:
                 [count] = await link.send_in_row(prefix, ("UNLINK", *keys))
                 deleted += int(count)
             if int(cursor) == 0:

@@ -14,12 +14,25 @@ from kafka.errors import GroupAuthorizationFailedError  # type: ignore[import-un
 from streams.runtime.kafka_client import AdminError, admin_client, retried
 from streams.runtime.kafka_refused import KafkaRefused
 from streams.runtime.settings import KafkaSettings, Settings
-from streams.runtime.topics import ALERTS, CLOCK, DEAD_LETTERS, INPUTS, JOURNAL, MODELS, TRIGGERS, topic_specs
+from streams.runtime.topics import (
+    ALERTS,
+    CLOCK,
+    COMMANDS,
+    DEAD_LETTERS,
+    ERASURES,
+    INPUTS,
+    JOURNAL,
+    MODELS,
+    READ,
+    TRIGGERS,
+    topic_specs,
+)
 
 Operation = Literal["READ", "WRITE", "CREATE", "DELETE", "DESCRIBE", "DESCRIBE_CONFIGS", "ALTER_CONFIGS"]
 
-READ_BY_WORKERS = (*INPUTS, CLOCK)
-WRITTEN_BY_WORKERS = (ALERTS, TRIGGERS, JOURNAL, DEAD_LETTERS)
+READ_BY_WORKERS = tuple(READ)
+SOURCES = (*INPUTS, CLOCK)
+WRITTEN_BY_WORKERS = (ALERTS, TRIGGERS, JOURNAL, DEAD_LETTERS, ERASURES)
 EVERY = tuple(spec.name for spec in topic_specs("", 1))
 
 
@@ -42,21 +55,27 @@ ROLES: Mapping[str, tuple[Rights, ...]] = {
         Rights("group", ("",), ("READ",)),
     ),
     "worker with channels, also": (Rights("topic", (ALERTS,), ("READ",)), Rights("group", ("-channel-*",), ("READ",))),
-    "source of events": (Rights("topic", READ_BY_WORKERS, ("WRITE",)),),
+    "source of events": (Rights("topic", SOURCES, ("WRITE",)),),
     "topics create": (Rights("topic", EVERY, ("CREATE", "DESCRIBE", "DESCRIBE_CONFIGS")),),
     "topics check": (Rights("topic", EVERY, ("DESCRIBE", "DESCRIBE_CONFIGS")),),
     "topics lag": (Rights("topic", READ_BY_WORKERS, ("READ",)), Rights("group", ("",), ("DESCRIBE",))),
     "doctor": (Rights("topic", EVERY, ("DESCRIBE", "DESCRIBE_CONFIGS")), Rights("topic", READ_BY_WORKERS, ("READ",))),
-    "replay": (Rights("topic", READ_BY_WORKERS, ("READ", "WRITE")),),
+    "replay": (Rights("topic", SOURCES, ("READ", "WRITE")),),
     "go-live": (
         Rights("topic", (CLOCK, ALERTS), ("READ", "WRITE")),
         Rights("topic", EVERY, ("DESCRIBE", "DESCRIBE_CONFIGS")),
-        Rights("topic", READ_BY_WORKERS, ("ALTER_CONFIGS",)),
+        Rights("topic", (*READ_BY_WORKERS, JOURNAL), ("ALTER_CONFIGS",)),
         Rights("group", ("",), ("DESCRIBE",)),
     ),
     "rebuild": (Rights("topic", (CLOCK,), ("READ",)), Rights("group", ("",), ("DELETE",))),
     "fit --publish": (Rights("topic", (MODELS,), ("WRITE",)),),
     "dead-letters": (Rights("topic", (DEAD_LETTERS,), ("READ",)),),
+    "erase": (
+        Rights("topic", (COMMANDS,), ("WRITE",)),
+        Rights("topic", (ERASURES,), ("READ",)),
+        Rights("topic", (*INPUTS, COMMANDS, ERASURES, DEAD_LETTERS, ALERTS, TRIGGERS), ("DESCRIBE", "DESCRIBE_CONFIGS")),
+        Rights("group", ("",), ("DESCRIBE",)),
+    ),
 }
 """Role or command → what it needs. Commands that are not named here do not talk to Kafka."""
 

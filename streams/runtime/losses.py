@@ -42,6 +42,12 @@ def found(gap: Gap) -> None:
             topic=gap.name, partition=gap.partition, first_offset=gap.first, events=gap.events,
             remedy="lengthen the topic's retention; `churnwatch rebuild` if a source can send them again",
         )  # fmt: skip
+    elif gap.short == "commands":
+        log.error(
+            "commands were deleted before they were carried out",
+            topic=gap.name, partition=gap.partition, first_offset=gap.first, commands=gap.events,
+            remedy="set retention.ms=-1 on the topic; ask for the erasures of that time again",
+        )  # fmt: skip
 
 
 class Losses:

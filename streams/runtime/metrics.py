@@ -19,7 +19,7 @@ from alerts.triggers import Outcome
 from streams.clock_rule import ClockAction, ClockReason
 from streams.dead_letters import DeadReason
 from streams.runtime.collectors import CrossTable, RiskHistogram
-from streams.runtime.topics import ALERTS, INPUTS, JOURNAL, TRIGGERS
+from streams.runtime.topics import ALERTS, ERASURES, INPUTS, JOURNAL, TRIGGERS
 from streams.runtime.waits import SERVERS, Server
 from streams.segments import SEGMENTS
 
@@ -74,6 +74,11 @@ class Metrics:
         self.events_lost = _counters(
             registry, "events_lost", "Offsets that retention deleted before they were read", {"topic": INPUTS}
         )
+        self.events_erased = _counters(
+            registry, "events_erased", "Events dropped because their customer was erased after them", {"topic": INPUTS}
+        )
+        self.erasures = _counter(registry, "erasures", "Erasures carried out")
+        self.forgotten = _counter(registry, "customers_forgotten", "Customers forgotten after retention.inactive_days")
         self.dead_letters = _counters(registry, "dead_letters", "Records refused", {"reason": tuple(DeadReason)})
         self.unknown_fields = _counters(
             registry, "unknown_fields", "Fields outside the contract, in a sample of the events", {"topic": INPUTS}
@@ -84,7 +89,7 @@ class Metrics:
         self.commit_seconds = _histogram(registry, "commit_seconds", "Time to commit a batch to Redis", SECONDS_BUCKETS)
         self.commit_retries = _counter(registry, "commit_retries", "Commits sent again after an unclear answer")
         self.outbox_published = _counters(
-            registry, "outbox_published", "Messages Kafka acknowledged", {"topic": (ALERTS, TRIGGERS, JOURNAL)}
+            registry, "outbox_published", "Messages Kafka acknowledged", {"topic": (ALERTS, TRIGGERS, JOURNAL, ERASURES)}
         )
 
     def _declare_risk(self, registry: CollectorRegistry) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import NoReturn, Protocol, TypeVar
 
 from streams.runtime.backoff import Backoff
@@ -65,8 +65,10 @@ class OutboxPublisher:
         self._first_no = self._committed_no = meta.outbox_no
         self._taken_no: int | None = None  # last entry that was taken for publishing; None until `run` knows where to begin
         self._acked_no: int | None = None
-        self._memory: deque[OutboxEntry] = deque()  # without gaps, beginning at _taken_no + 1
+        self._memory: deque[OutboxEntry] = deque()  # beginning at _taken_no + 1, without gaps but for what was forgotten
+        self._gone: set[int] = set()  # numbers above _acked_no that were forgotten
         self._memory_used = 0
+        self._gaps_expected = False
         self._wake, self._progress = asyncio.Event(), asyncio.Event()
 
     @property
@@ -92,6 +94,18 @@ class OutboxPublisher:
             self._memory.extend(entries)
             self._memory_used += size
         self._wake.set()
+
+    def expect_gaps(self) -> None:
+        """Customers were erased here, and what waited about them with them: a number that is missing proves nothing any more."""
+        self._gaps_expected = True
+
+    def forget(self, numbers: Collection[int]) -> None:
+        """These entries are taken out of the outbox: what of them is not with the broker yet is not sent any more."""
+        if numbers:
+            self._gone |= {number for number in numbers if number > (self._acked_no or 0)}
+            self._memory = deque(entry for entry in self._memory if entry.number not in self._gone)
+            self._memory_used = sum(map(_size, self._memory))
+            self._wake.set()
 
     async def drained(self) -> None:
         """Wait until everything committed so far is acknowledged."""
@@ -119,6 +133,7 @@ class OutboxPublisher:
         assert self._taken_no is not None
         while True:
             self._wake.clear()  # before looking: a commit during the read below must not be slept through
+            self._pass_by_gone()
             if self._memory:
                 return [self._memory[at] for at in range(min(self._batch, len(self._memory)))]
             if self._taken_no < self._committed_no:
@@ -132,13 +147,22 @@ class OutboxPublisher:
     async def _check_next(self, number: int) -> None:
         """Messages that vanished from Redis are not stepped over: nobody would ever know of those alerts."""
         assert self._taken_no is not None
-        if number != self._taken_no + 1:
+        missing = range(self._taken_no + 1, number)
+        if not self._gaps_expected and not self._gone.issuperset(missing):
             # a newer owner may have sent them; then this raises Fenced
             await self._store.outbox_ack(self._partition, self._epoch, self._nonce, self._taken_no)
             raise StoreDamaged(
                 f"partition {self._partition}: messages {self._taken_no + 1} to {number - 1} are gone from the outbox in Redis: "
                 "keys were evicted or deleted; restore Redis from its backup, or run `churnwatch rebuild`"
             )
+
+    def _pass_by_gone(self) -> None:
+        """Of what follows on the entries taken, which are all acknowledged, nothing need be done about those that are gone."""
+        assert self._taken_no is not None
+        if self._taken_no + 1 in self._gone:
+            while self._taken_no + 1 in self._gone:
+                self._taken_no += 1
+            self._note_acked(self._taken_no)
 
     async def _confirmed(self, batch: list[OutboxEntry]) -> list[OutboxEntry]:
         """The part of the batch that enough replicas hold, at least one entry. From now on it counts as taken."""
@@ -167,6 +191,7 @@ class OutboxPublisher:
     async def _publish_together(self, waiting: list[OutboxEntry]) -> None:
         async def send_all() -> None:
             nonlocal waiting
+            waiting = [entry for entry in waiting if entry.number not in self._gone]
             outcomes = await self._publish(waiting)
             failed = [(entry, error) for entry, error in zip(waiting, outcomes, strict=True) if error is not None]
             waiting = [entry for entry, _ in failed]
@@ -183,6 +208,8 @@ class OutboxPublisher:
 
     def _note_acked(self, number: int) -> None:
         self._acked_no = number
+        if self._gone:
+            self._gone = {gone for gone in self._gone if gone > number}
         self._progress.set()
 
 

@@ -17,6 +17,7 @@ from faust.types import TP
 
 from streams.runtime.admission import Admission, Admitted, LostState, NotCoPartitioned
 from streams.runtime.arrivals import Arrivals
+from streams.runtime.command_inbox import COMMANDS_RANK
 from streams.runtime.gaps import Gaps
 from streams.runtime.intake import Chunk
 from streams.runtime.log_range import LogRange
@@ -148,6 +149,7 @@ class PartitionOwner:
         names = self._offsets.names
         held = {TP(names[rank], partition) for partition, task in self.tasks.items() for rank in task.merge.held_back(limit)}
         held |= {*self._arrivals.above(limit // 4), *self._gaps.held}
+        held |= {TP(names[COMMANDS_RANK], partition) for partition, task in self.tasks.items() if task.commands.full}
         stuck = {partition for partition, task in self.tasks.items() if task.burying_bytes > limit // 4}
         held |= {TP(name, partition) for partition in stuck | (self.assigned - self.tasks.keys()) for name in self._short}
         return frozenset(held)
@@ -230,7 +232,8 @@ class PartitionOwner:
                 await self._app().consumer.seek(tp, max(offset, admitted.ranges[tp].begin))
             self._arrivals.forget_positions(partition)
             self.shop.metrics.epoch.labels(str(partition)).set(meta.epoch)
-            self._set.start(PartitionTask(partition, meta, lease, self.shop, admitted.topic_ids, gaps))
+            commands_end = self._admission.commands_end(partition, admitted.ranges)
+            self._set.start(PartitionTask(partition, meta, lease, self.shop, admitted.topic_ids, gaps, commands_end))
 
     def _failed(self, task: PartitionTask, problem: BaseException) -> None:
         partition = task.partition

@@ -23,6 +23,7 @@ from streams.events import decode_chunk
 from streams.merge import CLOCK_RANK, PartitionMerge
 from streams.runtime.acknowledgements import Acknowledgements
 from streams.runtime.asking_time import ask_the_time
+from streams.runtime.command_inbox import COMMANDS_RANK, CommandInbox
 from streams.runtime.committer import Committer, Work
 from streams.runtime.graveyard import Graveyard
 from streams.runtime.history_clock import HistoryClock
@@ -58,6 +59,8 @@ class PartitionTask:
     lease   number of the claim; chunks fetched under another are not ours
     topic_ids   Kafka's ids of the topics, of those that have one
     gaps    events that `meta` has passed over because they are gone
+    commands_end   where the commands ended at the claim: those before are carried out before any event is folded, so that a
+                   rebuild does not tell of customers who were erased long ago
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class PartitionTask:
         shop: Shop,
         topic_ids: Mapping[str, str] = MappingProxyType({}),
         gaps: Sequence[Gap] = (),
+        commands_end: int = 0,
     ) -> None:
         self.partition, self.lease, self.shop, self._meta = partition, lease, shop, meta
         mode = mode_of(meta, shop.settings.time, shop.now_ms)
@@ -79,6 +83,7 @@ class PartitionTask:
         self.committer = Committer(partition, meta, shop, self._graveyard, self.clock, mode, topic_ids)
         self.merge = PartitionMerge([TOPIC_RANKS[topic] for topic in INPUTS], self.committer.done, history=mode.history)
         self._history = HistoryClock(self.merge)
+        self.commands = CommandInbox(shop, self.committer.done.get(COMMANDS_RANK, -1), commands_end)
         self._clock_done = self.committer.done.get(CLOCK_RANK, -1)
         self.probe: Probe | None = None
         self.wake = asyncio.Event()
@@ -96,6 +101,8 @@ class PartitionTask:
         rank = TOPIC_RANKS[topic]
         if topic == "clock":
             dead = self._receive_clock(chunk)
+        elif topic == "commands":
+            dead = self.commands.receive(chunk)
         else:
             dead = self._receive_events(cast(Literal["purchases", "complaints", "logins"], topic), rank, chunk)
         for letter in dead:
@@ -146,15 +153,17 @@ class PartitionTask:
 
         Raises what the store raises (Fenced, LostCommits, …), and WentLive: the caller decides what becomes of the partition.
         """
+        await self.committer.begin()
         publishing = asyncio.create_task(self.committer.publisher.run())
         try:
             if self.clock is not None:
                 await ask_the_time(self.committer, self._meta, self.shop)
             while not self._stopping:
                 await self._wait(publishing)
-                await self._drain()
-                if self.clock is not None:
-                    await self._tick_by_wall_clock()
+                if await self._obey():
+                    await self._drain()
+                    if self.clock is not None:
+                        await self._tick_by_wall_clock()
                 if not self._stopping and self._too_quiet(self.committer.committed_s):
                     await self._advance(empty_columns(0), 0, sweep=False)
             with contextlib.suppress(TimeoutError):  # what does not get out now is in the outbox for the next owner
@@ -187,6 +196,14 @@ class PartitionTask:
             publishing.result()  # raises what ended it
         self.wake.clear()
 
+    async def _obey(self) -> bool:
+        """Carry out what was commanded; returns whether all that was there at the claim is, so that events may be folded."""
+        while not self._stopping and (orders := self.commands.first()):
+            await self.committer.erase(orders)
+            self.commands.carried_out(orders)
+            self._acks.committed(self.committer.done)
+        return self.commands.begun(self.shop.fetched(self.partition).get(COMMANDS_RANK))
+
     async def _drain(self) -> None:
         self._note_ends()
         while not self._stopping and not self._more_first() and (batch := self.merge.take(self._max_rows)) is not None:
@@ -199,6 +216,7 @@ class PartitionTask:
                 self._switched = self._stopping = True
             self._first_waits_s = time.monotonic()
             await asyncio.sleep(0)
+            await self._obey()
             self._note_ends()
         if self.merge.done != {rank: self.committer.done.get(rank, -1) for rank in self.merge.done} and not self._stopping:
             await self._advance(empty_columns(0), 0, sweep=False)  # nothing but dead letters: step over them
@@ -214,11 +232,12 @@ class PartitionTask:
         return patient and 0 < self.merge.ready_rows < min(self._max_rows, coming)
 
     def _note_ends(self) -> None:
+        merged = self.merge.done
         for rank, position in self.shop.fetched(self.partition).items():
-            if position is not None and (rank != CLOCK_RANK or self.clock is None):
+            if position is not None and rank in merged:
                 self.merge.set_position(rank, position)
         for rank, end in self.shop.ends(self.partition).items():
-            if rank != CLOCK_RANK or self.clock is None:
+            if rank in merged:
                 self.merge.set_end(rank, end)
 
     async def _tick_by_wall_clock(self) -> None:
@@ -264,7 +283,7 @@ class PartitionTask:
         switch_ms: int | None = None,
     ) -> None:
         # no await between these two: what comes meanwhile may be behind `done`, and must not be passed over
-        offsets = self.merge.done | ({CLOCK_RANK: self._clock_done} if self.clock else {})
+        offsets = self.merge.done | ({CLOCK_RANK: self._clock_done} if self.clock else {}) | {COMMANDS_RANK: self.commands.done}
         lost = self._losses.passed(offsets)
         told = [*ingestion, *alerts_of(lost, self.shop.now_ms() if self.clock else self.committer.table.state.watermark_ms)]
         await self.committer.advance(Work(batch, now_ms, offsets, sweep, told, switch_ms=switch_ms))

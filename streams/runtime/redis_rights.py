@@ -22,11 +22,13 @@ SAMPLES: Mapping[str, tuple[str, ...]] = {
     "evalsha": ("0" * 40, "0"),
     "exists": (KEY,),
     "get": (KEY,),
+    "hdel": (KEY, "f"),
     "hget": (KEY, "f"),
     "hgetall": (KEY,),
     "hincrby": (KEY, "f", "1"),
     "hmget": (KEY, "f"),
     "hset": (KEY, "f", "v"),
+    "hscan": (KEY, "0"),
     "info": (),
     "mget": (KEY,),
     "mset": (KEY, "v"),
@@ -36,6 +38,7 @@ SAMPLES: Mapping[str, tuple[str, ...]] = {
     "type": (KEY,),
     "unlink": (KEY,),
     "wait": ("1", "1"),
+    "xdel": (KEY, "0-1"),
     "xadd": (KEY, "*", "f", "v"),
     "xinfo|stream": (KEY,),
     "xrange": (KEY, "-", "+"),
@@ -46,6 +49,7 @@ SAMPLES: Mapping[str, tuple[str, ...]] = {
     "zrem": (KEY, "m"),
     "zremrangebyscore": (KEY, "0", "1"),
     "zrevrange": (KEY, "0", "1"),
+    "zscan": (KEY, "0"),
     "zscore": (KEY, "m"),
 }
 """Command → arguments with which it could be run."""
@@ -54,10 +58,11 @@ _TAKE = ("eval", "evalsha", "hgetall", "hincrby", "hmget", "hset")
 _COMMIT = ("exists", "mset", "type", "xadd", "xinfo|stream", "zadd", "zrem")
 
 ROLES: Mapping[str, tuple[str, ...]] = {
-    "worker": (*_TAKE, *_COMMIT, "mget", "xrange", "xtrim", "zrangebyscore"),
+    "worker": (*_TAKE, *_COMMIT, "hscan", "info", "mget", "xrange", "xtrim", "zrangebyscore"),
+    "worker with erasure.key or retention.inactive_days, also": ("hdel", "unlink", "xdel", "zscan"),
     "worker with triggers.playbook_file, also": ("zmscore", "zremrangebyscore"),
     "worker with redis.wait_replicas, also": ("hget", "set", "wait"),
-    "customer": ("get", "hgetall", "zscore"),
+    "customer": ("get", "hget", "hgetall", "zscore"),
     "fit": ("hgetall", "mget", "scan"),
     "go-live": ("hgetall", "mget", "zrevrange"),
     "rebuild": ("scan", "unlink"),
@@ -79,9 +84,13 @@ def acl_line(user: str, prefix: str, *roles: str, password: str = ">PASSWORD") -
     return words + [f"+{command}" for command in commands]
 
 
-def worker_roles(*, playbook: bool, wait_replicas: bool) -> list[str]:
+def worker_roles(*, playbook: bool, wait_replicas: bool, erases: bool = False) -> list[str]:
     """Those of a worker with such settings."""
-    more = {"worker with triggers.playbook_file, also": playbook, "worker with redis.wait_replicas, also": wait_replicas}
+    more = {
+        "worker with triggers.playbook_file, also": playbook,
+        "worker with redis.wait_replicas, also": wait_replicas,
+        "worker with erasure.key or retention.inactive_days, also": erases,
+    }
     return ["worker", *(role for role, wanted in more.items() if wanted)]
 
 

@@ -6,6 +6,8 @@
     <prefix>:{p}:outbox   STREAM  <number>-0 -> t(opic), k(ey), v(alue)
     <prefix>:{p}:risk     ZSET    customer -> risk 0..1
     <prefix>:{p}:triggered ZSET   <play>\\0<customer> -> event time of the last trigger, s; not there before the first
+    <prefix>:{p}:erased   HASH    digest of a customer -> time up to which it is erased, ms; `key` -> fingerprint of the digests'
+                                  secret; not there before the first
     <prefix>:{p}:confirm  STRING  written before WAIT, see `confirmed`
 
 The hash tag {p} keeps a partition in one slot, so that one script may touch all of it.
@@ -13,7 +15,7 @@ The hash tag {p} keeps a partition in one slot, so that one script may touch all
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Any, cast
 
 from redis.exceptions import NoScriptError, RedisError
@@ -22,11 +24,13 @@ from streams.runtime.backoff import Backoff
 from streams.runtime.redis_errors import mask
 from streams.runtime.redis_link import RedisLink
 from streams.runtime.redis_refused import refused_for_good
-from streams.runtime.redis_wire import EpochArgs, Script, damaged, meta_of, pack_commit, refused_epoch
+from streams.runtime.redis_scans import customer_pages, scanned
+from streams.runtime.redis_wire import EpochArgs, Script, damaged, erased_of, meta_of, pack_commit, refused_epoch
 from streams.runtime.store import (
     LAYOUT_VERSION,
     UNKNOWN_SYSTEM,
     CommitRequest,
+    ErasedCustomers,
     LostCommits,
     Meta,
     OutboxEntry,
@@ -39,7 +43,6 @@ from streams.runtime.store import (
 from streams.runtime.store_rules import check_owner, check_request
 
 LOAD_SLICE = 5000
-SCAN_SLICE = 1000
 
 
 class RedisPartitionStore:
@@ -110,8 +113,9 @@ class RedisPartitionStore:
         """See `EpochStore`."""
         check_request(request)
         record_key = self.key(partition, "c:")
-        keys = [self.key(partition, name) for name in ("meta", "due", "risk", "outbox", "triggered")]
+        keys = [self.key(partition, name) for name in ("meta", "due", "risk", "outbox", "triggered", "erased")]
         keys += [record_key + customer for customer, _ in request.records]
+        keys += [record_key + customer for customer in request.gone]
         reply = await self._run(self._commit, keys, pack_commit(epoch, nonce, request))
         if reply[0] != b"refused":
             return
@@ -160,23 +164,33 @@ class RedisPartitionStore:
             found += await self._send("triggered", triggered, "ZMSCORE", triggered, *names[at : at + LOAD_SLICE])
         return [None if time_s is None else int(float(time_s)) for time_s in found]
 
+    async def triggered_of(self, partition: int, customers: Collection[str]) -> list[str]:
+        """See `RecordStore`."""
+        triggered, wanted = self.key(partition, "triggered"), {customer.encode() for customer in customers}
+        pages = scanned(self._in_row, "ZSCAN", triggered)
+        found = [name async for page in pages for name in page[::2] if name.partition(b"\0")[2] in wanted]
+        return [name.decode() for name in dict.fromkeys(found)]
+
+    async def erased(self, partition: int) -> ErasedCustomers:
+        """See `RecordStore`."""
+        pages = scanned(self._in_row, "HSCAN", self.key(partition, "erased"))
+        return erased_of({page[at]: page[at + 1] async for page in pages for at in range(0, len(page), 2)})
+
+    async def erased_at(self, partition: int, digest: bytes) -> int | None:
+        """See `RecordStore`."""
+        erased = self.key(partition, "erased")
+        time_ms = await self._send("erased at", erased, "HGET", erased, digest)
+        return None if time_ms is None else int(time_ms)
+
     async def scan_records(self, partition: int) -> AsyncIterator[tuple[str, bytes]]:
         """See `RecordStore`. Walks the whole key space of the owning server: for fitting and looking, not for the hot path."""
-        record_key = self.key(partition, "c:")
-        pattern = "".join(f"[{sign}]" if sign in "*?[" else "\\\\" if sign == "\\" else sign for sign in record_key) + "*"
         seen: set[str] = set()
-        cursor = b"0"
-        while True:
-            command = ("SCAN", cursor, "MATCH", pattern, "COUNT", SCAN_SLICE, "TYPE", "string")
-            [[cursor, keys]] = await self._in_row("scan", record_key, command)
-            fresh = [customer for key in keys if (customer := key.decode()[len(record_key) :]) not in seen]
-            fresh = list(dict.fromkeys(fresh))
+        async for customers in customer_pages(self._in_row, self.key(partition, "c:")):
+            fresh = [customer for customer in dict.fromkeys(customers) if customer not in seen]
             seen.update(fresh)
             for customer, record in zip(fresh, await self.load(partition, fresh), strict=True):
                 if record is not None:
                     yield customer, record
-            if int(cursor) == 0:
-                return
 
     # Outbox
 

@@ -11,13 +11,18 @@ import msgpack  # type: ignore[import-untyped] # it ships no types
 
 from streams.runtime.store import (
     CommitRequest,
+    ErasedCustomers,
     Meta,
     PartitionCountChanged,
+    Removal,
     StaleGeneration,
     StoreError,
     System,
 )
 from streams.runtime.store_rules import other_system, unknown_version
+
+KEY_FIELD = b"key"
+"""Where the fingerprint stands among the digests, which are longer."""
 
 
 class Script:
@@ -91,7 +96,27 @@ def pack_commit(epoch: int, nonce: str, request: CommitRequest) -> bytes:
         False if request.forget_triggered_before_s is None else request.forget_triggered_before_s,
     ]
     body.append([len(part) for part in body if isinstance(part, list)])
+    body.append(_leaving(request) if request.gone or request.removal else False)
     return cast(bytes, msgpack.packb(body, use_bin_type=False))
+
+
+def _leaving(request: CommitRequest) -> list[Any]:
+    """What a commit takes away, which few do."""
+    removal = request.removal or Removal()
+    parts: list[Any] = [
+        list(request.gone),
+        list(removal.triggered),
+        [str(number) for number in removal.outbox],
+        [part for digest, time_ms in removal.erased.items() for part in (digest, str(time_ms))],
+        list(removal.forgotten),
+    ]
+    return [*parts, removal.fingerprint, [len(part) for part in parts]]
+
+
+def erased_of(fields: dict[bytes, bytes]) -> ErasedCustomers:
+    """Who was erased, from the fields of the hash."""
+    times = {digest: int(time_ms) for digest, time_ms in fields.items() if digest != KEY_FIELD}
+    return ErasedCustomers(fields.get(KEY_FIELD, b"").decode(), times)
 
 
 def meta_of(fields: dict[bytes, bytes]) -> Meta:

@@ -14,7 +14,7 @@ from streams.timers import LookRules
 
 def engine_rules(settings: Settings) -> EngineRules:
     """What decides, apart from the data and the model."""
-    looks, policy = settings.looks, settings.policy
+    looks, policy, inactive_days = settings.looks, settings.policy, settings.retention.inactive_days
     return EngineRules(
         lateness_ms=settings.time.lateness_s * 1000,
         horizon_days=settings.risk.horizon_days,
@@ -24,6 +24,7 @@ def engine_rules(settings: Settings) -> EngineRules:
             gap_permille=max(1, round(looks.gap_share * 1000)),
             until_ms=looks.until_days * DAY_MS,
             default_gap_ms=round(looks.default_gap_days * DAY_MS),
+            forget_s=None if inactive_days is None else inactive_days * DAY_MS // 1000,
         ),
         policy=PolicyRules.from_settings(
             watch=policy.watch,

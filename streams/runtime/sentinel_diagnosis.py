@@ -53,7 +53,8 @@ def _client(settings: RedisSettings, address: Address) -> Redis:
 
 
 def _url_options(settings: RedisSettings) -> dict[str, Any]:
-    return dict(parse_url(settings.url.get_secret_value()))  # type: ignore[no-untyped-call] # redis-py leaves it untyped
+    found = dict(parse_url(settings.url.get_secret_value()))  # type: ignore[no-untyped-call] # redis-py leaves it untyped
+    return found | {"driver_info": None, **settings.tls_options()}
 
 
 def _pooled(options: dict[str, Any], settings: RedisSettings) -> Redis:

@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 
 from streams.runtime.settings_base import Section
 from streams.runtime.settings_channels import ChannelSettings, split_addresses
+from streams.runtime.settings_erasure import ErasureSettings, RetentionSettings
 from streams.runtime.settings_kafka import KafkaSettings
 from streams.runtime.settings_problems import Problem, SettingsError, explain, seen, unknown_variable
 from streams.runtime.settings_redis import RedisSettings
@@ -39,6 +40,7 @@ from streams.runtime.tls import unusable
 
 __all__ = ["Settings", "SettingsError", "load_settings", "load_settings_file", "variable_names"]
 __all__ += ["EngineSettings", "HttpSettings", "KafkaSettings", "LogSettings", "LooksSettings", "MoneySettings"]
+__all__ += ["ErasureSettings", "RetentionSettings"]
 __all__ += ["ChannelSettings", "PolicySettings", "RedisSettings", "RiskSettings", "TimeSettings", "TriggersSettings"]
 
 PREFIX = "CHURNWATCH_"
@@ -71,6 +73,8 @@ class Settings(BaseSettings):
     looks: LooksSettings = Field(LooksSettings(), description="When silent customers are looked at")
     money: MoneySettings = Field(MoneySettings(), description="Which currencies are accepted, at what rate")
     channels: ChannelSettings = Field(ChannelSettings(), description="Where alerts go beyond Kafka")
+    retention: RetentionSettings = Field(RetentionSettings(), description="How long customers are kept")
+    erasure: ErasureSettings = Field(ErasureSettings(), description="How customers are erased")
     engine: EngineSettings = Field(EngineSettings(), description="How much is held in memory and committed at once")
     http: HttpSettings = Field(HttpSettings(), description="Metrics and health")
     log: LogSettings = Field(LogSettings(), description="Logs, on stderr")
@@ -88,13 +92,15 @@ class Settings(BaseSettings):
 
     @property
     def config_hash(self) -> str:
-        """12 hex digits of what decides: time.lateness_s, risk, policy, looks, money.
+        """12 hex digits of what decides: time.lateness_s, risk, policy, looks, money, and retention where it is set.
 
         Where the parameters file lies decides nothing; its content has its own version, which every alert names.
         """
         deciding = self.model_dump(mode="json", include={"risk", "policy", "looks", "money"})
         del deciding["risk"]["parameters_file"]
         deciding["lateness_s"] = self.time.lateness_s
+        if self.retention.inactive_days is not None:
+            deciding["inactive_days"] = self.retention.inactive_days
         return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:12]
 
     def secret_values(self) -> tuple[str, ...]:

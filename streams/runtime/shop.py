@@ -21,7 +21,7 @@ class Shop:
     """Rules, connections and offsets.
 
     model      the parameters in use now
-    now_ms     the worker's clock, ms; in history mode asked by the switch alone
+    now_ms     the worker's clock, ms; in history mode asked by the switch, and by commands, which decide nothing of the history
     knows_time   whether a broker has told this worker anything about the time
     ahead_s    how far the host's clock is ahead of the broker's, where that is too far, s; 0 where they agree
     ends       (partition) -> topic rank -> end offset as the last fetch told, None when unknown

@@ -20,6 +20,7 @@ def count_step(metrics: Metrics, partition: int, step: Step, rows: int, decided:
     if rows:
         metrics.batches.inc()
         metrics.batch_rows.observe(rows)
+    metrics.forgotten.inc(stats.forgotten)
     metrics.risk.observe(stats.risk_bp)
     for reason, count in zip(metrics.decisions, stats.decisions.tolist(), strict=True):
         if count:

@@ -6,14 +6,14 @@ of the epoch's owner. Bytes in, bytes out: nothing here knows what a record mean
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 LAYOUT_VERSION = 1
 """Of the keys and of meta's fields. Another one is refused; record versions are the engine's own.
 
-A key that an older program can do without (`triggered` came later) is no new layout."""
+A key that an older program can do without (`triggered` and `erased` came later) is no new layout."""
 
 
 class StoreError(Exception):
@@ -67,7 +67,10 @@ class StoreDamaged(StoreMisconfigured):
 
 
 class OutboxEntry(NamedTuple):
-    """A message on its way to Kafka. `number` counts per partition from 1 without gaps and never comes twice in one history."""
+    """A message on its way to Kafka. `number` counts per partition from 1 and never comes twice in one history.
+
+    Numbers are given without gaps; an erasure may take waiting entries away, and then theirs are missing.
+    """
 
     number: int
     topic: str
@@ -116,6 +119,35 @@ class Meta:
         return self.seq > 0
 
 
+class ErasedCustomers(NamedTuple):
+    """What is kept of customers who were erased: nothing but that they were.
+
+    fingerprint   of the secret by which the digests were made; "" where nobody was erased yet
+    times         digest of a customer -> time up to which all that is told of it is erased, ms since 1970
+    """
+
+    fingerprint: str
+    times: dict[bytes, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What a commit takes away of customers, beside their records, looks and risks.
+
+    triggered     names of what was triggered for them
+    outbox        numbers of entries that wait, and shall not leave
+    erased        digest -> time as in `ErasedCustomers`; replaces what is stored for the digest
+    fingerprint   of the secret behind the digests; not empty where `erased` is not
+    forgotten     digests of which nothing need be known any more
+    """
+
+    triggered: Sequence[str] = ()
+    outbox: Sequence[int] = ()
+    erased: Mapping[bytes, int] = field(default_factory=dict)
+    fingerprint: str = ""
+    forgotten: Sequence[bytes] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class CommitRequest:
     """Everything one commit changes; all of it is applied or none.
@@ -130,6 +162,8 @@ class CommitRequest:
     outbox      entries numbered on from the last committed one
     triggered   (name of what was triggered for whom, event time in s); a later time replaces the stored one
     forget_triggered_before_s   of what was triggered, forget what lies before this event time, s; None: nothing
+    gone        customers whose record, look and risk are deleted; none of them is in `records`, `due` or `risk`
+    removal     what else goes, where something does
     A customer, or a name, comes at most once in each list.
     """
 
@@ -143,6 +177,8 @@ class CommitRequest:
     outbox: Sequence[OutboxEntry] = ()
     triggered: Sequence[tuple[str, int]] = ()
     forget_triggered_before_s: int | None = None
+    gone: Sequence[str] = ()
+    removal: Removal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +247,18 @@ class RecordStore(Protocol):
 
     async def triggered(self, partition: int, names: Sequence[str]) -> list[int | None]:
         """When these were last triggered, event time in s, in the order of names; None for never, or forgotten."""
+        ...
+
+    async def triggered_of(self, partition: int, customers: Collection[str]) -> list[str]:
+        """Names of all that was triggered for these customers, whatever the play, in no order. Reads all that was triggered."""
+        ...
+
+    async def erased(self, partition: int) -> ErasedCustomers:
+        """Who was erased, as far as it is remembered."""
+        ...
+
+    async def erased_at(self, partition: int, digest: bytes) -> int | None:
+        """The time of one, ms since 1970; None for one who was not erased."""
         ...
 
     def scan_records(self, partition: int) -> AsyncIterator[tuple[str, bytes]]:

@@ -48,6 +48,12 @@ def check_request(request: CommitRequest) -> None:
             raise ValueError(f"{name}: a customer comes twice in commit {request.seq}")
     if len(dict(request.triggered)) != len(request.triggered):
         raise ValueError(f"triggered: a name comes twice in commit {request.seq}")
+    gone = set(request.gone)
+    written = {pair[0] for part in (request.records, request.due, request.risk) for pair in part} if gone else set()
+    if len(gone) != len(request.gone) or gone & written:
+        raise ValueError(f"gone: a customer comes twice, or is written as well, in commit {request.seq}")
+    if request.removal and request.removal.erased and not request.removal.fingerprint:
+        raise ValueError(f"removal: digests without the fingerprint of their secret in commit {request.seq}")
     if [risk for _, risk in request.risk if not 0.0 <= risk <= 1.0]:  # NaN is caught too
         raise ValueError(f"risk: outside 0..1 in commit {request.seq}")
     if request.outbox and request.outbox[-1].number - request.outbox[0].number != len(request.outbox) - 1:

@@ -7,11 +7,15 @@ from dataclasses import dataclass
 
 INPUTS = ("purchases", "complaints", "logins")
 CLOCK = "churn.clock"
+COMMANDS = "churn.commands"
+READ = {**{name: name for name in INPUTS}, COMMANDS: "commands", CLOCK: "clock"}
+"""Topics that a worker reads of each of its partitions -> the name under which their offsets are kept."""
 ALERTS = "churn.alerts"
 TRIGGERS = "churn.triggers"
 DEAD_LETTERS = "churn.dead-letters"
 MODELS = "churn.models"
 JOURNAL = "churn.journal"
+ERASURES = "churn.erasures"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +38,15 @@ def topic_specs(prefix: str, partitions: int) -> tuple[TopicSpec, ...]:
     prefix        put before each name; may be empty
     partitions    of the inputs and of what is keyed by customer
 
-    The broker stamps inputs itself, which is what "too far ahead" is judged by once they are live, and the journal, which is how
-    workers learn what time it is. Nothing that history is replayed into may expire by record time, so inputs keep
-    `retention.ms=-1`; an operator who wants less sets it on the topic.
+    The broker stamps inputs itself, which is what "too far ahead" is judged by once they are live, and when an erasure was
+    asked for; and the journal, which is how workers learn what time it is. Nothing that history is replayed into may expire by
+    record time, so inputs keep `retention.ms=-1`, and commands with them, which must outlive the events they erase; an operator
+    who wants less sets it on the topic.
     """
     keep = {"retention.ms": "-1"}
     stamped = keep | {"message.timestamp.type": "LogAppendTime"}
-    inputs = tuple(TopicSpec(prefix + name, partitions, stamped) for name in (*INPUTS, CLOCK))
-    outputs = tuple(TopicSpec(prefix + name, partitions, keep) for name in (ALERTS, TRIGGERS, DEAD_LETTERS))
+    inputs = tuple(TopicSpec(prefix + name, partitions, stamped) for name in READ)
+    outputs = tuple(TopicSpec(prefix + name, partitions, keep) for name in (ALERTS, TRIGGERS, DEAD_LETTERS, ERASURES))
     journal = TopicSpec(prefix + JOURNAL, partitions, stamped)
     models = TopicSpec(prefix + MODELS, 1, {"cleanup.policy": "compact"})
     return (*inputs, *outputs, journal, models)

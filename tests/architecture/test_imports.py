@@ -15,7 +15,7 @@ from tests.architecture.tree import PACKAGES, REPO, pure_files
 ALLOWED = {
     *("__future__", "abc", "base64", "bisect", "collections", "contextlib", "copy", "dataclasses", "datetime", "decimal", "enum"),
     *("fractions", "functools", "hashlib", "heapq", "itertools", "json", "math", "numbers", "operator", "re", "string", "struct"),
-    *("textwrap", "types", "typing", "unicodedata", "zlib", "zoneinfo"),
+    *("hmac", "textwrap", "types", "typing", "unicodedata", "zlib", "zoneinfo"),
     *("msgspec", "numpy", "scipy", "xxhash"),
     *PACKAGES,
 }

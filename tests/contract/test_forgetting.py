@@ -1,4 +1,4 @@
-"""A rebuild forgets all that a partition has in Redis, save what was triggered for whom, and nothing of the others."""
+"""A rebuild forgets all that a partition has in Redis, save what was triggered for whom and who was erased."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from streams.runtime.forgetting import forget_partition
 from streams.runtime.redis_link import RedisLink
 from streams.runtime.settings import load_settings
-from streams.runtime.store import CommitRequest
+from streams.runtime.store import CommitRequest, ErasedCustomers, Removal
 from tests.support.redis_servers import RunningRedis
 from tests.support.store_load import assert_whole, numbered, store_on
 
@@ -26,10 +26,13 @@ async def test_the_partitions_keys_go_but_what_was_triggered_and_the_others_stay
             await store.take_epoch(partition, 1, 2, "owner")
         await store.commit(0, 1, "owner", numbered(1))
         records = [("x", b"1"), ("triggered", b"2")]
-        await store.commit(1, 1, "owner", CommitRequest(1, "c", records, triggered=[("call\0x", 5), ("call\0y", 9)]))
+        erased = Removal(erased={b"d" * 16: 7}, fingerprint="f")
+        triggered = [("call\0x", 5), ("call\0y", 9)]
+        await store.commit(1, 1, "owner", CommitRequest(1, "c", records, triggered=triggered, removal=erased))
         assert await forget_partition(settings, 1) == 3, "meta and the records"
         assert not (await store.read_meta(1)).exists
         assert await store.load(1, ["x", "triggered"]) == [None, None]
+        assert await store.erased(1) == ErasedCustomers("f", {b"d" * 16: 7}), "or the topics would bring them back"
         await assert_whole(store, 1)
 
 

@@ -14,6 +14,7 @@ from streams.runtime.store import (
     CommitRequest,
     Meta,
     OutboxEntry,
+    Removal,
     StoredCustomer,
     StoreMisconfigured,
 )
@@ -161,6 +162,9 @@ async def test_outbox_numbers_go_on_from_the_last(store_case: StoreCase, number:
         (CommitRequest(1, "c", risk=[("x", math.nan)]), "risk"),
         (CommitRequest(1, "c", outbox=[entry(1), entry(3)]), "outbox"),
         (CommitRequest(1, "c", triggered=[("call\0x", 1), ("call\0x", 2)]), "triggered"),
+        (CommitRequest(1, "c", gone=["x", "x"]), "gone"),
+        (CommitRequest(1, "c", due=[("x", None)], gone=["x"]), "gone"),
+        (CommitRequest(1, "c", removal=Removal(erased={b"d": 1})), "fingerprint"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

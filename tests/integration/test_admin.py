@@ -129,7 +129,8 @@ def test_lag_is_what_was_sent_less_what_was_committed(broker: RunningBroker, pre
     consumer.close()
     produce(broker, topic, [b"x"] * 3, partition=0)
     rows = {(row.topic, row.partition): row for row in admin.lag(settings)}
-    assert set(rows) == {(prefix + t, p) for t in ("purchases", "complaints", "logins", "churn.clock") for p in range(3)}
+    read = ("purchases", "complaints", "logins", "churn.commands", "churn.clock")
+    assert set(rows) == {(prefix + topic, partition) for topic in read for partition in range(3)}
     assert all(row.exact for row in rows.values())
     assert (rows[topic, 1].committed, rows[topic, 1].end, rows[topic, 1].lag) == (4, 10, 6)
     assert (rows[topic, 0].committed, rows[topic, 0].end, rows[topic, 0].lag) == (None, 3, 3)

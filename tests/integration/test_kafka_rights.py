@@ -20,7 +20,9 @@ from streams.backtest.mapping import find_source
 from streams.backtest.replaying import ReplayError, ReplayOptions, replay_history
 from streams.cli.errors import CommandError
 from streams.cli.fit import _publish
-from streams.runtime import admin
+from streams.commands import Erase, EraseCommand
+from streams.erasure import Removed, notice, what_remains
+from streams.runtime import admin, erase_requests
 from streams.runtime.catch_up import find_digest, publish
 from streams.runtime.diagnosis import _kafka
 from streams.runtime.findings import Finding
@@ -84,6 +86,23 @@ def _rebuild(settings: Settings, _: Path) -> None:
     admin.delete_group(settings)
 
 
+def _erase(settings: Settings, _: Path) -> None:
+    now_ms = time.time_ns() // 1_000_000
+    order = EraseCommand(command_id="c1", customer_id="nobody", asked_at=now_ms)
+    with pytest.raises(AdminError) as told:
+        erase_requests.erase_all(settings, [order], lambda _found: None, alone_s=0.2)
+    if "no worker has run" not in str(told.value):
+        raise told.value
+    done = Erase("c1", "nobody", now_ms, 0)
+    remains = what_remains(settings.kafka.topic_prefix, [])
+    with admin_client(settings) as client:
+        found = erase_requests._told_remains(
+            client, {"c1": notice(done, 0, 0, Removed(record=False, triggers=0, messages=0), remains)}
+        )
+    if any("does not tell" in one.until for one in found if one.where.startswith(settings.kafka.topic_prefix)):
+        raise AdminError("retention", "could not be read")
+
+
 WORK: dict[str, Callable[[Settings, Path], Any]] = {
     "topics create": _create,
     "topics check": lambda settings, _: _good(admin.check_topics(settings)),
@@ -94,6 +113,7 @@ WORK: dict[str, Callable[[Settings, Path], Any]] = {
     "rebuild": _rebuild,
     "fit --publish": lambda settings, _: _publish(settings, b"{}"),
     "dead-letters": lambda settings, _: admin.read_dead_letters(settings, limit=1),
+    "erase": _erase,
 }
 """Role → what its command does on Kafka."""
 

@@ -70,6 +70,8 @@ def next_look_s(life: CustomerTwin, as_of_ms: int, wish_ms: int, rules: LookRule
         looks.append(as_of_ms + min(max(interval_ms, rules.min_ms), rules.max_ms))
     if wish_ms > as_of_ms:
         looks.append(wish_ms)
+    if rules.forget_s is not None:
+        looks.append(max((life.newest_s + rules.forget_s) * 1000, as_of_ms + 1))
     if not looks:
         return NEVER_S
     due_s = math.ceil(min(looks) / 1000)
@@ -97,7 +99,14 @@ class EngineTwin:
         self.customers: dict[str, Watched] = {}
         self.sketch = SketchTwin()
         self.evaluations: list[Evaluation] = []
-        self.repeats = self.late = 0
+        self.erased_ms: dict[str, int] = {}
+        self.repeats = self.late = self.dropped = self.forgotten = 0
+
+    def erase(self, customer: str, at_ms: int) -> None:
+        """As if the customer had never been, now and whenever anything dated up to `at_ms` comes again."""
+        self.customers.pop(customer, None)
+        self.sketch.base.pop(customer, None)
+        self.erased_ms[customer] = max(at_ms, self.erased_ms.get(customer, 0))
 
     def row(self, event: EventTwin, *, sweep: bool = True) -> None:
         """An event or a tick, and then everyone whom the watermark has made due.
@@ -107,11 +116,15 @@ class EngineTwin:
         if event.kind == "tick":
             self.clock(event.time_ms, sweep=sweep)
             return
+        if event.time_ms <= self.erased_ms.get(event.customer, -1):
+            self.dropped += 1
+            return
         before_ms = self.watermark_ms
         after_ms = self.watermark_ms = max(before_ms, event.time_ms - self.lateness_ms)
         one = self.customers.setdefault(event.customer, Watched(event.customer))
         floor_ms = max(event.time_ms, before_ms)
         made = self.looks_until(one, floor_ms, 0 if sweep else before_ms, after_ms)
+        one = self.customers.setdefault(event.customer, Watched(event.customer))  # somebody else, if the former was forgotten
         if one.life.is_repeat(event):
             self.repeats += 1
         else:
@@ -125,16 +138,24 @@ class EngineTwin:
         self.settle(self.everyone_due() if sweep else [])
 
     def everyone_due(self) -> list[Evaluation]:
-        return [
-            made for one in self.customers.values() for made in self.looks_until(one, self.watermark_ms, 0, self.watermark_ms)
-        ]
+        until_ms = self.watermark_ms
+        return [made for one in list(self.customers.values()) for made in self.looks_until(one, until_ms, 0, until_ms)]
 
     def looks_until(self, one: Watched, until_ms: int, earliest_place_ms: int, latest_place_ms: int) -> list[Evaluation]:
         made = []
         while one.due_s != NEVER_S and one.due_s * 1000 <= until_ms:
             due_ms = one.due_s * 1000
+            if self.looks.forget_s is not None and one.life.newest_s + self.looks.forget_s <= one.due_s:
+                made.append(self.forget(one, due_ms, min(max(due_ms, earliest_place_ms), latest_place_ms)))
+                break
             made.append(self.evaluate(one, due_ms, min(max(due_ms, earliest_place_ms), latest_place_ms), None))
         return made
+
+    def forget(self, one: Watched, as_of_ms: int, place_ms: int) -> Evaluation:
+        """Not an evaluation, but it has its place among them, where the sketch loses the customer."""
+        del self.customers[one.customer]
+        self.forgotten += 1
+        return Evaluation(one.customer, as_of_ms, place_ms, None, "FORGOTTEN", one.policy, one.policy, 0, None)
 
     def evaluate(self, one: Watched, as_of_ms: int, place_ms: int, event: EventTwin | None) -> Evaluation:
         life, before = one.life, one.policy
@@ -160,7 +181,13 @@ class EngineTwin:
 
     def settle(self, made: list[Evaluation]) -> None:
         for one in sorted(made, key=lambda evaluation: evaluation.place_ms):
-            one.rfm = self.customers[one.customer].rfm = self.sketch.evaluate(one.customer, one.place_ms, one.bins)
+            if one.reason == "FORGOTTEN":
+                self.sketch.evaluate(one.customer, one.place_ms, None)
+                self.sketch.base.pop(one.customer, None)
+                continue
+            one.rfm = self.sketch.evaluate(one.customer, one.place_ms, one.bins)
+            if one.customer in self.customers:
+                self.customers[one.customer].rfm = one.rfm
             self.evaluations.append(one)
 
     def board(self) -> Counter[tuple[str, str]]:

@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from detectors.parameters import SHIPPED
 from streams.columns import DAY_MS, PURCHASE, Columns, empty_columns
+from streams.commands import Erase
 from streams.contract import EventRules
 from streams.engine import EngineRules, advance
 from streams.runtime.backoff import Backoff
@@ -36,7 +37,10 @@ from tests.support.streams_of_rows import as_columns, cuts, rows
 
 
 def settings(max_rows: int, cached: int) -> Settings:
-    return load_settings(f"engine:\n  max_rows: {max_rows}\n  cached_customers: {cached}\ntime:\n  clock: history\n", {})
+    return load_settings(
+        f"engine:\n  max_rows: {max_rows}\n  cached_customers: {cached}\ntime:\n  clock: history\n"
+        "erasure:\n  key: a secret of the tests\n", {},
+    )  # fmt: skip
 
 
 def shop(store: MemoryStore, rules: EngineRules, max_rows: int, cached: int = 3) -> Shop:
@@ -67,14 +71,14 @@ class Unread(MemoryStore):
         raise AssertionError(f"asked who of {partition} is due by {until_s}, {limit} at most")
 
 
-async def committed(works: list[Work], rules: EngineRules, max_rows: int, cached: int = 3) -> tuple[Outcome, int]:
+async def committed(works: list[Work | Erase], rules: EngineRules, max_rows: int, cached: int = 3) -> tuple[Outcome, int]:
     """What is in the store after these, and in how many commits it came."""
     store = MemoryStore() if cached == 3 else Unread()
     meta = await store.take_epoch(0, 1, 1, "me")
     parts = shop(store, rules, max_rows, cached)
     committer = Committer(0, meta, parts, Graveyard(parts.sender, "dead"), None, Mode())
     for work in works:
-        await committer.advance(work)
+        await (committer.erase([work]) if isinstance(work, Erase) else committer.advance(work))
     meta = await store.read_meta(0)
     outcome = Outcome()
     outcome.records = {customer: record async for customer, record in store.scan_records(0)}

@@ -74,7 +74,7 @@ def tell(twin: EngineTwin, events: list[EventTwin], ahead_ms: int, model: BtydPa
 def test_the_engine_is_its_twin(history, rules):
     table, twin = CustomerTable(), twin_of(rules)
     for events, ahead_ms, model, sweep in history:
-        already, repeats, late = len(twin.evaluations), twin.repeats, twin.late
+        already, repeats, late, forgotten = len(twin.evaluations), twin.repeats, twin.late, twin.forgotten
         now_ms = tell(twin, events, ahead_ms, model, sweep)
         step = advance(table, as_columns(events), now_ms, rules, model, sweep=sweep)
         table.apply(step)
@@ -82,7 +82,7 @@ def test_the_engine_is_its_twin(history, rules):
         assert_same_records(step.ids, step.records, twin)
         assert_same_state(step.state, twin)
         assert_same_alerts(step.alerts, made, rules)
-        assert_same_stats(step, made, events, twin.repeats - repeats, twin.late - late)
+        assert_same_stats(step, made, events, twin.repeats - repeats, twin.late - late, twin.forgotten - forgotten)
     assert_table_holds(table, twin)
 
 
@@ -124,13 +124,16 @@ def told(one: Evaluation) -> dict[str, object]:
     }
 
 
-def assert_same_stats(step: Step, made: list[Evaluation], events: list[EventTwin], repeats: int, late: int) -> None:
+def assert_same_stats(
+    step: Step, made: list[Evaluation], events: list[EventTwin], repeats: int, late: int, forgotten: int
+) -> None:
     stats = step.stats
     assert (sum(stats.duplicates), stats.late, stats.looks) == (repeats, late, sum(one.event is None for one in made))
     folded = Counter(one.event.kind for one in made if one.event)
     sent = Counter(event.kind for event in events)
     assert stats.events == tuple(folded[kind] for kind in KIND_ORDER)
     assert stats.duplicates == tuple(sent[kind] - folded[kind] for kind in KIND_ORDER)
+    assert stats.forgotten == forgotten
     reasons = Counter(one.reason for one in made)
     assert stats.decisions.tolist() == [reasons[code.name] for code in ReasonCode]
     assert sorted(stats.risk_bp.tolist()) == sorted(one.risk_bp for one in made)
@@ -143,19 +146,20 @@ def test_the_drawn_histories_reach_every_decision_and_segment():
     counted: Counter[str] = Counter()
 
     @given(histories(), any_rules())
-    @examples(60)
+    @examples(120)
     def collect(history, rules):
         twin = twin_of(rules)
         for events, ahead_ms, model, sweep in history:
             tell(twin, events, ahead_ms, model, sweep)
         reasons.update(one.reason for one in twin.evaluations)
         segments.update(segment(one.rfm) for one in twin.evaluations)
-        counted.update(late=twin.late, repeats=twin.repeats)
+        counted.update(late=twin.late, repeats=twin.repeats, forgotten=twin.forgotten)
 
     collect()
     # risk falls without a purchase only under another model: rarely drawn, so it has a test of its own below
     assert reasons | {"RESOLVED_RISK_FELL"} == {code.name for code in ReasonCode}
     assert len(segments) >= 8
+    assert counted["forgotten"] > 50
     assert counted["late"] > 100
     assert counted["repeats"] > 50
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from streams.runtime.redis_link import RedisLink
 from streams.runtime.redis_store import RedisPartitionStore
-from streams.runtime.store import CommitRequest, OutboxEntry, PartitionStore, StoreError
+from streams.runtime.store import CommitRequest, ErasedCustomers, OutboxEntry, PartitionStore, Removal, StoreError
 from tests.support.memory_store import MemoryStore
 from tests.support.redis_servers import RunningRedis
 
@@ -65,8 +65,18 @@ def request(seq: int, worker: int, customers: int, outbox_no: int) -> CommitRequ
         [(name, seq if at % 2 else None) for at, name in enumerate(ids)], [(name, seq / 1000) for name in ids],
         {f"t{customers}": seq}, mark.encode() if customers % 2 else None,
         [OutboxEntry(outbox_no + 1 + at, "t", b"k", mark.encode()) for at in range(customers)],
-        [(f"p{at}", seq) for at in range(0, customers, 2)], seq - 3 if customers % 2 else None,
+        [(f"p{at}\0c{at}", seq) for at in range(0, customers, 2)], seq - 3 if customers % 2 else None,
+        *leaving(seq, customers, outbox_no),
     )  # fmt: skip
+
+
+def leaving(seq: int, customers: int, outbox_no: int) -> tuple[list[str], Removal | None]:
+    """Every fourth commit erases a customer that earlier ones may have written, and an entry that may wait."""
+    if seq % 4:
+        return [], None
+    gone = f"c{customers}"
+    digest, older = (b"%16d" % at for at in (customers, customers + 1))
+    return [gone], Removal([f"p{customers}\0{gone}"], [max(1, outbox_no)], {digest: seq}, "f", [older])
 
 
 async def play(store: PartitionStore, steps: list[tuple[str, int, int]]) -> None:
@@ -110,6 +120,8 @@ async def assert_same(store: PartitionStore, model: Model) -> None:
     due: dict[str, int | None] = {}
     offsets: dict[str, int] = {}
     triggered: dict[str, int] = {}
+    outbox: list[OutboxEntry] = []
+    erased: dict[bytes, int] = {}
     states = [at.state for at in model.applied if at.state is not None]
     for at in model.applied:
         records |= dict(at.records)
@@ -118,15 +130,24 @@ async def assert_same(store: PartitionStore, model: Model) -> None:
         triggered |= dict(at.triggered)
         forgotten_s = -1 if at.forget_triggered_before_s is None else at.forget_triggered_before_s
         triggered = {name: time_s for name, time_s in triggered.items() if time_s >= forgotten_s}
+        removal = at.removal or Removal()
+        for name in at.gone:
+            records.pop(name, None)
+            due.pop(name, None)
+        triggered = {name: time_s for name, time_s in triggered.items() if name not in removal.triggered}
+        outbox = [entry for entry in outbox if entry.number not in removal.outbox] + list(at.outbox)
+        erased = {digest: at_ms for digest, at_ms in erased.items() if digest not in removal.forgotten} | dict(removal.erased)
     meta = await store.read_meta(0)
     assert (meta.epoch, meta.nonce, meta.generation) == (model.epoch, model.owner, model.generation)
     assert (meta.seq, meta.offsets, meta.state) == (len(model.applied), offsets, states[-1] if states else None)
     assert {name: record async for name, record in store.scan_records(0)} == records
     kept = {name: at for name, at in due.items() if at is not None}
     assert await store.due(0, 1_000, 1_000) == sorted(kept, key=lambda name: (kept[name], name))
-    names = [f"p{at}" for at in range(5)]
+    names = [f"p{at}\0c{at}" for at in range(5)]
+    assert set(await store.triggered_of(0, {f"c{at}" for at in range(5)})) == triggered.keys()
+    assert await store.erased(0) == ErasedCustomers("f" if any(at.removal for at in model.applied) else "", erased)
     assert await store.triggered(0, names) == [triggered.get(name) for name in names]
-    assert await store.outbox_read(0, 0, 1_000) == [entry for at in model.applied for entry in at.outbox]
+    assert await store.outbox_read(0, 0, 1_000) == outbox
 
 
 @settings(max_examples=300, deadline=None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 from hypothesis import strategies as st
 
@@ -17,6 +19,8 @@ from tests.oracle.engine_twin import EngineTwin
 HOUR_MS = 3_600_000
 DEFAULT_LOOKS = LookRules(min_ms=DAY_MS, max_ms=30 * DAY_MS, gap_permille=250, until_ms=730 * DAY_MS, default_gap_ms=30 * DAY_MS)
 ODD_LOOKS = LookRules(min_ms=7_200_001, max_ms=20 * DAY_MS + 1, gap_permille=500, until_ms=100 * DAY_MS, default_gap_ms=10_007)
+FORGETFUL_LOOKS = replace(ODD_LOOKS, forget_s=40 * 86_400)
+LATE_TO_FORGET_LOOKS = replace(ODD_LOOKS, forget_s=370 * 86_400)  # long after looks have ended
 DEFAULT_POLICY = PolicyRules(
     fire_bp=(5000, 7000, 8500),
     release_bp=(4200, 6200, 7700),
@@ -56,7 +60,7 @@ def any_rules() -> st.SearchStrategy[EngineRules]:
         engine_rules,
         lateness_ms=st.sampled_from([DAY_MS, 0, 1, HOUR_MS, 7 * DAY_MS]),
         horizon_days=st.sampled_from([90.0, 7.5]),
-        looks=st.sampled_from([DEFAULT_LOOKS, ODD_LOOKS]),
+        looks=st.sampled_from([DEFAULT_LOOKS, DEFAULT_LOOKS, ODD_LOOKS, ODD_LOOKS, FORGETFUL_LOOKS, LATE_TO_FORGET_LOOKS]),
         policy=st.sampled_from([DEFAULT_POLICY, EAGER_POLICY, PATIENT_POLICY]),
     )
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass, field
 
 from streams.runtime.store import (
     UNKNOWN_SYSTEM,
     CommitRequest,
+    ErasedCustomers,
     LostCommits,
     Meta,
     OutboxEntry,
@@ -33,6 +34,8 @@ class Partition:
     risk: dict[str, float] = field(default_factory=dict)
     outbox: list[OutboxEntry] = field(default_factory=list)
     triggered: dict[str, int] = field(default_factory=dict)
+    fingerprint: str = ""
+    erased: dict[bytes, int] = field(default_factory=dict)
 
 
 class MemoryStore:
@@ -95,10 +98,10 @@ class MemoryStore:
         at.records |= dict(request.records)
         at.risk |= dict(request.risk)
         at.due = {customer: due_s for customer, due_s in (at.due | dict(request.due)).items() if due_s is not None}
-        at.outbox += [OutboxEntry(*entry) for entry in request.outbox]
         at.triggered |= dict(request.triggered)
         if (before_s := request.forget_triggered_before_s) is not None:
             at.triggered = {name: time_s for name, time_s in at.triggered.items() if time_s >= before_s}
+        self._take_away(at, request)
         at.meta = dataclasses.replace(
             meta,
             seq=request.seq,
@@ -107,6 +110,18 @@ class MemoryStore:
             state=meta.state if request.state is None else request.state,
             outbox_no=meta.outbox_no + len(request.outbox),
         )
+
+    def _take_away(self, at: Partition, request: CommitRequest) -> None:
+        for kept in (at.records, at.due, at.risk):
+            for customer in request.gone:
+                kept.pop(customer, None)
+        if (removal := request.removal) is not None:
+            names, numbers, forgotten = set(removal.triggered), set(removal.outbox), set(removal.forgotten)
+            at.triggered = {name: time_s for name, time_s in at.triggered.items() if name not in names}
+            at.outbox = [entry for entry in at.outbox if entry.number not in numbers]
+            at.erased = {digest: at_ms for digest, at_ms in at.erased.items() if digest not in forgotten} | dict(removal.erased)
+            at.fingerprint = removal.fingerprint if removal.erased else at.fingerprint
+        at.outbox += [OutboxEntry(*entry) for entry in request.outbox]
 
     async def load(self, partition: int, ids: Sequence[str]) -> list[bytes | None]:
         return [self.of(partition).records.get(customer) for customer in ids]
@@ -126,6 +141,15 @@ class MemoryStore:
 
     async def triggered(self, partition: int, names: Sequence[str]) -> list[int | None]:
         return [self.of(partition).triggered.get(name) for name in names]
+
+    async def triggered_of(self, partition: int, customers: Collection[str]) -> list[str]:
+        return [name for name in self.of(partition).triggered if name.partition("\0")[2] in customers]
+
+    async def erased(self, partition: int) -> ErasedCustomers:
+        return ErasedCustomers(self.of(partition).fingerprint, dict(self.of(partition).erased))
+
+    async def erased_at(self, partition: int, digest: bytes) -> int | None:
+        return self.of(partition).erased.get(digest)
 
     async def scan_records(self, partition: int) -> AsyncIterator[tuple[str, bytes]]:
         for customer, record in list(self.of(partition).records.items()):

@@ -23,9 +23,13 @@ class Outcome:
     state: bytes = b""
     alerts: list[bytes] = field(default_factory=list)
     evaluations: int = 0
+    gone: set[str] = field(default_factory=set)
 
     def add(self, step: Step) -> None:
         self.records |= dict(zip(step.ids, row_bytes(step.records), strict=True))
+        self.gone = self.gone.difference(step.ids).union(step.gone)
+        for customer in step.gone:
+            self.records.pop(customer, None)
         self.state = step.state.to_bytes()
         self.alerts += [encode(alert) for alert in step.alerts]
         self.evaluations += int(step.stats.decisions.sum())

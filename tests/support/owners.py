@@ -20,7 +20,7 @@ from streams.runtime.shop import Shop
 from streams.runtime.store import CommitRequest, System
 from tests.support.memory_store import MemoryStore
 
-TOPICS = ("purchases", "complaints", "logins", "churn.clock")
+TOPICS = ("purchases", "complaints", "logins", "churn.commands", "churn.clock")
 OURS = System("churnwatch", "")
 QUICK = {"CHURNWATCH_ENGINE__HEARTBEAT_COMMIT_S": "0.05"}
 

@@ -147,5 +147,5 @@ def _slices(edges: list[int], n: int) -> list[slice]:
     return [slice(a, b) for a, b in pairwise(edges)]
 
 
-assert set(_RANK_OF_KIND.values()) == set(TOPIC_RANKS.values())
+assert {*_RANK_OF_KIND.values(), TOPIC_RANKS["commands"]} == set(TOPIC_RANKS.values())
 assert KINDS["tick"] == TICK

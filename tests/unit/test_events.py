@@ -135,7 +135,8 @@ def test_a_hostile_record_is_buried_with_its_reason_and_harms_no_other(bad: Fake
 
 
 def test_the_table_has_every_reason() -> None:
-    assert {reason for _, reason, _ in HOSTILE.values()} == {str(reason) for reason in DeadReason}
+    of_commands = {"unknown_command"}  # see test_erase_command.py
+    assert {reason for _, reason, _ in HOSTILE.values()} == {str(reason) for reason in DeadReason} - of_commands
 
 
 ACCEPTED: dict[str, tuple[FakeRecord, dict[str, Any]]] = {

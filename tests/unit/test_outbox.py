@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from streams.runtime.backoff import Backoff, Retrying
 from streams.runtime.outbox import OutboxPublisher
-from streams.runtime.store import CommitRequest, Fenced, Meta, OutboxEntry
+from streams.runtime.store import CommitRequest, Fenced, Meta, OutboxEntry, Removal
 from tests.support.memory_store import MemoryStore
 from tests.support.one_by_one import one_by_one
 
@@ -231,3 +231,61 @@ async def test_no_failure_loses_or_swaps_messages(
     for name in (b"a", b"b", b"c"):
         assert first_arrivals(broker, name) == [at for at, key in enumerate(keys, 1) if key == name]
     assert await store.outbox_depth(0) == 0
+
+
+async def test_what_was_erased_while_it_waited_does_not_leave_and_the_rest_does_in_order() -> None:
+    """Also what was on its way to a broker that was out of reach."""
+    store, broker = MemoryStore(), Broker()
+    writer, mine = Writer(store), publisher(store, broker, batch=3)
+    broker.up.clear()
+    async with running(mine):
+        mine.committed(await writer.commit([b"a", b"b", b"a", b"b", b"a"]))
+        while not broker.together:
+            await asyncio.sleep(0)
+        await take_away(store, writer, mine, 1, 3)
+        mine.committed(await writer.commit([b"a", b"b"]))
+        await take_away(store, writer, mine, 7)
+        for _ in range(50):
+            await asyncio.sleep(0)
+        broker.up.set()
+        await mine.drained()
+        assert (mine.depth, mine.memory_used, await store.outbox_depth(0)) == (0, 0, 0)
+    assert [value for *_, value in broker.log] == [b"2", b"4", b"5", b"6"]
+
+
+async def take_away(store: MemoryStore, writer: Writer, mine: OutboxPublisher, *numbers: int) -> None:
+    """As an erasure commits it."""
+    writer.seq += 1
+    await store.commit(0, 1, "w", CommitRequest(writer.seq, f"c{writer.seq}", removal=Removal(outbox=numbers)))
+    mine.forget(numbers)
+
+
+ERASED = st.lists(st.tuples(st.integers(0, 8), st.sampled_from([b"a", b"b"])), max_size=3)
+
+
+@settings(max_examples=200, deadline=None)
+@given(commits=KEYS, fail=FAILURES, erased=ERASED, memory_bytes=st.sampled_from([0, 700, 10_000]), batch=st.integers(1, 5))
+async def test_erasing_what_waits_loses_and_swaps_nothing_else(
+    commits: list[list[bytes]], fail: list[str], erased: list[tuple[int, bytes]], memory_bytes: int, batch: int
+) -> None:
+    """After some commits all that waits under a key is taken away: it may have left before, and never leaves later."""
+    store, broker = MemoryStore(), Broker(fail)
+    writer, gone = Writer(store), dict[int, int]()
+    await store.take_epoch(0, 1, 1, "w")
+    mine = publisher(store, broker, memory_bytes=memory_bytes, batch=batch)
+    async with running(mine):
+        for at, keys in enumerate(commits):
+            mine.committed(await writer.commit(keys))
+            await asyncio.sleep(0)
+            for _, key in [one for one in erased if one[0] == at]:
+                numbers = [entry.number for entry in await store.outbox_read(0, 0, 10_000) if entry.key == key]
+                await take_away(store, writer, mine, *numbers)
+                gone |= dict.fromkeys(numbers, len(broker.log))
+        await mine.drained()
+    everything = [key for commit in commits for key in commit]
+    for name in (b"a", b"b", b"c"):
+        numbers = [at for at, key in enumerate(everything, 1) if key == name and at not in gone]
+        assert [number for number in first_arrivals(broker, name) if number not in gone] == numbers
+    late = [int(value) for at, (*_, value) in enumerate(broker.log) if at > gone.get(int(value), at) + batch]
+    assert not late, "no more than was on its way"
+    assert (await store.outbox_depth(0), mine.depth) == (0, 0)

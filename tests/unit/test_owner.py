@@ -72,7 +72,7 @@ async def test_a_claim_reads_on_where_the_last_owner_stopped_and_the_rest_from_t
     await owned.settled()
     assert owned.failures == []
     assert owned.app.consumer.seeks == {
-        TP("purchases", 0): 42, TP("complaints", 0): 0, TP("logins", 0): 7, TP("churn.clock", 0): 0,
+        TP("purchases", 0): 42, TP("complaints", 0): 0, TP("logins", 0): 7, TP("churn.commands", 0): 0, TP("churn.clock", 0): 0,
     }  # fmt: skip
     assert owned.metrics.events_lost["logins"]._value.get() == 0, "nobody was to read them"
     await owned.owner.release()
@@ -250,7 +250,7 @@ async def test_a_stale_claim_ends_quietly_when_the_group_has_moved_on(problem: s
     owned.app.consumer_generation_id = 8
     await until(lambda: owned.owner._claiming.done())
     assert (owned.failures, owned.owner.joined) == ([], False)
-    assert owned.owner.held() == {TP(topic, 0) for topic in ("purchases", "complaints", "logins", "churn.clock")}
+    assert owned.owner.held() == {TP(topic, 0) for topic in TOPICS}
     owned.app.consumer.refuses = None
     await owned.claim(0, generation=8)
     await owned.settled()

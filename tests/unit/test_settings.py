@@ -55,6 +55,9 @@ def test_every_setting_can_be_given_by_its_variable() -> None:
         "CHURNWATCH_TIME__HEARTBEAT_TIMEOUT_S": "60",
         "CHURNWATCH_RISK__PARAMETERS_FILE": "p.json",
         "CHURNWATCH_CHANNELS__ALERTMANAGER": "http://a:9093,https://u:p@b",
+        "CHURNWATCH_ERASURE__KEY": "sixteen letters!",
+        "CHURNWATCH_RETENTION__INACTIVE_DAYS": "900",
+        "CHURNWATCH_ERASURE__FORGET_AFTER_DAYS": "400",
         "CHURNWATCH_CHANNELS__APPRISE": '{"sales": "json://h/x"}',
     }
     plain = Settings().model_dump(mode="json")

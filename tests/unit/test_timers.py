@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from streams.columns import DAY_MS
 from streams.customer import NEVER_S, new_records
-from streams.timers import BLOCK, DueIndex, LookRules, next_look_s
+from streams.timers import BLOCK, DueIndex, LookRules, is_last_look, next_look_s
 from tests.support.examples import examples
 
 RULES = LookRules(min_ms=DAY_MS, max_ms=30 * DAY_MS, gap_permille=250, until_ms=730 * DAY_MS, default_gap_ms=30 * DAY_MS)
@@ -96,3 +98,23 @@ def test_growing_keeps_what_is_due():
     index.put(np.array([9 * BLOCK]), np.array([7], np.uint32))
     assert index.due(7).tolist() == [3, 9 * BLOCK]
     assert index.due(6).tolist() == []
+
+
+@pytest.mark.parametrize(
+    ("silent_days", "idle_days", "days"),
+    [
+        (0, 0, 5),  # the usual look comes first
+        (898, 0, 2),  # forgotten after 900 days without any event
+        (100, 800, 800),  # looks have ended, and this one is made all the same
+        (900, 800, 1 / 86_400),  # an event came that is older than that: at the next second
+        (2_000, 0, 1 / 86_400),
+    ],
+)
+def test_the_last_look_is_when_a_customer_is_to_be_forgotten(silent_days, idle_days, days):
+    rows, rules = new_records(1), replace(RULES, forget_s=900 * 86_400)
+    rows["purchases"], rows["usual_gap_half_days"] = 3, 40
+    rows["last_purchase_ms"], rows["ring_s"] = NOW_MS - idle_days * DAY_MS, NOW_S - silent_days * 86_400
+    due_s = next_look_s(rows, np.array([NOW_MS]), np.array([0]), rules).astype(np.int64)
+    assert int(due_s[0]) - NOW_S == round(days * 86_400)
+    assert is_last_look(rows, due_s * 1000, rules).tolist() == [silent_days > 0]
+    assert is_last_look(rows, due_s * 1000, RULES).tolist() == [False]

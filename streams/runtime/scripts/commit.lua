@@ -1,15 +1,17 @@
 -- One commit of a partition: all of it or nothing.
 --
--- KEYS     meta, due, risk, outbox, triggered, then one key a record
+-- KEYS     meta, due, risk, outbox, triggered, erased, then one key a record, then one a record to delete
 -- ARGV[1]  MessagePack: {epoch, nonce, seq, commit id, records, due ids, due times, ids to look at no more, risk ids, risks,
 --          {topic, offset, ...}, state or false, {number, topic, key, value, ...}, triggered names, triggered times,
---          time before which triggers are forgotten or false, lengths of the ten lists}
+--          time before which triggers are forgotten or false, lengths of the ten lists, what is taken away or false}
+--          Taken away: {customers gone, triggered names, outbox numbers, {digest, time, ...}, digests to forget,
+--          fingerprint of the digests' secret, lengths of the five lists}
 --          epoch, seq and offsets are decimal strings: a Lua number would round them above 2^53 and print them as 1e+15.
 -- Returns  {"ok"}, {"mine"} (this very commit was applied before) or {"refused", stored epoch, nonce, seq, commit id}.
 --
 -- An error after the first write undoes nothing, so everything that can fail is looked at before it. Every key is
 -- declared: while a cluster moves the slot, the server then says TRYAGAIN before the script starts.
-local META, DUE, RISK, OUTBOX, TRIGGERED, FIXED = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], 5
+local META, DUE, RISK, OUTBOX, TRIGGERED, ERASED, FIXED = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], 6
 local SLICE = 1000 -- pairs; with its own arguments, Lua's unpack takes at most 7,997 values
 
 local function malformed(what)
@@ -35,18 +37,34 @@ local function finite(values, length)
 end
 
 local decoded, body, rest = pcall(cmsgpack.unpack, ARGV[1])
-if not decoded or type(body) ~= 'table' or rest ~= nil or #body ~= 17 then return malformed('not one array of 17') end
+if not decoded or type(body) ~= 'table' or rest ~= nil or #body ~= 18 then return malformed('not one array of 18') end
 local epoch, nonce, seq, commit_id = body[1], body[2], body[3], body[4]
 local records, due_ids, due_s, no_longer_due = body[5], body[6], body[7], body[8]
 local risk_ids, risks, offsets, state, entries = body[9], body[10], body[11], body[12], body[13]
-local triggered, triggered_s, forget_before_s, lengths = body[14], body[15], body[16], body[17]
+local triggered, triggered_s, forget_before_s, lengths, leaving = body[14], body[15], body[16], body[17], body[18]
 
 local function count(text) return type(text) == 'string' and text:match('^%d+$') end
 
 if not count(epoch) or not count(seq) then return malformed('epoch or seq') end
 if type(nonce) ~= 'string' or type(commit_id) ~= 'string' then return malformed('nonce or commit id') end
 if not all(lengths, 'number', 10) then return malformed('lengths') end
-if not all(records, 'string', #KEYS - FIXED) or #records ~= lengths[1] then return malformed('records do not match the keys') end
+local gone = {}
+if leaving ~= false then
+  if type(leaving) ~= 'table' or #leaving ~= 7 or not all(leaving[7], 'number', 5) then return malformed('what is taken away') end
+  for i = 1, 5 do
+    if not all(leaving[i], 'string', leaving[7][i]) then return malformed('list ' .. i .. ' of what is taken away') end
+  end
+  if type(leaving[6]) ~= 'string' or (#leaving[4] > 0 and leaving[6] == '') then return malformed('fingerprint') end
+  if #leaving[4] % 2 ~= 0 then return malformed('erased') end
+  for i = 2, #leaving[4], 2 do
+    if not leaving[4][i]:match('^%d+$') then return malformed('time of an erasure') end
+  end
+  for i = 1, #leaving[3] do
+    if not leaving[3][i]:match('^%d+$') then return malformed('outbox number to take away') end
+  end
+  gone = leaving[1]
+end
+if not all(records, 'string', #KEYS - FIXED - #gone) or #records ~= lengths[1] then return malformed('records do not match the keys') end
 if not all(due_ids, 'string', lengths[2]) or not finite(due_s, lengths[2]) or lengths[2] ~= lengths[3] then return malformed('due') end
 if not all(no_longer_due, 'string', lengths[4]) then return malformed('due to remove') end
 if not all(risk_ids, 'string', lengths[5]) or not finite(risks, lengths[5]) or lengths[5] ~= lengths[6] then return malformed('risk') end
@@ -72,7 +90,8 @@ end
 
 -- What would fail half way: keys of another type, outbox numbers that the stream refuses.
 local kinds = { [DUE] = 'zset', [RISK] = 'zset', [OUTBOX] = 'stream' }
-if #triggered > 0 or forget_before_s then kinds[TRIGGERED] = 'zset' end
+if #triggered > 0 or forget_before_s or leaving then kinds[TRIGGERED] = 'zset' end
+if leaving then kinds[ERASED] = 'hash' end
 for key, kind in pairs(kinds) do
   local found = redis.call('TYPE', key).ok
   if found ~= 'none' and found ~= kind then return malformed(key .. ' is a ' .. found .. ', not a ' .. kind) end
@@ -88,6 +107,12 @@ needs(#triggered > 0, 'ZADD', TRIGGERED, '0', '')
 needs(forget_before_s, 'ZREMRANGEBYSCORE', TRIGGERED, '0', '0')
 needs(#no_longer_due > 0, 'ZREM', DUE, '')
 needs(#entries > 0, 'XADD', OUTBOX, '*', 't', '')
+if leaving then
+  needs(#gone > 0, 'UNLINK', META)
+  needs(#gone + #leaving[2] > 0, 'ZREM', DUE, '')
+  needs(#leaving[3] > 0, 'XDEL', OUTBOX, '0-1')
+  needs(#leaving[5] > 0, 'HDEL', ERASED, '')
+end
 for i = 1, redis.acl_check_cmd and #needed or 0 do
   if not redis.acl_check_cmd(unpack(needed[i])) then
     return redis.error_reply('NOPERM this user has no permissions to run the ' .. needed[i][1]:lower() .. ' command, which a commit needs')
@@ -136,6 +161,27 @@ in_slices(triggered_s, triggered, 0, function(args, n) redis.call('ZADD', TRIGGE
 if forget_before_s then redis.call('ZREMRANGEBYSCORE', TRIGGERED, '-inf', string.format('(%.0f', forget_before_s)) end
 for from = 1, #no_longer_due, SLICE do
   redis.call('ZREM', DUE, unpack(no_longer_due, from, math.min(from + SLICE - 1, #no_longer_due)))
+end
+if leaving then
+  local function one_by_one(values, command, ...)
+    local head = { ... }
+    for from = 1, #values, SLICE do
+      local args = { unpack(head) }
+      for i = from, math.min(from + SLICE - 1, #values) do args[#args + 1] = values[i] end
+      redis.call(command, unpack(args))
+    end
+  end
+  local keys, ids = {}, {}
+  for i = 1, #gone do keys[i] = KEYS[FIXED + #records + i] end
+  for i = 1, #leaving[3] do ids[i] = leaving[3][i] .. '-0' end
+  one_by_one(keys, 'UNLINK')
+  one_by_one(gone, 'ZREM', DUE)
+  one_by_one(gone, 'ZREM', RISK)
+  one_by_one(leaving[2], 'ZREM', TRIGGERED)
+  one_by_one(ids, 'XDEL', OUTBOX)
+  one_by_one(leaving[5], 'HDEL', ERASED)
+  if #leaving[4] > 0 then redis.call('HSET', ERASED, 'key', leaving[6]) end
+  one_by_one(leaving[4], 'HSET', ERASED)
 end
 for i = 1, #entries, 4 do
   local id = string.format('%.0f-0', entries[i])
