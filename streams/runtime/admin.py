@@ -97,7 +97,7 @@ def delete_group(settings: Settings) -> None:
 def check_topics(settings: Settings) -> list[Finding]:
     """What is not as correctness needs it; empty when all is well. Settings a broker does not report are "unknown".
 
-    Errors: a topic missing, another number of partitions, no leader, inputs compacted, models not compacted. Warnings:
+    Errors: a topic missing, another number of partitions, no leader, inputs compacted, models or marks not compacted. Warnings:
     retention on inputs, records not stamped by the broker.
     """
     specs = wanted_topics(settings)
@@ -105,7 +105,7 @@ def check_topics(settings: Settings) -> list[Finding]:
         # Asked for all and not by name: some brokers make a topic when a client asks for it.
         found = {topic["name"]: topic for topic in admin.describe_topics() if topic["error_code"] == 0}
         present = [spec for spec in specs if spec.name in found]
-        configs = _configs(admin, [spec.name for spec in present])
+        configs = topic_configs(admin, [spec.name for spec in present])
     findings = [Finding(spec.name, "error", "does not exist", _CREATE) for spec in specs if spec.name not in found]
     findings += _unequal(settings, {spec.name: len(found[spec.name]["partitions"]) for spec in present if spec.partitions > 1})
     for spec in present:
@@ -114,12 +114,12 @@ def check_topics(settings: Settings) -> list[Finding]:
     return findings + _unreported(present, configs)
 
 
-def _configs(admin: Any, names: list[str]) -> dict[str, dict[str, str]]:
+def topic_configs(admin: Any, names: list[str]) -> dict[str, dict[str, str]]:
     """Topic → setting → value, as far as the broker reports them."""
     if not names:
         return {}
     asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
-    answer = admin.describe_configs(asked, config_filter="all").get("topic", {})
+    answer = admin.describetopic_configs(asked, config_filter="all").get("topic", {})
     return {name: {key: entry["value"] for key, entry in answer.get(name, {}).items()} for name in names}
 
 
@@ -148,9 +148,10 @@ def _history_kept(settings: Settings, spec: TopicSpec, config: dict[str, str]) -
     """What the broker would do to records, now or later."""
     policy = config.get("cleanup.policy", "")
     alter = f"set on {spec.name}:"
-    if spec.name == settings.kafka.topic_prefix + MODELS:
-        if policy and "compact" not in policy:
-            yield Finding(spec.name, "error", f"cleanup.policy is {policy}: models expire", f"{alter} cleanup.policy=compact")
+    if "compact" in spec.config.get("cleanup.policy", ""):
+        if policy not in ("", "compact"):
+            what = "models expire" if spec.name.endswith(MODELS) else "what was redriven would count twice after a rebuild"
+            yield Finding(spec.name, "error", f"cleanup.policy is {policy}: {what}", f"{alter} cleanup.policy=compact")
         return
     if "compact" in policy:
         yield Finding(spec.name, "error", f"cleanup.policy is {policy}: older events of a customer vanish",

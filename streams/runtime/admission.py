@@ -16,6 +16,7 @@ from streams.runtime.shop import Shop
 from streams.runtime.store import Meta, StaleGeneration, System
 from streams.runtime.store_rules import check_system
 from streams.runtime.topics import CLOCK, INPUTS
+from streams.voids import Voids
 
 log = structlog.get_logger()
 
@@ -32,6 +33,7 @@ class Admission:
     ranges      what the broker holds of partitions, see `log_ranges`
     short       name of each topic read -> its name without prefix
     system      group and prefix that we are
+    voids       partition -> what its dead letters' marks take out of it, as read when it was judged
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Admission:
         kafka = shop.settings.kafka
         self.short = {kafka.topic_prefix + name: name for name in INPUTS} | {kafka.topic_prefix + CLOCK: "clock"}
         self.system = System(kafka.group, kafka.topic_prefix)
+        self.voids: dict[int, Voids] = {}
 
     def co_partitioned(self, assigned: Iterable[TP]) -> list[int]:
         """The partitions among these. One worker must see all events of a customer: raises LostState unless every input's."""
@@ -77,6 +80,7 @@ class Admission:
                 await self._check_never_read(partition)
         nexts = {tp: at for partition, meta in metas.items() for tp, at in self.nexts(partition, meta).items()}
         ranges = await self._shop.backoff.run("ask the topics' ranges", lambda: self._ranges(nexts), passing)
+        self.voids |= await self._shop.backoff.run("read the marks", lambda: self._shop.read_voids(partitions), passing)
         for tp, found in ranges.items():
             if nexts[tp] > found.end:
                 raise LostState(

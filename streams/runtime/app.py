@@ -23,6 +23,7 @@ from streams.runtime.health import WorkerState
 from streams.runtime.health_server import HealthServer
 from streams.runtime.intake import build_app
 from streams.runtime.log_range import log_ranges
+from streams.runtime.mark_reader import read_voids
 from streams.runtime.metrics import CLOCK_STATES, Metrics
 from streams.runtime.models import ModelFeed
 from streams.runtime.owner import PartitionOwner
@@ -103,6 +104,7 @@ class Worker:
             fetched=lambda partition: self.owner.positions(partition),
             backoff=backoff,
             playbook=playbook_of(self.settings),
+            read_voids=lambda partitions: read_voids(self.settings.kafka, partitions),
         )
 
     async def run(self) -> None:

@@ -203,7 +203,7 @@ class PartitionOwner:
                 await self._app().consumer.seek(tp, max(offset, ranges[tp].begin))
             self._arrivals.forget_positions(partition)
             self.shop.metrics.epoch.labels(str(partition)).set(meta.epoch)
-            self._set.start(PartitionTask(partition, meta, lease, self.shop))
+            self._set.start(PartitionTask(partition, meta, lease, self.shop, self._admission.voids.get(partition)))
 
     def _failed(self, task: PartitionTask, problem: BaseException) -> None:
         partition = task.partition

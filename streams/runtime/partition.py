@@ -31,6 +31,7 @@ from streams.runtime.shop import Shop
 from streams.runtime.store import Meta
 from streams.runtime.topics import DEAD_LETTERS, INPUTS
 from streams.ticks import decode_ticks
+from streams.voids import Voids
 from streams.watermark import by_wall_clock
 
 log = structlog.get_logger()
@@ -53,10 +54,12 @@ class PartitionTask:
 
     meta    what taking the epoch returned
     lease   number of the claim; chunks fetched under another are not ours
+    voids   what redriven and dropped letters take out of the inputs; None: nothing
     """
 
-    def __init__(self, partition: int, meta: Meta, lease: int, shop: Shop) -> None:
+    def __init__(self, partition: int, meta: Meta, lease: int, shop: Shop, voids: Voids | None = None) -> None:
         self.partition, self.lease, self.shop = partition, lease, shop
+        self._voids = voids or Voids()
         mode = mode_of(meta, shop.settings.time, shop.now_ms)
         self.clock = clock_of(partition, meta, mode, shop.settings.time, shop.now_ms)
         self._events = shop.events.of_history() if mode.history else shop.events
@@ -91,7 +94,10 @@ class PartitionTask:
 
     def _receive_events(self, topic: Literal["purchases", "complaints", "logins"], rank: int, chunk: Chunk) -> list[DeadLetter]:
         now_ms = self.shop.now_ms() if self.clock else 0
-        decoded = decode_chunk(topic, chunk.records, self._events, now_ms)
+        records = self._voids.without(chunk.tp.topic, chunk.records)
+        if len(records) < len(chunk.records):
+            log.info("passed over what was redriven or dropped", topic=topic, records=len(chunk.records) - len(records))
+        decoded = decode_chunk(topic, records, self._events, now_ms)
         if decoded.unknown_fields:
             self.shop.metrics.unknown_fields[topic].inc(decoded.unknown_fields)
         if self.clock:

@@ -10,6 +10,7 @@ CLOCK = "churn.clock"
 ALERTS = "churn.alerts"
 TRIGGERS = "churn.triggers"
 DEAD_LETTERS = "churn.dead-letters"
+DEAD_LETTER_MARKS = "churn.dead-letter-marks"
 MODELS = "churn.models"
 JOURNAL = "churn.journal"
 
@@ -42,8 +43,10 @@ def topic_specs(prefix: str, partitions: int) -> tuple[TopicSpec, ...]:
     stamped = keep | {"message.timestamp.type": "LogAppendTime"}
     inputs = tuple(TopicSpec(prefix + name, partitions, stamped) for name in (*INPUTS, CLOCK))
     outputs = tuple(TopicSpec(prefix + name, partitions, keep) for name in (ALERTS, TRIGGERS, DEAD_LETTERS, JOURNAL))
-    models = TopicSpec(prefix + MODELS, 1, {"cleanup.policy": "compact"})
-    return (*inputs, *outputs, models)
+    compacted = {"cleanup.policy": "compact"}
+    return (
+        *inputs, *outputs, TopicSpec(prefix + DEAD_LETTER_MARKS, partitions, compacted), TopicSpec(prefix + MODELS, 1, compacted)
+    )  # fmt: skip
 
 
 class WrongTopics(Exception):

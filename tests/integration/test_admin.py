@@ -150,6 +150,7 @@ class Record(NamedTuple):
     timestamp_type: int
     key: bytes | None
     value: bytes | None
+    headers: tuple[()] = ()
 
 
 def letters(count: int, reason: DeadReason) -> list[bytes]:
