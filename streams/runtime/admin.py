@@ -119,7 +119,7 @@ def topic_configs(admin: Any, names: list[str]) -> dict[str, dict[str, str]]:
     if not names:
         return {}
     asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
-    answer = admin.describetopic_configs(asked, config_filter="all").get("topic", {})
+    answer = admin.describe_configs(asked, config_filter="all").get("topic", {})
     return {name: {key: entry["value"] for key, entry in answer.get(name, {}).items()} for name in names}
 
 

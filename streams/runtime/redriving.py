@@ -161,7 +161,7 @@ class Redriver:
             return Verdict(letter.id, Outcome.REPEATED_EVENT, message=f"its event was sent again with {other}")
         outgoing, most = _outgoing(original, Origin(first, letter.attempt + 1)), self._longest[letter.topic]
         if outgoing.nbytes > most:
-            return Verdict(letter.id, Outcome.TOO_LONG, message=f"{letter.topic} takes records of {most} bytes (max.message.bytes)")
+            return Verdict(letter.id, Outcome.TOO_LONG, message=f"{letter.topic} takes {most} bytes (max.message.bytes)")
         mark = self._mark(letter, judged, first)
         self._marks.add(mark)  # so that the next letter with this event is a repeat
         return mark, outgoing

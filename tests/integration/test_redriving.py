@@ -9,19 +9,19 @@ from typing import Any
 import msgspec
 import pytest
 from kafka import KafkaAdminClient, TopicPartition
+from kafka.admin import ConfigResource, ConfigResourceType
 
-from streams.dead_letters import DeadLetter, DeadReason
+from streams.dead_letters import DeadReason
 from streams.letter_filter import LetterFilter
-from streams.letter_marks import LetterState, identity
-from streams.runtime.dead_letter_reader import EVERY_LETTER, StoredLetter, find_dead_letter, read_dead_letters
+from streams.letter_marks import LetterState
+from streams.runtime.dead_letter_reader import EVERY_LETTER, find_dead_letter, read_dead_letters
 from streams.runtime.dropping import drop
 from streams.runtime.letter_plan import plan
-from streams.runtime.letter_transactions import letter_transactions
-from streams.runtime.mark_reader import read_marks
-from streams.runtime.original import originals
-from streams.runtime.redriving import Outcome, RedriveOptions, Redriver, Verdict, redrive, try_redrive
+from streams.runtime.letter_transactions import longest
+from streams.runtime.redriving import Outcome, RedriveOptions, Verdict, redrive, try_redrive
 from streams.runtime.rereading import say_reread
 from tests.support.brokers import RunningBroker
+from tests.support.eventually import eventually
 from tests.support.letters import Refusals, purchase
 
 BY_ANNA = RedriveOptions("anna")
@@ -82,7 +82,9 @@ def test_a_letter_is_sent_again_as_it_was_and_once(broker: RunningBroker, prefix
     assert (stored.mark.by, stored.mark.sent_to) == ("anna", verdicts[letters[0].id].sent_to)
 
 
-def test_what_would_be_refused_again_is_not_sent_unless_it_must_and_then_names_the_first(broker: RunningBroker, prefix: str) -> None:
+def test_what_would_be_refused_again_is_not_sent_unless_forced_and_then_names_the_first(
+    broker: RunningBroker, prefix: str
+) -> None:
     site = Refusals(broker, prefix)
     (rouble,) = site.refuse(site.send("purchases", purchase(1, currency="RUB")))
     (rubbish,) = site.refuse(site.send("logins", b"\x1b[31m{"))
@@ -116,9 +118,7 @@ def test_an_event_that_was_refused_in_two_records_is_sent_with_one(embedded_kafk
 
 def test_of_a_letter_that_was_cut_the_whole_record_is_read_where_it_stands(real_kafka: RunningBroker, prefix: str) -> None:
     site = Refusals(real_kafka, prefix)
-    stands, gone, other = site.send(
-        "purchases", purchase(1), purchase(2), purchase(3), headers=[("long", b"x" * 9_000)]
-    )
+    stands, gone, other = site.send("purchases", purchase(1), purchase(2), purchase(3), headers=[("long", b"x" * 9_000)])
     letters = site.refuse([stands, gone, other])
     assert all(letter.headers_cut and not letter.headers for letter in letters)
     gone_letter = msgspec.structs.replace(letters[1], offset=40, id=f"{prefix}purchases-0-40")
@@ -140,29 +140,22 @@ def test_a_record_that_retention_took_is_told_and_a_too_long_one_costs_the_other
     real_kafka: RunningBroker, prefix: str
 ) -> None:
     site = Refusals(real_kafka, prefix)
-    long = site.in_euro(1, headers=[("long", b"x" * 9_000)])[0]
+    (gone,) = site.in_euro(1, headers=[("long", b"x" * 9_000)])
     fits = site.in_euro(2, 3)
+    (too_long,) = site.refuse(site.send("purchases", purchase(4)[:-1] + b',"text":"' + b"x" * 3_000 + b'"}'))
     admin = KafkaAdminClient(bootstrap_servers=real_kafka.bootstrap)
     admin.delete_records({TopicPartition(f"{prefix}purchases", 0): 1})
+    limit = {"max.message.bytes": "3000"}
+    admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, f"{prefix}purchases", configs=limit)])
     admin.close()
-    most = 1_048_588  # the broker's message.max.bytes, and what a batch may have
-    padded = purchase(4)[:-1] + b',"text":"' + b"x" * 100_000 + b'"}'
-    too_long = site.refuse(site.send("purchases", padded))[0]
-    stretched = msgspec.structs.replace(too_long, headers=[("h", "eHh4" * (most // 3))])  # with it the record would be too long
-    found = {v.id: v.outcome for v in send_directly(site, [*fits, stretched])}
-    assert found == {fits[0].id: Outcome.REDRIVEN, fits[1].id: Outcome.REDRIVEN, too_long.id: Outcome.TOO_LONG}
-    assert again(site, LetterFilter(ids=frozenset((long.id,))))[long.id].outcome is Outcome.ORIGINAL_GONE
+    eventually(lambda: longest(site.settings, [f"{prefix}purchases"]) == {f"{prefix}purchases": 3_000})
+    assert {letter_id: found.outcome for letter_id, found in again(site).items()} == {
+        gone.id: Outcome.ORIGINAL_GONE,
+        fits[0].id: Outcome.REDRIVEN,
+        fits[1].id: Outcome.REDRIVEN,
+        too_long.id: Outcome.TOO_LONG,
+    }
     assert {len(records) for records in copies(site).values()} == {1}
-
-
-def send_directly(site: Refusals, letters: list[DeadLetter]) -> list[Verdict]:
-    """What a redrive makes of letters that are too long for their own topic."""
-    with letter_transactions(site.settings) as transactions:
-        redriver = Redriver(site.settings, BY_ANNA, read_marks(site.settings))
-        whole = originals(None, letters)
-        stored = [StoredLetter(letter, 0, 0, LetterState.OPEN, None) for letter in letters]
-        prepared = [redriver.prepare(each, whole[identity(each.letter)]) for each in stored]
-        return redriver.send(transactions, [found for found in prepared if not isinstance(found, Verdict)], lambda _: None)
 
 
 def test_what_is_no_event_of_ours_is_left_alone(embedded_kafka: RunningBroker, prefix: str) -> None:
@@ -202,7 +195,9 @@ def test_what_another_command_did_meanwhile_is_not_done_again(real_kafka: Runnin
     assert drop(site.settings, planned, "anna") == 0
 
 
-def test_letters_of_before_a_rebuild_are_outdated_and_their_copies_of_after_it_are_not(embedded_kafka: RunningBroker, prefix: str) -> None:
+def test_letters_of_before_a_rebuild_are_outdated_and_those_of_after_it_are_not(
+    embedded_kafka: RunningBroker, prefix: str
+) -> None:
     site = Refusals(embedded_kafka, prefix)
     say_reread(site.settings)
     assert site.records("churn.dead-letter-marks") == [], "nothing to say where there are no letters"
@@ -222,7 +217,8 @@ def test_the_newest_are_listed_by_what_they_are(embedded_kafka: RunningBroker, p
     (login,) = site.refuse(site.send("logins", b"[]"))
 
     def ids(**asked: Any) -> list[str]:
-        return [stored.letter.id.removeprefix(prefix) for stored in read_dead_letters(site.settings, LetterFilter(**asked)).letters]
+        page = read_dead_letters(site.settings, LetterFilter(**asked))
+        return [stored.letter.id.removeprefix(prefix) for stored in page.letters]
 
     assert ids(topics=frozenset((f"{prefix}logins",))) == ["logins-0-0"]
     assert ids(reasons=frozenset(("not_an_object", "empty"))) == ["logins-0-0"]

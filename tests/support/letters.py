@@ -101,8 +101,8 @@ class Refusals:
 
 def purchase(number: int, customer: str = "anna", currency: str = "EUR") -> bytes:
     """A purchase of long ago."""
-    event = {"event_id": f"e{number}", "customer_id": customer, "occurred_at": 1_600_000_000_000, "amount": number, "currency": currency}
-    return json.dumps(event).encode()
+    money = {"amount": number, "currency": currency}
+    return json.dumps({"event_id": f"e{number}", "customer_id": customer, "occurred_at": 1_600_000_000_000} | money).encode()
 
 
 def with_reason(letter: DeadLetter, reason: DeadReason) -> DeadLetter:
