@@ -25,6 +25,7 @@ from streams.runtime.rules import engine_rules, event_rules
 from streams.runtime.settings import load_settings
 from streams.runtime.shop import Shop
 from streams.runtime.topics import ALERTS, DEAD_LETTERS, INPUTS
+from streams.voids import Voids
 from tests.support.memory_store import MemoryStore
 from tests.support.records import FakeRecord
 
@@ -84,11 +85,12 @@ class Played:
             backoff=Backoff(),
         )
         self.task: PartitionTask
+        self.voids = Voids()
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Played]:
         meta = await self.store.take_epoch(3, 1, 4, "nonce")
-        self.task = PartitionTask(3, meta, 1, self.shop)
+        self.task = PartitionTask(3, meta, 1, self.shop, self.voids)
         running = asyncio.create_task(self.task.run())
         try:
             yield self
