@@ -22,6 +22,7 @@ from alerts.trigger_event import Trigger  # noqa: E402
 from detectors.parameters import BtydParameters  # noqa: E402
 from streams.contract import Complaint, Login, Purchase  # noqa: E402
 from streams.dead_letters import DeadLetter  # noqa: E402
+from streams.letter_marks import LetterMark, Reread  # noqa: E402
 from streams.runtime.commits import JournalEntry  # noqa: E402
 from streams.ticks import GoLiveMessage, HeartbeatMessage, TickMessage  # noqa: E402
 
@@ -37,6 +38,8 @@ MESSAGES: dict[str, type[msgspec.Struct]] = {
     "digest": Digest,
     "trigger": Trigger,
     "dead-letter": DeadLetter,
+    "letter-mark": LetterMark,
+    "reread": Reread,
     "journal-entry": JournalEntry,
     "parameters": BtydParameters,
 }
@@ -50,6 +53,7 @@ TOPICS: dict[str, tuple[str, str, tuple[str, ...]]] = {  # topic -> (who sends, 
     "churn.alerts": ("send", "customer_id, partition-<n>, or digest", ("alert", "ingestion-alert", "digest")),
     "churn.triggers": ("send", "customer_id", ("trigger",)),
     "churn.dead-letters": ("send", "key of the original", ("dead-letter",)),
+    "churn.dead-letter-marks": ("send", "id of the letter, or reread", ("letter-mark", "reread")),
     "churn.journal": ("send", "partition number", ("journal-entry",)),
 }
 """`receive`: churnwatch reads the topic; `send`: it writes it."""
