@@ -51,6 +51,7 @@ class Record(NamedTuple):
     timestamp_type: int
     key: bytes
     value: bytes
+    headers: tuple[()] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,9 @@
 The way through, in the order to read:
 
     contract, events       what events are; a chunk of JSON to columns (refusals, field_checks, money, ticks)
-    dead_letters           what becomes of the rest
+    dead_letters           what becomes of the rest (redriven: what was sent again says so)
+    letter_marks, voids    what was done about a letter, and that its record counts no more where it stood (letter_filter,
+                           rejudge: which letters, and whether they would pass now)
     commands, tombstones, erasure   what is asked about one customer; who was erased, and how that is done
     columns                events as parallel arrays, the only shape in which they travel
     merge, merge_buffer    a partition's topics as one stream in time order

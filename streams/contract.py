@@ -6,7 +6,7 @@ null, and of a field given twice the last counts, if the first is as it must be 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Annotated, Literal, Protocol
@@ -77,6 +77,7 @@ class RawRecord(Protocol):
     """A record as a Kafka client hands it out (aiokafka's ConsumerRecord fits).
 
     timestamp        ms since 1970, set by the producer (timestamp_type 0) or by the broker on append (1)
+    headers          looked at in records that are refused only
     """
 
     @property
@@ -93,6 +94,8 @@ class RawRecord(Protocol):
     def key(self) -> bytes | None: ...
     @property
     def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes | None]]: ...
 
 
 @dataclass(frozen=True, slots=True)

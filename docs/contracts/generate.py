@@ -24,6 +24,7 @@ from streams.commands import EraseCommand  # noqa: E402
 from streams.contract import Complaint, Login, Purchase  # noqa: E402
 from streams.dead_letters import DeadLetter  # noqa: E402
 from streams.erasure import ErasureNotice  # noqa: E402
+from streams.letter_marks import LetterMark, Reread  # noqa: E402
 from streams.runtime.commits import JournalEntry  # noqa: E402
 from streams.ticks import GoLiveMessage, HeartbeatMessage, TickMessage  # noqa: E402
 
@@ -41,6 +42,8 @@ MESSAGES: dict[str, type[msgspec.Struct]] = {
     "trigger": Trigger,
     "erasure-notice": ErasureNotice,
     "dead-letter": DeadLetter,
+    "letter-mark": LetterMark,
+    "reread": Reread,
     "journal-entry": JournalEntry,
     "parameters": BtydParameters,
 }
@@ -56,6 +59,7 @@ TOPICS: dict[str, tuple[str, str, tuple[str, ...]]] = {  # topic -> (who sends, 
     "churn.triggers": ("send", "customer_id", ("trigger",)),
     "churn.erasures": ("send", "customer_id", ("erasure-notice",)),
     "churn.dead-letters": ("send", "key of the original", ("dead-letter",)),
+    "churn.dead-letter-marks": ("send", "id of the letter, or reread", ("letter-mark", "reread")),
     "churn.journal": ("send", "partition number", ("journal-entry",)),
 }
 """`receive`: churnwatch reads the topic; `send`: it writes it."""

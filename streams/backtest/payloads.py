@@ -93,6 +93,7 @@ class _Record(NamedTuple):
     timestamp_type: int
     key: bytes | None
     value: bytes | None
+    headers: tuple[()] = ()
 
 
 def to_columns(

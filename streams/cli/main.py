@@ -29,7 +29,7 @@ COMMANDS = {
     "channels": "Send a test message to where alerts go beyond Kafka.",
     "fit": "Fit the risk's parameters to a history or to the running system's customers.",
     "rebuild": "Begin anew from the topics when Redis has lost its state.",
-    "dead-letters": "Show what was refused, and why.",
+    "dead-letters": "What was refused, and why: look at it, send it again, give it up.",
     "playbook": "Check a playbook of retention triggers.",
     "settings": "Print the settings in force, secrets masked.",
 }

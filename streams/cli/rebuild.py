@@ -12,6 +12,7 @@ from streams.cli.report import ConfigOption, one_line_errors, settings_from
 from streams.runtime.admin import active_members, delete_group
 from streams.runtime.connect import connected_store
 from streams.runtime.forgetting import forget_partition
+from streams.runtime.rereading import say_reread
 from streams.runtime.settings import Settings
 from streams.runtime.switching import history_stands
 
@@ -44,6 +45,7 @@ def rebuild(
         )
     with one_line_errors():
         _check_clock(settings)
+        say_reread(settings)
     customers = asyncio.run(_forget(settings))
     with one_line_errors():
         delete_group(settings)

@@ -107,7 +107,7 @@ def _refused_group(settings: Settings, problem: str) -> AdminError:
 def check_topics(settings: Settings) -> list[Finding]:
     """What is not as correctness needs it; empty when all is well. Settings a broker does not report are "unknown".
 
-    Errors: a topic missing, another number of partitions, no leader, inputs compacted, models not compacted. Warnings:
+    Errors: a topic missing, another number of partitions, no leader, inputs compacted, models or marks not compacted. Warnings:
     retention on inputs, records not stamped by the broker.
     """
     specs = wanted_topics(settings)
@@ -158,9 +158,10 @@ def _history_kept(settings: Settings, spec: TopicSpec, config: dict[str, str]) -
     """What the broker would do to records, now or later."""
     policy = config.get("cleanup.policy", "")
     alter = f"set on {spec.name}:"
-    if spec.name == settings.kafka.topic_prefix + MODELS:
-        if policy and "compact" not in policy:
-            yield Finding(spec.name, "error", f"cleanup.policy is {policy}: models expire", f"{alter} cleanup.policy=compact")
+    if "compact" in spec.config.get("cleanup.policy", ""):
+        if policy not in ("", "compact"):
+            what = "models expire" if spec.name.endswith(MODELS) else "what was redriven would count twice after a rebuild"
+            yield Finding(spec.name, "error", f"cleanup.policy is {policy}: {what}", f"{alter} cleanup.policy=compact")
         return
     if "compact" in policy:
         yield Finding(spec.name, "error", f"cleanup.policy is {policy}: older events of a customer vanish",

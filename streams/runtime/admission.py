@@ -18,6 +18,7 @@ from streams.runtime.shop import Shop
 from streams.runtime.store import Meta, StaleGeneration, StoreDamaged, System
 from streams.runtime.store_rules import check_system
 from streams.runtime.topics import COMMANDS, READ
+from streams.voids import Voids
 
 REBUILD = "run `churnwatch rebuild` to read the topics from their beginning"
 
@@ -51,6 +52,7 @@ class Admission:
     ranges      what the broker holds of partitions, see `log_ranges`
     short       name of each topic read -> its name without prefix
     system      group and prefix that we are
+    voids       partition -> what its dead letters' marks take out of it, as read when it was judged
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Admission:
         kafka = shop.settings.kafka
         self.short = {kafka.topic_prefix + name: short for name, short in READ.items()}
         self.system = System(kafka.group, kafka.topic_prefix)
+        self.voids: dict[int, Voids] = {}
 
     def co_partitioned(self, assigned: Iterable[TP]) -> list[int]:
         """The partitions among these. One worker must see all events of a customer: raises NotCoPartitioned else."""
@@ -95,6 +98,7 @@ class Admission:
             if not meta.exists:
                 await self._check_never_read(partition)
         nexts = {tp: at for partition, meta in metas.items() for tp, at in self.nexts(partition, meta).items()}
+        self.voids |= await self._shop.backoff.run("read the marks", lambda: self._shop.read_voids(partitions), passing)
         topic_ids = await self._shop.sender.topic_ids(self.short)
         for meta in metas.values():
             self.check_same(topic_ids_in(meta), topic_ids)

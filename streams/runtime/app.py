@@ -28,6 +28,7 @@ from streams.runtime.health_server import HealthServer
 from streams.runtime.intake import build_app
 from streams.runtime.kafka_refused import in_words, refusals_in_words
 from streams.runtime.log_range import log_ranges
+from streams.runtime.mark_reader import read_voids
 from streams.runtime.metrics import CLOCK_STATES, Metrics
 from streams.runtime.models import ModelFeed
 from streams.runtime.owner import PartitionOwner
@@ -114,6 +115,7 @@ class Worker:
             playbook=playbook_of(self.settings),
             ahead_s=self.clock.ahead_s,
             knows_time=self.clock.known,
+            read_voids=lambda partitions: read_voids(self.settings.kafka, partitions),
         )
 
     async def run(self) -> None:

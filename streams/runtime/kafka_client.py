@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from kafka import (  # type: ignore[import-untyped]  # kafka-python ships no types
     KafkaAdminClient,
     KafkaConsumer,
+    KafkaProducer,
     OffsetSpec,
     TopicPartition,
 )
@@ -62,17 +63,37 @@ def admin_client(settings: Settings) -> Iterator[Any]:
 
 
 @contextmanager
-def reader(settings: Settings) -> Iterator[Any]:
-    """A KafkaConsumer without a group: it can read, and moves nobody's offsets. Errors as `admin_client`."""
+def reader(settings: Settings, *, committed: bool = False) -> Iterator[Any]:
+    """A KafkaConsumer without a group: it can read, and moves nobody's offsets. Errors as `admin_client`.
+
+    committed   read nothing of transactions that are open or were aborted
+    """
     with _told_in_one_line(settings):
         client = KafkaConsumer(
             **kafka_client_options(settings), group_id=None, enable_auto_commit=False, fetch_max_wait_ms=100,
             auto_offset_reset="earliest", allow_auto_create_topics=False,
+            isolation_level="read_committed" if committed else "read_uncommitted",
         )  # fmt: skip
         try:
             yield client
         finally:
             client.close(autocommit=False)
+
+
+@contextmanager
+def producer(settings: Settings, **options: Any) -> Iterator[Any]:
+    """A KafkaProducer with these options beside those of the settings. Errors as `admin_client`.
+
+    When the block fails, what is in flight is not waited for.
+    """
+    with _told_in_one_line(settings):
+        client = KafkaProducer(**kafka_client_options(settings) | {"acks": "all", "allow_auto_create_topics": False} | options)
+        wait_s = 0.0
+        try:
+            yield client
+            wait_s = REQUEST_TIMEOUT_MS / 1000
+        finally:
+            client.close(timeout=wait_s)
 
 
 @contextmanager
@@ -138,13 +159,17 @@ def ends(admin: Any, client: Any, partitions: Iterable[TopicPartition]) -> dict[
     wanted = sorted(set(partitions))
     first = {tp: found.offset for tp, found in admin.list_partition_offsets(dict.fromkeys(wanted, OffsetSpec.EARLIEST)).items()}
     named = {tp: found.offset for tp, found in admin.list_partition_offsets(dict.fromkeys(wanted, OffsetSpec.LATEST)).items()}
-    marks = _high_watermarks(client, named)
+    marks = high_watermarks(client, named)
     return {tp: Ends(first[tp], max(marks.get(tp, 0), named[tp]), tp in marks) for tp in wanted}
 
 
-def _high_watermarks(client: Any, named: dict[TopicPartition, int], patience_s: float = 5.0) -> dict[TopicPartition, int]:
-    """The high watermark of each partition that a fetch came for in time."""
+def high_watermarks(client: Any, named: dict[TopicPartition, int], patience_s: float = 5.0) -> dict[TopicPartition, int]:
+    """The high watermark of each partition that a fetch came for in time.
+
+    named   the end of each as the broker names it
+    """
     client.assign(list(named))
+    client.resume(*named)
     for tp, end in named.items():
         client.seek(tp, max(end - 1, 0))
     found: dict[TopicPartition, int] = {}

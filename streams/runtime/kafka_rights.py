@@ -18,6 +18,7 @@ from streams.runtime.topics import (
     ALERTS,
     CLOCK,
     COMMANDS,
+    DEAD_LETTER_MARKS,
     DEAD_LETTERS,
     ERASURES,
     INPUTS,
@@ -50,7 +51,7 @@ class Rights(NamedTuple):
 
 ROLES: Mapping[str, tuple[Rights, ...]] = {
     "worker": (
-        Rights("topic", (*READ_BY_WORKERS, MODELS), ("READ",)),
+        Rights("topic", (*READ_BY_WORKERS, MODELS, DEAD_LETTER_MARKS), ("READ",)),
         Rights("topic", WRITTEN_BY_WORKERS, ("WRITE",)),
         Rights("group", ("",), ("READ",)),
     ),
@@ -69,7 +70,7 @@ ROLES: Mapping[str, tuple[Rights, ...]] = {
     ),
     "rebuild": (Rights("topic", (CLOCK,), ("READ",)), Rights("group", ("",), ("DELETE",))),
     "fit --publish": (Rights("topic", (MODELS,), ("WRITE",)),),
-    "dead-letters": (Rights("topic", (DEAD_LETTERS,), ("READ",)),),
+    "dead-letters": (Rights("topic", (DEAD_LETTERS, DEAD_LETTER_MARKS), ("READ",)),),
     "erase": (
         Rights("topic", (COMMANDS,), ("WRITE",)),
         Rights("topic", (ERASURES,), ("READ",)),

@@ -35,6 +35,7 @@ from streams.runtime.shop import Shop
 from streams.runtime.store import Meta
 from streams.runtime.topics import DEAD_LETTERS, INPUTS
 from streams.ticks import decode_ticks
+from streams.voids import Voids
 from streams.watermark import by_wall_clock
 
 log = structlog.get_logger()
@@ -61,6 +62,7 @@ class PartitionTask:
     gaps    events that `meta` has passed over because they are gone
     commands_end   where the commands ended at the claim: those before are carried out before any event is folded, so that a
                    rebuild does not tell of customers who were erased long ago
+    voids   what redriven and dropped letters take out of the inputs; None: nothing
     """
 
     def __init__(
@@ -72,8 +74,10 @@ class PartitionTask:
         topic_ids: Mapping[str, str] = MappingProxyType({}),
         gaps: Sequence[Gap] = (),
         commands_end: int = 0,
+        voids: Voids | None = None,
     ) -> None:
         self.partition, self.lease, self.shop, self._meta = partition, lease, shop, meta
+        self._voids = voids or Voids()
         mode = mode_of(meta, shop.settings.time, shop.now_ms)
         self.clock = clock_of(partition, meta, mode, shop.settings.time, shop.now_ms)
         self._events = shop.events.of_history() if mode.history else shop.events
@@ -113,7 +117,10 @@ class PartitionTask:
 
     def _receive_events(self, topic: Literal["purchases", "complaints", "logins"], rank: int, chunk: Chunk) -> list[DeadLetter]:
         now_ms = self.shop.now_ms() if self.clock else 0
-        decoded = decode_chunk(topic, chunk.records, self._events, now_ms)
+        records = self._voids.without(chunk.tp.topic, chunk.records)
+        if len(records) < len(chunk.records):
+            log.info("passed over what was redriven or dropped", topic=topic, records=len(chunk.records) - len(records))
+        decoded = decode_chunk(topic, records, self._events, now_ms)
         if decoded.unknown_fields:
             self.shop.metrics.unknown_fields[topic].inc(decoded.unknown_fields)
         if self.clock:

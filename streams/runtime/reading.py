@@ -26,6 +26,7 @@ def read_range(client: Any, ranges: Ranges) -> Iterator[Any]:
     if not open_ranges:
         return
     client.assign(list(open_ranges))
+    client.resume(*open_ranges)  # a partition that was read before stays paused when it is assigned again
     for tp in open_ranges:
         client.seek(tp, ranges[tp][0])
     heard_s = time.monotonic()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from alerts.playbook import Playbook
@@ -14,6 +14,12 @@ from streams.runtime.metrics import Metrics
 from streams.runtime.sender import Sender
 from streams.runtime.settings import Settings
 from streams.runtime.store import PartitionStore
+from streams.voids import Voids
+
+
+async def no_voids(_partitions: Sequence[int]) -> dict[int, Voids]:
+    """Of a system without dead letters."""
+    return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +34,7 @@ class Shop:
     room       most that a partition may hold of fetched messages now, bytes
     fetched    (partition) -> topic rank -> position of the consumer where nothing is on its way to the task, else None
     playbook   what retention does about alerts; None: nothing
+    read_voids (partitions) -> what redriven and dropped letters take out of each. Raises KafkaError; asking again may help
     """
 
     settings: Settings
@@ -45,3 +52,4 @@ class Shop:
     playbook: Playbook | None = None
     ahead_s: Callable[[], float] = lambda: 0.0
     knows_time: Callable[[], bool] = lambda: True
+    read_voids: Callable[[Sequence[int]], Awaitable[dict[int, Voids]]] = no_voids

@@ -13,6 +13,7 @@ READ = {**{name: name for name in INPUTS}, COMMANDS: "commands", CLOCK: "clock"}
 ALERTS = "churn.alerts"
 TRIGGERS = "churn.triggers"
 DEAD_LETTERS = "churn.dead-letters"
+DEAD_LETTER_MARKS = "churn.dead-letter-marks"
 MODELS = "churn.models"
 JOURNAL = "churn.journal"
 ERASURES = "churn.erasures"
@@ -48,8 +49,9 @@ def topic_specs(prefix: str, partitions: int) -> tuple[TopicSpec, ...]:
     inputs = tuple(TopicSpec(prefix + name, partitions, stamped) for name in READ)
     outputs = tuple(TopicSpec(prefix + name, partitions, keep) for name in (ALERTS, TRIGGERS, DEAD_LETTERS, ERASURES))
     journal = TopicSpec(prefix + JOURNAL, partitions, stamped)
-    models = TopicSpec(prefix + MODELS, 1, {"cleanup.policy": "compact"})
-    return (*inputs, *outputs, journal, models)
+    compacted = {"cleanup.policy": "compact"}
+    marks = TopicSpec(prefix + DEAD_LETTER_MARKS, partitions, compacted)
+    return (*inputs, *outputs, journal, marks, TopicSpec(prefix + MODELS, 1, compacted))
 
 
 class WrongTopics(Exception):

@@ -13,6 +13,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.structs import OffsetAndMetadata
 
 from streams.dead_letters import DeadReason, dead_letter
+from streams.letter_filter import LetterFilter
 from streams.runtime import admin
 from streams.runtime.findings import Finding, has_error
 from streams.runtime.settings import Settings
@@ -94,6 +95,7 @@ def test_topics_of_another_equal_partition_count_say_what_to_set(broker: Running
         ("logins", {"cleanup.policy": "compact"}, "wall", "error", "cleanup.policy is compact"),
         ("churn.journal", {"cleanup.policy": "compact"}, "wall", "error", "cleanup.policy is compact"),
         ("churn.models", {"cleanup.policy": "delete"}, "wall", "error", "cleanup.policy is delete"),
+        ("churn.dead-letter-marks", {"cleanup.policy": "compact,delete"}, "wall", "error", "cleanup.policy is compact,delete"),
         ("complaints", {"message.timestamp.type": "CreateTime"}, "wall", "warning", "message.timestamp.type is CreateTime"),
         ("churn.journal", {"message.timestamp.type": "CreateTime"}, "wall", "warning", "message.timestamp.type is CreateTime"),
     ],
@@ -152,6 +154,7 @@ class Record(NamedTuple):
     timestamp_type: int
     key: bytes | None
     value: bytes | None
+    headers: tuple[()] = ()
 
 
 def letters(count: int, reason: DeadReason) -> list[bytes]:
@@ -168,13 +171,14 @@ def test_dead_letters_come_newest_first_once_each_and_by_reason(broker: RunningB
     other = msgspec.json.encode(dead_letter(Record("logins", 2, 7, 1, 0, None, b"x"), DeadReason.EMPTY, "old one"))
     produce(broker, topic, [other, b"rubbish"], partition=2)
     page = admin.read_dead_letters(settings, limit=3)
-    assert [letter.message for letter in page.letters] == ["number 599", "number 598", "number 597"]
+    assert [stored.letter.message for stored in page.letters] == ["number 599", "number 598", "number 597"]
     assert page.unreadable == 1
-    assert [x.id for x in admin.read_dead_letters(settings, limit=3, reason="empty").letters] == ["logins-2-7"]
-    assert len(admin.read_dead_letters(settings, limit=1000, reason="not_json").letters) == 600
+    empty, no_json = (LetterFilter(reasons=frozenset((reason,))) for reason in ("empty", "not_json"))
+    assert [stored.letter.id for stored in admin.read_dead_letters(settings, empty, 3).letters] == ["logins-2-7"]
+    assert len(admin.read_dead_letters(settings, no_json, 1000).letters) == 600
     first = admin.find_dead_letter(settings, "purchases-0-0")
     assert first is not None
-    assert first.message == "number 0"
+    assert first.letter.message == "number 0"
     assert admin.find_dead_letter(settings, "purchases-0-600") is None
 
 

@@ -15,12 +15,14 @@ from typer.testing import CliRunner
 from detectors.parameters import SHIPPED, dumps
 from streams.cli.dead_letters import dead_letters_app
 from streams.cli.doctor import doctor
+from streams.cli.errors import CommandError
 from streams.cli.topics import topics_app
 from streams.dead_letters import DeadLetter, DeadReason
 from streams.runtime import diagnosis
 from streams.runtime.redis_diagnosis import clock_finding, diagnose_redis
 from streams.runtime.settings import Settings
 from tests.support.brokers import RunningBroker
+from tests.support.letters import Refusals
 from tests.support.redis_servers import RunningCluster, RunningRedis
 
 app = typer.Typer()
@@ -99,6 +101,64 @@ def test_dead_letters_are_listed_by_reason_and_shown_without_steering_the_termin
     gone = run(env, "dead-letters", "show", "purchases-0-9")
     assert gone.exit_code == 1
     assert "there is no dead letter purchases-0-9" in gone.stderr
+    refused = run(env, "dead-letters", "list", "--since", "yesterday")
+    assert isinstance(refused.exception, CommandError)
+
+
+def test_letters_are_sent_again_and_dropped_from_the_command_line(
+    embedded_kafka: RunningBroker, prefix: str, tmp_path: Path
+) -> None:
+    site = Refusals(embedded_kafka, prefix)
+    env = site.environment
+    (first,), (second,) = site.in_euro(1), site.in_euro(2, customer="bert")
+    (third,) = site.refuse(site.send("logins", b"\xff[red]"))
+    asked = run(env, "dead-letters", "redrive")
+    assert isinstance(asked.exception, CommandError), "nobody said yes"
+    tried = json.loads(run(env, "dead-letters", "redrive", "--dry-run", "--json").stdout)
+    assert (tried["dry_run"], tried["outcomes"]) == (True, {"redriven": 2, "refused_again": 1})
+    one = run(env, "dead-letters", "redrive", "--customer", "bert", "--topic", "purchases", "--yes", "--by", "carla")
+    assert (one.exit_code, one.stdout) == (0, "1 redriven\n")
+    repeated = run(env, "dead-letters", "redrive", "--id", second.id, "--yes", "--json")
+    assert (repeated.exit_code, json.loads(repeated.stdout)["left_out"]) == (0, {"redriven": 1})
+    left = run(env, "dead-letters", "redrive", "--topic", "logins", "--yes")
+    assert left.exit_code == 1
+    assert "refused_again" in left.stdout
+    assert "not_json" in left.stdout
+    missing = run(env, "dead-letters", "redrive", "--id", "purchases-0-99", "--yes")
+    assert (missing.exit_code, missing.stderr.splitlines()[0]) == (1, "error: there is no dead letter purchases-0-99")
+
+    dropped = run(env, "dead-letters", "drop", "--topic", f"{prefix}purchases", "--yes", "--json")
+    assert json.loads(dropped.stdout) == {"dropped": 1, "left_out": {"redriven": 1}}
+    listed = json.loads(run(env, "dead-letters", "list", "--json").stdout)
+    assert [each["id"] for each in listed] == [third.id]
+    every = run(env, "dead-letters", "list", "--all").stdout
+    assert all(word in every for word in ("redriven", "dropped", "open"))
+    assert "redriven at 20" in run(env, "dead-letters", "show", second.id).stdout
+    shown = run(env, "dead-letters", "show", first.id, "--json").stdout
+    assert json.loads(shown)["state"] == "dropped"
+
+    out = tmp_path / "original"
+    assert run(env, "dead-letters", "show", third.id, "--out", str(out)).exit_code == 0
+    assert out.read_bytes() == b"\xff[red]"
+    assert run(env, "dead-letters", "show", third.id, "--raw").stdout_bytes == b"\xff[red]"
+    nowhere = run(env, "dead-letters", "show", third.id, "--out", str(tmp_path / "no" / "where"))
+    assert isinstance(nowhere.exception, CommandError)
+
+
+def test_what_stands_in_a_letter_cannot_steer_the_terminal(embedded_kafka: RunningBroker, prefix: str) -> None:
+    site = Refusals(embedded_kafka, prefix)
+    evil = "\x1b[31m[bold]\u202e"
+    value = f'{{"a": "{evil}"'.encode()
+    headers = [(f"h{evil}", f"v{evil}\nid           forged".encode())]
+    (letter,) = site.refuse(site.send("logins", value, key=f"k{evil}\nstate        open".encode(), headers=headers))
+    for args in (("list", "--all"), ("show", letter.id), ("redrive", "--dry-run")):
+        said = run(site.environment, "dead-letters", *args).output
+        assert "\x1b" not in said
+        assert "\u202e" not in said
+        assert args[0] != "show" or "[bold]" in said
+        assert [line for line in said.splitlines() if line.startswith(("id ", "state "))] == (
+            [f"id           {letter.id}", "state        open"] if args[0] == "show" else []
+        )
 
 
 def test_doctor_on_sound_parts_finds_no_error(real_kafka: RunningBroker, real_redis: RunningRedis, prefix: str) -> None:

@@ -151,11 +151,15 @@ class Live:
         """Those about data that do not arrive."""
         return [alert for alert in self.alerts() if isinstance(alert, IngestionAlert)]
 
-    def records(self, topic: str, partitions: int | None = None) -> list[Any]:
-        """Everything on a topic (without prefix), in order of partition and offset."""
+    def records(self, topic: str, partitions: int | None = None, *, committed: bool = False) -> list[Any]:
+        """Everything on a topic (without prefix), in order of partition and offset.
+
+        committed   without what transactions wrote that were aborted; none may be open
+        """
         consumer = KafkaConsumer(
-            bootstrap_servers=self.broker.bootstrap, group_id=None, enable_auto_commit=False, auto_offset_reset="earliest"
-        )
+            bootstrap_servers=self.broker.bootstrap, group_id=None, enable_auto_commit=False, auto_offset_reset="earliest",
+            isolation_level="read_committed" if committed else "read_uncommitted",
+        )  # fmt: skip
         try:
             tps = [TopicPartition(self.prefix + topic, p) for p in range(partitions or self.partitions)]
             consumer.assign(tps)

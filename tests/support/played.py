@@ -26,6 +26,7 @@ from streams.runtime.rules import engine_rules, event_rules
 from streams.runtime.settings import load_settings
 from streams.runtime.shop import Shop
 from streams.runtime.topics import ALERTS, CLOCK, DEAD_LETTERS, INPUTS
+from streams.voids import Voids
 from tests.oracle.journal_repeat import Left
 from tests.support.memory_store import MemoryStore
 from tests.support.records import FakeRecord
@@ -90,11 +91,12 @@ class Played:
             backoff=Backoff(),
         )
         self.task: PartitionTask
+        self.voids = Voids()
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Played]:
         meta = await self.store.take_epoch(3, 1, 4, secrets.token_hex(4))
-        self.task = PartitionTask(3, meta, 1, self.shop)
+        self.task = PartitionTask(3, meta, 1, self.shop, voids=self.voids)
         running = asyncio.create_task(self.task.run())
         try:
             yield self

@@ -21,6 +21,7 @@ class FakeRecord:
     timestamp_type: int
     key: bytes | None
     value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...] = ()
 
 
 VALID: dict[str, dict[str, Any]] = {

@@ -31,6 +31,10 @@ def test_it_names_the_position_the_reason_and_the_original() -> None:
         "original_bytes": 2,
         "cut": False,
         "record_time_ms": 1_700_000_000_000,
+        "headers": [],
+        "headers_cut": False,
+        "redrive_of": None,
+        "attempt": 1,
     }
 
 
