@@ -16,6 +16,7 @@ from alerts.policy import POLICY_STATE
 from streams import customer_v1
 
 VERSION = 2
+OLDEST_WRITTEN = customer_v1.VERSION
 SLOTS = 8
 RECORD_BYTES = 512
 VERSION_OFFSET = 329
@@ -142,8 +143,16 @@ def read_records(blobs: Sequence[bytes | None]) -> Records:
     return rows
 
 
-def row_bytes(records: Records) -> list[bytes]:
-    """The bytes of each row as stored: without the zeros at its end. `read_records` reads them."""
+def row_bytes(records: Records, version: int = VERSION) -> list[bytes]:
+    """The bytes of each row as stored: without the zeros at its end. `read_records` reads them.
+
+    version   as which to store it; the one before this one is for workers that do not know this one yet
+    Raises ValueError for any other.
+    """
+    if version == customer_v1.VERSION:
+        return customer_v1.stored(records)
+    if version != VERSION:
+        raise ValueError(f"customer record version {version}: this release writes {customer_v1.VERSION} and {VERSION}")
     rows: list[bytes] = records.view(_STORED).tolist()
     return rows
 

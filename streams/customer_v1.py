@@ -1,4 +1,5 @@
-"""Customer records of version 1: the same fields in another order, stored whole."""
+"""Customer records of version 1: the same fields in another order, stored whole. Read for ever; written while workers are
+replaced that know no other (`engine.record_version`)."""
 
 from __future__ import annotations
 
@@ -20,11 +21,26 @@ _ORDER = (
 )  # fmt: skip
 
 
+def stored(records: NDArray[np.void]) -> list[bytes]:
+    """The bytes that version 1 stored of each row, whatever order its dtype has the fields in. `upgraded` reads them."""
+    old = np.empty(len(records), _dtype(records.dtype))
+    for name in _ORDER:
+        old[name] = records[name]
+    old["version"] = VERSION
+    rows: list[bytes] = old.view(f"V{old.dtype.itemsize}").tolist()
+    return rows
+
+
 def upgraded(whole: NDArray[Any], to: np.dtype[np.void], version: int) -> NDArray[np.void]:
     """Rows of dtype `to`, whose fields have the types they had in version 1, from rows of version 1 (any dtype of their size)."""
-    old = whole.view(np.dtype([(name, to[name]) for name in _ORDER]))
+    old = whole.view(_dtype(to))
     rows = np.zeros(len(old), to)
     for name in _ORDER:
         rows[name] = old[name]
     rows["version"] = version
     return rows
+
+
+def _dtype(of: np.dtype[np.void]) -> np.dtype[np.void]:
+    """A row of version 1, whose fields have the types they have in `of`."""
+    return np.dtype([(name, of[name]) for name in _ORDER])

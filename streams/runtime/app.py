@@ -65,7 +65,8 @@ class Worker:
         self.store = RedisPartitionStore(
             link,
             prefix=settings.redis.prefix,
-            record_version=VERSION,
+            record_version=settings.engine.record_version,
+            newest_record=VERSION,
             wait_replicas=settings.redis.wait_replicas,
             wait_ms=settings.redis.wait_ms,
             backoff=backoff,

@@ -11,7 +11,7 @@ import numpy as np
 from alerts.alert import Alert, IngestionAlert, encode
 from alerts.trigger_event import Trigger, encode_trigger
 from streams.columns import TOPIC_RANKS
-from streams.customer import NEVER_S, row_bytes
+from streams.customer import NEVER_S, VERSION, row_bytes
 from streams.engine import Step
 from streams.runtime.live_clock import ClockMemory
 from streams.runtime.store import CommitRequest, OutboxEntry
@@ -113,11 +113,18 @@ def messages(
 
 
 def commit_request(
-    seq: int, step: Step, table: CustomerTable, offsets: Mapping[int, int], state: bytes, outbox: Sequence[OutboxEntry]
+    seq: int,
+    step: Step,
+    table: CustomerTable,
+    offsets: Mapping[int, int],
+    state: bytes,
+    outbox: Sequence[OutboxEntry],
+    record_version: int = VERSION,
 ) -> CommitRequest:
     """One commit's content; risks and looks are written where they changed, records all.
 
-    offsets   topic rank -> last folded offset
+    offsets          topic rank -> last folded offset
+    record_version   as which records are stored
     """
     known, before = step.rows >= 0, np.maximum(step.rows, 0)
     due_s, risk_bp = step.records["due_s"], step.records["risk_bp"]
@@ -130,7 +137,7 @@ def commit_request(
     return CommitRequest(
         seq=seq,
         commit_id=secrets.token_hex(8),
-        records=list(zip(ids, row_bytes(step.records), strict=True)),
+        records=list(zip(ids, row_bytes(step.records, record_version), strict=True)),
         due=list(zip([ids[k] for k in new_due.tolist()], due, strict=True)),
         risk=list(zip([ids[k] for k in new_risk.tolist()], (risk_bp[new_risk] / 10_000).tolist(), strict=True)),
         offsets={TOPIC_OF_RANK[rank]: offset for rank, offset in offsets.items() if offset >= 0},

@@ -159,7 +159,8 @@ class Committer:
         journal = self._journal(work, step, model_version)
         outbox = messages(prefix, self.outbox_no, step, work.ingestion, decided.triggers, journal)
         past = self._past.and_those_of(step.alerts)
-        request = commit_request(self.seq + 1, step, self.table, work.offsets, self._state(work, step, past), outbox)
+        state, version = self._state(work, step, past), self._shop.settings.engine.record_version
+        request = commit_request(self.seq + 1, step, self.table, work.offsets, state, outbox, version)
         if decided.triggers:
             past_s = self._past_s(work, step)
             request = replace(request, triggered=list(decided.triggered_s.items()), forget_triggered_before_s=past_s)

@@ -44,7 +44,8 @@ class RedisPartitionStore:
 
     link             connections
     prefix           first part of every key; no braces, which would break the hash tag
-    record_version   of the records this program writes; it reads every older one
+    record_version   of the records that are written
+    newest_record    newest version of records that this program reads, with every older one; None: the one that is written
     wait_replicas    how many replicas must hold an outbox entry before it may leave; 0: none are asked
     wait_ms          longest wait for them at a time
     backoff          pauses, patience and reporting while Redis is away
@@ -56,6 +57,7 @@ class RedisPartitionStore:
         *,
         prefix: str = "churnwatch",
         record_version: int = 1,
+        newest_record: int | None = None,
         wait_replicas: int = 0,
         wait_ms: int = 1000,
         backoff: Backoff | None = None,
@@ -64,7 +66,7 @@ class RedisPartitionStore:
             raise ValueError(f"redis.prefix: {prefix!r} contains a brace: take one without")
         self._link = link
         self._prefix = prefix
-        self._record_version = record_version
+        self._record_version, self._newest_record = record_version, record_version if newest_record is None else newest_record
         self._wait_replicas, self._wait_ms = wait_replicas, wait_ms
         self._backoff = backoff or Backoff()
         self._commit, self._take, self._reset = Script("commit"), Script("take_epoch"), Script("reset_epoch")
@@ -85,7 +87,8 @@ class RedisPartitionStore:
     ) -> Meta:
         """See `EpochStore`."""
         meta = self.key(partition, "meta")
-        args = EpochArgs(generation, partition_count, LAYOUT_VERSION, self._record_version, nonce, *system)
+        versions = (LAYOUT_VERSION, self._newest_record, self._record_version)
+        args = EpochArgs(generation, partition_count, *versions, nonce, *system)
         reason, *reply = await self._run(self._take, [meta], *args)
         if reason == b"ok":
             return meta_of(dict(zip(reply[::2], reply[1::2], strict=True)))

@@ -15,9 +15,8 @@ from streams.runtime.store import (
     StaleGeneration,
     StoreError,
     System,
-    UnknownVersion,
 )
-from streams.runtime.store_rules import other_system
+from streams.runtime.store_rules import other_system, unknown_version
 
 
 class Script:
@@ -35,6 +34,7 @@ class EpochArgs(NamedTuple):
     generation: int
     partition_count: int
     layout: int
+    newest_record: int
     record: int
     nonce: str
     group: str
@@ -55,8 +55,8 @@ def refused_epoch(partition: int, reason: str, stored: list[str], args: EpochArg
         return PartitionCountChanged(
             f"kafka.partitions: {args.partition_count}, but Redis was written for {found}: set {found}, or rebuild"
         )
-    known = args.layout if reason == "layout" else args.record
-    return UnknownVersion(f"partition {partition}: {reason} version {found} in Redis, this program knows {known}")
+    known = args.layout if reason == "layout" else args.newest_record
+    return unknown_version(partition, f"{reason} version", found, known)
 
 
 def pack_commit(epoch: int, nonce: str, request: CommitRequest) -> bytes:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
+from streams.customer import OLDEST_WRITTEN, VERSION
 from streams.runtime.settings_base import Currency, Positive, PositiveSeconds, Rules, Seconds, Section, Share
 
 
@@ -114,6 +115,13 @@ class EngineSettings(Section):
     cached_customers: int = Field(200_000, ge=1, description="Customers kept in memory, each partition")
     intake_bytes: int = Field(
         67_108_864, ge=1_048_576, description="Fetched but unfolded messages, all partitions of a worker, bytes"
+    )
+    record_version: int = Field(
+        VERSION,
+        ge=OLDEST_WRITTEN,
+        le=VERSION,
+        description="As which version customers are stored. While workers are replaced that know only an older one, that one: "
+        "they can then take over from new ones, and you can go back to them",
     )
     heartbeat_commit_s: Positive = Field(10.0, description="A quiet partition commits so often, seconds, to notice a new owner")
 

@@ -158,6 +158,7 @@ class EpochStore(Protocol):
         generation   of Kafka's consumer group, >= 0
         nonce        random, fresh for every attempt to own, not empty
         system       who we are; from now on the partition is refused to anyone else
+        From now on it is refused as well to a program that does not read the records we write; that never goes back.
         Raises StaleGeneration, PartitionCountChanged, OtherSystem, UnknownVersion; each of them leaves everything as it was.
         """
         ...

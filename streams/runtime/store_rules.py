@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streams.runtime.store import CommitRequest, Fenced, LostCommits, OtherSystem, System
+from streams.runtime.store import CommitRequest, Fenced, LostCommits, OtherSystem, System, UnknownVersion
 
 
 def check_system(partition: int, stored: System, asking: System) -> None:
@@ -17,6 +17,14 @@ def other_system(partition: int, stored: System, asking: System) -> OtherSystem:
         f"partition {partition}: Redis holds the state of group {stored.group} on topics {stored.topic_prefix}*, and this is "
         f"group {asking.group} on {asking.topic_prefix}*: give each system its own redis.prefix; if only kafka.group was "
         "renamed, run `churnwatch rebuild --keep-state`"
+    )
+
+
+def unknown_version(partition: int, what: str, found: int | str, known: int) -> UnknownVersion:
+    """The refusal of what a newer program wrote, in words."""
+    return UnknownVersion(
+        f"partition {partition}: {what} {found} in Redis, this program knows {known}: upgrade churnwatch; what is newer in Redis "
+        "cannot be given back to an older program"
     )
 
 

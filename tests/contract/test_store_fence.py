@@ -108,6 +108,19 @@ async def test_records_of_a_newer_program_are_refused_and_of_an_older_one_read(s
     assert (await store_case.store.read_meta(0)).nonce == "v2"
 
 
+async def test_a_program_may_write_an_older_version_than_it_reads_and_what_is_newer_stays_refused_to_others(
+    store_case: StoreCase,
+) -> None:
+    """While workers are replaced one after another: nothing is taken from the old ones before a new one writes what is new."""
+    old, careful, new = store_case.store, store_case.with_record_version(1, newest=2), store_case.with_record_version(2)
+    for generation, program in enumerate((old, careful, old, careful, new, careful), 1):
+        await program.take_epoch(0, generation, 4, f"program {generation}")
+    before = await store_case.save(0)
+    with pytest.raises(UnknownVersion, match="record version 2 in Redis, this program knows 1: upgrade churnwatch"):
+        await old.take_epoch(0, 7, 4, "old")
+    assert await store_case.save(0) == before
+
+
 async def test_the_same_commit_again_is_a_success_and_changes_nothing(store_case: StoreCase) -> None:
     store = store_case.store
     await store.take_epoch(0, 1, 4, "a")

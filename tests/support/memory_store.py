@@ -18,9 +18,8 @@ from streams.runtime.store import (
     StoredCustomer,
     StoreMisconfigured,
     System,
-    UnknownVersion,
 )
-from streams.runtime.store_rules import check_owner, check_request, check_system
+from streams.runtime.store_rules import check_owner, check_request, check_system, unknown_version
 
 
 @dataclass
@@ -39,14 +38,15 @@ class Partition:
 class MemoryStore:
     """`PartitionStore` in memory.
 
+    record_version, newest_record   see RedisPartitionStore
     replicas_hold   what `confirmed` answers: None (no replicas asked for) or the highest number they hold
     `partitions` may be copied and put back by a test to play a replica that lost commits.
     """
 
-    def __init__(self, record_version: int = 1) -> None:
+    def __init__(self, record_version: int = 1, newest_record: int | None = None) -> None:
         self.partitions: dict[int, Partition] = {}
         self.replicas_hold: int | None = None
-        self._record_version = record_version
+        self._record_version, self._newest_record = record_version, record_version if newest_record is None else newest_record
 
     def of(self, partition: int) -> Partition:
         return self.partitions.setdefault(partition, Partition())
@@ -56,8 +56,8 @@ class MemoryStore:
     ) -> Meta:
         at = self.of(partition)
         meta = at.meta
-        if at.record_version > self._record_version:
-            raise UnknownVersion(f"record version {at.record_version}")
+        if at.record_version > self._newest_record:
+            raise unknown_version(partition, "record version", at.record_version, self._newest_record)
         check_system(partition, meta.system, system)
         if meta.partition_count not in (None, partition_count):
             raise PartitionCountChanged(f"{meta.partition_count}, not {partition_count}")
@@ -67,7 +67,7 @@ class MemoryStore:
             at.meta = dataclasses.replace(
                 meta, epoch=meta.epoch + 1, generation=generation, nonce=nonce, partition_count=partition_count, system=system
             )
-            at.record_version = self._record_version
+            at.record_version = max(at.record_version, self._record_version)
         return copy.deepcopy(at.meta)
 
     async def reset_generation(self, partition: int) -> bool:

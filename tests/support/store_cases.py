@@ -22,8 +22,8 @@ class StoreCase(Protocol):
     async def restore(self, partition: int, saved: Any) -> None:
         """Make it so again, as a replica would that takes over without the last commits."""
 
-    def with_record_version(self, version: int) -> PartitionStore:
-        """The same data under a program that writes this record version."""
+    def with_record_version(self, version: int, newest: int | None = None) -> PartitionStore:
+        """The same data under a program that writes this record version, and reads up to `newest`."""
 
 
 class MemoryCase:
@@ -36,8 +36,8 @@ class MemoryCase:
     async def restore(self, partition: int, saved: Any) -> None:
         self.store.partitions[partition] = copy.deepcopy(saved)
 
-    def with_record_version(self, version: int) -> MemoryStore:
-        other = MemoryStore(version)
+    def with_record_version(self, version: int, newest: int | None = None) -> MemoryStore:
+        other = MemoryStore(version, newest)
         other.partitions = self.store.partitions
         return other
 
@@ -63,5 +63,5 @@ class RedisCase:
         [keys] = await self.link.send_in_row(meta, ("KEYS", f"{self.prefix}:{{{partition}}}:*"))
         return sorted(keys)
 
-    def with_record_version(self, version: int) -> RedisPartitionStore:
-        return RedisPartitionStore(self.link, prefix=self.prefix, record_version=version)
+    def with_record_version(self, version: int, newest: int | None = None) -> RedisPartitionStore:
+        return RedisPartitionStore(self.link, prefix=self.prefix, record_version=version, newest_record=newest)
