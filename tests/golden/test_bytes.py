@@ -11,7 +11,9 @@ import pytest
 
 from streams import customer
 from streams.customer import OLDEST_WRITTEN, VERSION, row_bytes
+from streams.runtime.commits import unpack_state
 from streams.runtime.store import LAYOUT_VERSION
+from tests.support import previous_release
 from tests.support.golden import KINDS, MESSAGES, STORED, Golden, example_bytes, golden_files, of_kind, record_rows
 
 FILES = [golden for golden in golden_files() if golden.kind in KINDS]
@@ -91,3 +93,15 @@ def test_records_of_every_version_may_stand_beside_each_other():
 def test_a_version_that_is_not_written_is_refused():
     with pytest.raises(ValueError, match=f"version {VERSION + 1}: this release writes"):
         row_bytes(customer.new_records(1), VERSION + 1)
+
+
+def test_the_previous_release_of_the_tests_is_that_release_byte_by_byte():
+    """Record version 1 and the third state came of one commit."""
+    record, state = of_kind("record")[0], of_kind("live-state")[2]
+    assert record.written_by == state.written_by
+    for example in state.examples:
+        assert previous_release.pack_state(unpack_state(example_bytes(example))) == example_bytes(example)
+    assert len(previous_release.read_records([example_bytes(example) for example in record.examples])) == 2
+    for example in of_kind("record")[1].examples:
+        with pytest.raises(ValueError, match="upgrade churnwatch"):
+            previous_release.read_records([example_bytes(example)])
