@@ -39,8 +39,8 @@ def pack_state(state: LiveState) -> bytes:
 def main() -> None:
     """Run the command line."""
     os.environ["CHURNWATCH_ENGINE__RECORD_VERSION"] = str(KNOWN)
-    app.VERSION = KNOWN  # type: ignore[misc] # the newest it reads
-    committer.read_records, committer.pack_state = read_records, pack_state  # type: ignore[attr-defined] # its own
+    app.VERSION = KNOWN  # the newest it reads
+    committer.read_records, committer.pack_state = read_records, pack_state
     from streams.cli.main import main as run
 
     run()
