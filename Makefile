@@ -11,6 +11,8 @@ SEED ?=
 CHAOS_ARGS ?=
 MINUTES ?= 30
 SOAK_ARGS ?=
+FUZZ_MINUTES ?= 5
+FUZZ_ARGS ?=
 
 RUN := .venv
 DEV := .venv-dev
@@ -23,7 +25,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format bench chaos soak lock docs ci clean
+.PHONY: help demo test fuzz lint format bench chaos soak lock docs ci clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +35,9 @@ demo: $(RUN)/installed ## Broker, Redis, worker and a year of customers on this 
 
 test: $(DEV)/installed ## Run the tests (TEST_ARGS="-k settings"); real Kafka and Redis where they are to be had
 	@$(DEV)/bin/python -m pytest $(TEST_ARGS)
+
+fuzz: $(DEV)/installed ## Mangled input for every reader of what comes from outside (FUZZ_MINUTES=5, FUZZ_ARGS="--seed N")
+	@$(DEV)/bin/python -m tests.fuzz --minutes $(FUZZ_MINUTES) $(FUZZ_ARGS)
 
 lint: $(DEV)/installed ## ruff, mypy --strict and the import contracts
 	@$(DEV)/bin/ruff check .

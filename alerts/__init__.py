@@ -7,7 +7,7 @@ The flow, in the order to read it:
     policy.py     the stages in order: decide(state, risk, ...) -> new state, one reason a customer, when to look again
     facts.py      what is known of one customer at one time
     ids.py        names and dates: an episode's id depends on nothing that a replay would change
-    alert.py      the message of a transition, its bytes, the contract of churn.alerts
+    alert.py      the message of a transition, its bytes, the contract of churn.alerts (foreign_json: read without surprises)
     render.py     the same for people: a headline, a card
     playbook.py   what retention does about whom: plays, the first that matches
     triggers.py   which alerts set off a play, and why the others do not

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from alerts.facts import CustomerFacts
+from alerts.foreign_json import decoded
 from alerts.ids import AlertId, Instant, MessageId, alert_id, rfc3339
 from alerts.policy import ReasonCode, Transition
 from alerts.stages.holdout import in_holdout
@@ -246,7 +247,7 @@ def decode(data: bytes) -> Alert:
 
 def decode_any(data: bytes) -> Message:
     """Any kind of message that `churn.alerts` may carry, told apart by `schema`. Raises as `decode`."""
-    return _DECODER.decode(data)
+    return decoded(_DECODER, data)
 
 
 def _rounded(value: float | None, digits: int) -> float | None:

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from alerts.alert import Alert, Risk, ValueAtStake
+from alerts.foreign_json import decoded
 from alerts.ids import AlertId, Instant, MessageId
 from alerts.playbook import Play
 from detectors.actions import Tier
@@ -83,7 +84,7 @@ def encode_trigger(trigger: Trigger) -> bytes:
 
 def decode_trigger(data: bytes) -> Trigger:
     """Inverse of `encode_trigger`. Raises msgspec.ValidationError or DecodeError for anything else."""
-    return _DECODER.decode(data)
+    return decoded(_DECODER, data)
 
 
 _ENCODER = msgspec.json.Encoder()

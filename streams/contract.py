@@ -1,7 +1,7 @@
 """What an event may look like on the input topics, and the rules of this system by which it is judged.
 
 The structs are the contract (JSON Schema is generated from them); unknown fields are ignored, an optional field may be
-null, and of a field given twice the last counts.
+null, and of a field given twice the last counts, if the first is as it must be too.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
+from alerts.foreign_json import decoded
 from streams.contract import RawRecord
 
 KEPT_BYTES = 384 * 1024
@@ -93,6 +94,11 @@ def dead_letter(record: RawRecord, reason: DeadReason, message: str) -> DeadLett
     )
 
 
+def decode(data: bytes) -> DeadLetter:
+    """The message that `encode` wrote. Raises msgspec.DecodeError for anything else."""
+    return decoded(_decoder, data)
+
+
 def encode(dead: DeadLetter, limit_bytes: int = 700_000) -> bytes:
     """The message as JSON, never longer than `limit_bytes`; the original is cut further where it must be.
 
@@ -107,3 +113,6 @@ def encode(dead: DeadLetter, limit_bytes: int = 700_000) -> bytes:
     over = len(encoded) - limit_bytes + 1  # "cut":true is one byte shorter than "cut":false, never longer
     kept = max(0, len(dead.original) - over) // 4 * 4  # whole base64 groups decode by themselves
     return msgspec.json.encode(msgspec.structs.replace(dead, original=dead.original[:kept], cut=True))
+
+
+_decoder = msgspec.json.Decoder(DeadLetter)

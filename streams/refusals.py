@@ -12,12 +12,13 @@ from collections.abc import Mapping
 
 import msgspec
 
-from streams.contract import MAX_VALUE_BYTES, EventRules, InputTopic, RawRecord, Rfc3339, appended_at_ms
+from streams.contract import MAX_VALUE_BYTES, STRUCTS, EventRules, InputTopic, RawRecord, Rfc3339, appended_at_ms
 from streams.dead_letters import DeadReason
 from streams.field_checks import OPTIONAL, REQUIRED, Refusal, parse_field, shown, to_ms
 from streams.money import MAX_AMOUNT_MINOR
 
 Fields = Mapping[str, msgspec.Raw]
+_shapes = {topic: msgspec.json.Decoder(struct) for topic, struct in STRUCTS.items()}
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
@@ -38,7 +39,8 @@ def why_refused(topic: InputTopic, record: RawRecord, rules: EventRules, now_ms:
         return Refusal(DeadReason.NOT_AN_OBJECT, f"the value is {shown(value)}; send one JSON object an event")
     except (ValueError, RecursionError) as problem:
         return _why_not_json(topic, value, problem)
-    return _why_fields(topic, fields, rules) or _why_amount(topic, fields, rules) or _why_record(fields, record, rules, now_ms)
+    by_field = _why_fields(topic, fields, rules) or _why_amount(topic, fields, rules)
+    return by_field or _why_shape(topic, value) or _why_record(fields, record, rules, now_ms)
 
 
 def _why_not_json(topic: InputTopic, value: bytes, problem: Exception) -> Refusal:
@@ -83,6 +85,15 @@ def _why_amount(topic: InputTopic, fields: Fields, rules: EventRules) -> Refusal
     return Refusal(
         DeadReason.AMOUNT_OUT_OF_RANGE, f"amount is {amount:g} {currency}; at most {most} are believed: check the producer"
     )
+
+
+def _why_shape(topic: InputTopic, value: bytes) -> Refusal | None:
+    """Whether a field is given twice, and the one that does not count is wrong."""
+    try:
+        _shapes[topic].decode(value)
+    except (ValueError, RecursionError) as problem:
+        return Refusal(DeadReason.WRONG_TYPE, f"a field is given twice, and once it is wrong ({problem}); send each field once")
+    return None
 
 
 def _why_record(fields: Fields, record: RawRecord, rules: EventRules, now_ms: int) -> Refusal | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import sys
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,7 +36,7 @@ def read_rows(path: Path, mapping: Mapping) -> Iterator[Row]:
             yield from rows(file, mapping)
         except UnicodeDecodeError as problem:
             raise HistoryError(f"file {path.name}: not UTF-8 at byte {problem.start}; convert it to UTF-8") from None
-        except (OSError, EOFError, csv.Error) as problem:
+        except (OSError, EOFError, csv.Error, zlib.error) as problem:
             raise HistoryError(f"file {path.name}: {problem}; check that the file is whole") from None
 
 
@@ -101,7 +102,7 @@ def _json_rows(file: TextIO, _mapping: Mapping) -> Iterator[Row]:
             continue
         try:
             yield decode(line)
-        except msgspec.MsgspecError as problem:
+        except (msgspec.MsgspecError, RecursionError) as problem:
             yield RowError("line", line.rstrip("\r\n"), f"not a JSON object: {problem}")
 
 

@@ -67,8 +67,9 @@ def parse_mapping(text: str | bytes, name: str) -> Mapping:
     """
     try:
         mapping = msgspec.yaml.decode(text, type=Mapping)
-    except msgspec.MsgspecError as problem:
-        raise HistoryError(f"mapping {name}: {problem}") from None
+    except (msgspec.MsgspecError, ValueError, TypeError, AttributeError, OverflowError, RecursionError) as problem:
+        # the others are PyYAML's own, of values that only look like dates, numbers and tags
+        raise HistoryError(f"mapping {name}: {str(problem)[:500]}") from None
     if problems := [f"mapping {name}: {text}" for text in _problems(mapping)]:
         raise HistoryError("\n".join(problems))
     return mapping

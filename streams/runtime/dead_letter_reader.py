@@ -10,12 +10,11 @@ from typing import Any
 import msgspec
 from kafka import TopicPartition  # type: ignore[import-untyped]  # kafka-python ships no types
 
-from streams.dead_letters import DeadLetter
+from streams.dead_letters import DeadLetter, decode
 from streams.runtime.kafka_client import AdminError, Ends, admin_client, ends, reader
 from streams.runtime.settings import Settings
 from streams.runtime.topics import DEAD_LETTERS
 
-_decoder = msgspec.json.Decoder(DeadLetter)
 _WINDOW = 256  # held in memory at once, at up to 700 kB a letter
 _PATIENCE_S = 15.0
 
@@ -66,7 +65,7 @@ def _newest(settings: Settings, limit: int, wanted: Callable[[DeadLetter], bool]
             here: dict[str, DeadLetter] = {}
             for value in _backwards(client, tp, span):
                 try:
-                    letter = _decoder.decode(value or b"")
+                    letter = decode(value or b"")
                 except msgspec.DecodeError:  # ValidationError is one
                     unreadable += 1
                     continue

@@ -32,6 +32,10 @@ def read_yaml(text: str) -> Any:
         mark = getattr(error, "problem_mark", None)
         what = f"is not valid YAML: {getattr(error, 'problem', None) or 'unreadable'}"
         raise BadYaml(mark.line + 1 if mark else None, what) from None
+    except RecursionError:
+        raise BadYaml(None, "is nested too deeply, or refers to itself") from None
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:  # PyYAML's own, of values that only look like some
+        raise BadYaml(None, f"has a date, number or tag that is none: {str(error)[:100]}") from None
 
 
 def read_text(path: str | Path) -> str:
