@@ -205,7 +205,7 @@ class Fleet:
                 print(f"--- {worker.name}, exit code {worker.exit_code()}\n{worker.tail()}")  # noqa: T201 # pytest shows it
 
     def start(self, command: Sequence[str] | None = None, **more: str) -> WorkerProcess:
-        """Another worker, by its own command if one is given; `more` are settings of its own, written as environment variables."""
+        """Another worker, by its own command where one is given; `more` are settings of its own, as environment variables."""
         worker = WorkerProcess(f"worker-{len(self.workers)}", self._settings | more, self._folder, command or self._command)
         self.workers.append(worker)
         return worker
