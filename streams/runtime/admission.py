@@ -10,6 +10,7 @@ from typing import NamedTuple
 from faust.types import TP
 
 from streams.runtime import losses
+from streams.runtime.claim import Claim
 from streams.runtime.log_range import LogRange
 from streams.runtime.losses import Gap
 from streams.runtime.mode import check_mode, recorded
@@ -169,9 +170,10 @@ class Admission:
             losses.found(gaps[-1])
         return dataclasses.replace(meta, offsets=offsets), gaps
 
-    def commands_end(self, partition: int, ranges: Mapping[TP, LogRange]) -> int:
-        """Where the commands end now: all below is carried out before an event is folded."""
-        return ranges[TP(self._shop.settings.kafka.topic_prefix + COMMANDS, partition)].end
+    def claim(self, partition: int, admitted: Admitted, gaps: Sequence[Gap]) -> Claim:
+        """What the task is to know of a partition that was judged."""
+        commands = admitted.ranges[TP(self._shop.settings.kafka.topic_prefix + COMMANDS, partition)]
+        return Claim(admitted.topic_ids, gaps, commands.end, self.voids.get(partition, Voids()))
 
     async def _check_never_read(self, partition: int) -> None:
         for name in self.short:

@@ -232,8 +232,7 @@ class PartitionOwner:
                 await self._app().consumer.seek(tp, max(offset, admitted.ranges[tp].begin))
             self._arrivals.forget_positions(partition)
             self.shop.metrics.epoch.labels(str(partition)).set(meta.epoch)
-            voids, commands_end = self._admission.voids.get(partition), self._admission.commands_end(partition, admitted.ranges)
-            self._set.start(PartitionTask(partition, meta, lease, self.shop, admitted.topic_ids, gaps, commands_end, voids))
+            self._set.start(PartitionTask(partition, meta, lease, self.shop, self._admission.claim(partition, admitted, gaps)))
 
     def _failed(self, task: PartitionTask, problem: BaseException) -> None:
         partition = task.partition

@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, cast
 
 import structlog
@@ -23,6 +22,7 @@ from streams.events import decode_chunk
 from streams.merge import CLOCK_RANK, PartitionMerge
 from streams.runtime.acknowledgements import Acknowledgements
 from streams.runtime.asking_time import ask_the_time
+from streams.runtime.claim import Claim
 from streams.runtime.command_inbox import COMMANDS_RANK, CommandInbox
 from streams.runtime.committer import Committer, Work
 from streams.runtime.graveyard import Graveyard
@@ -35,7 +35,6 @@ from streams.runtime.shop import Shop
 from streams.runtime.store import Meta
 from streams.runtime.topics import DEAD_LETTERS, INPUTS
 from streams.ticks import decode_ticks
-from streams.voids import Voids
 from streams.watermark import by_wall_clock
 
 log = structlog.get_logger()
@@ -46,6 +45,7 @@ EVENT_OVERHEAD_BYTES = 400
 BACKLOG_PATIENCE_S = 2.0
 """While a backlog is read, its first rows wait so long at most for more to be committed with them."""
 POLL_S = 0.02
+FOUND_NOTHING = Claim()
 DRAIN_S = 5.0
 
 
@@ -58,36 +58,21 @@ class PartitionTask:
 
     meta    what taking the epoch returned
     lease   number of the claim; chunks fetched under another are not ours
-    topic_ids   Kafka's ids of the topics, of those that have one
-    gaps    events that `meta` has passed over because they are gone
-    commands_end   where the commands ended at the claim: those before are carried out before any event is folded, so that a
-                   rebuild does not tell of customers who were erased long ago
-    voids   what redriven and dropped letters take out of the inputs; None: nothing
+    claim   what else was found out then
     """
 
-    def __init__(
-        self,
-        partition: int,
-        meta: Meta,
-        lease: int,
-        shop: Shop,
-        topic_ids: Mapping[str, str] = MappingProxyType({}),
-        gaps: Sequence[Gap] = (),
-        commands_end: int = 0,
-        voids: Voids | None = None,
-    ) -> None:
-        self.partition, self.lease, self.shop, self._meta = partition, lease, shop, meta
-        self._voids = voids or Voids()
+    def __init__(self, partition: int, meta: Meta, lease: int, shop: Shop, claim: Claim = FOUND_NOTHING) -> None:
+        self.partition, self.lease, self.shop, self._meta, self._voids = partition, lease, shop, meta, claim.voids
         mode = mode_of(meta, shop.settings.time, shop.now_ms)
         self.clock = clock_of(partition, meta, mode, shop.settings.time, shop.now_ms)
         self._events = shop.events.of_history() if mode.history else shop.events
         self._graveyard = Graveyard(shop.sender, shop.settings.kafka.topic_prefix + DEAD_LETTERS)
-        self.topic_ids = topic_ids
-        self._losses = Losses(shop.metrics, gaps)
-        self.committer = Committer(partition, meta, shop, self._graveyard, self.clock, mode, topic_ids)
+        self.topic_ids = claim.topic_ids
+        self._losses = Losses(shop.metrics, claim.gaps)
+        self.committer = Committer(partition, meta, shop, self._graveyard, self.clock, mode, claim.topic_ids)
         self.merge = PartitionMerge([TOPIC_RANKS[topic] for topic in INPUTS], self.committer.done, history=mode.history)
         self._history = HistoryClock(self.merge)
-        self.commands = CommandInbox(shop, self.committer.done.get(COMMANDS_RANK, -1), commands_end)
+        self.commands = CommandInbox(shop, self.committer.done.get(COMMANDS_RANK, -1), claim.commands_end)
         self._clock_done = self.committer.done.get(CLOCK_RANK, -1)
         self.probe: Probe | None = None
         self.wake = asyncio.Event()

@@ -18,6 +18,7 @@ from alerts.alert import Alert, IngestionAlert, Message, decode_any
 from detectors.parameters import SHIPPED
 from streams.columns import DAY_MS, TOPIC_RANKS
 from streams.runtime.backoff import Backoff
+from streams.runtime.claim import Claim
 from streams.runtime.intake import Chunk
 from streams.runtime.live_clock import Probe
 from streams.runtime.metrics import Metrics
@@ -96,7 +97,7 @@ class Played:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Played]:
         meta = await self.store.take_epoch(3, 1, 4, secrets.token_hex(4))
-        self.task = PartitionTask(3, meta, 1, self.shop, voids=self.voids)
+        self.task = PartitionTask(3, meta, 1, self.shop, Claim(voids=self.voids))
         running = asyncio.create_task(self.task.run())
         try:
             yield self

@@ -15,6 +15,7 @@ from faust.types import TP
 from streams.columns import DAY_MS, TOPIC_RANKS
 from streams.customer import read_records
 from streams.erasure import ErasureNotice, decode_notice
+from streams.runtime.claim import Claim
 from streams.runtime.commits import unpack_state
 from streams.runtime.erasing import ErasureKeyError
 from streams.runtime.intake import Chunk
@@ -64,7 +65,7 @@ class Erasing(Played):
     async def again(self, commands_end: int) -> AsyncIterator[None]:
         """The next owner of the partition."""
         meta = await self.store.take_epoch(3, 1, 4, f"nonce{self.store.of(3).meta.epoch}")
-        self.task = PartitionTask(3, meta, 1, self.shop, commands_end)
+        self.task = PartitionTask(3, meta, 1, self.shop, Claim(commands_end=commands_end))
         running = asyncio.create_task(self.task.run())
         try:
             yield

@@ -73,7 +73,7 @@ def test_files_are_told_with_all_other_problems_at_once_and_without_the_password
     named = {problem.where.removesuffix(f" ({file})") for problem in caught.value.problems}
     assert named == {"kafka.ca_file", "kafka.key_password", "redis.key_file", "policy.watch", "CHURNWATCH_HTTP__PORT"}
     assert len(caught.value.problems) == len(named)
-    assert f"kafka.ca_file ({file}) = '{tmp_path}/no.pem': cannot be read: No such file" in str(caught.value)
+    assert "cannot be read: No such file" in str(caught.value)
     assert "is encrypted: give a key without a password" in str(caught.value)
     assert "hunter2" not in str(caught.value)
 
