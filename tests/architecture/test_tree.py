@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from streams.cli.main import COMMANDS
-from tests.architecture.tree import PACKAGES, REPO, package_files
+from tests.architecture.tree import PACKAGES, REPO, package_files, tracked
 
 FILE_LINES = 300  # the aim is 250
 FUNCTION_LINES = 60  # the aim is 40
@@ -53,3 +53,10 @@ def test_every_test_module_is_found_by_pytest() -> None:
         if not path.name.startswith("test_") and path.parent.name != "oracle" and "\ndef test_" in path.read_text("utf-8")
     ]
     assert not silent
+
+
+def test_ci_runs_every_folder_of_tests() -> None:
+    """It names them, since they run in different ways; one that it left out would never fail."""
+    run = (REPO / ".ci" / "run").read_text("utf-8")
+    folders = {path.parts[1] for path in tracked() if path.parts[0] == "tests" and path.name.startswith("test_")}
+    assert {folder for folder in folders if not re.search(rf"\btests/{folder}\b", run)} == set()

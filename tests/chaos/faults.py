@@ -25,8 +25,11 @@ from tests.support.workers import WorkerProcess
 
 End = Callable[[], None]
 MOST_WORKERS, LEAST_WORKERS = 3, 2
-BACKLOG = 150
+BACKLOG = 600
 """Events that a worker to be frozen must have before it."""
+WAITING = 40
+"""Messages that must wait while their topic takes none."""
+USUAL_MAX_BYTES = 1_048_588
 JUMPS = ("+30d", "-30d", "+2h", "-2h")
 COMMIT = Script("commit").sha
 
@@ -184,20 +187,20 @@ def _single(system: System) -> SingleRedis:
 
 
 def outbox_target_down(system: System, _fault: Fault) -> End:
-    """The topic of alerts takes nothing: it wants more replicas than it has."""
-    _least_in_sync(system, 9)
+    """The topic of alerts takes nothing: every message is too long for it."""
+    _longest_message(system, 100)
 
     def take_again() -> None:
         try:
-            system.until(lambda: system.waiting() > 0, "messages wait in the outbox")
+            system.until(lambda: system.waiting() >= WAITING, "messages wait in the outbox")
         finally:
-            _least_in_sync(system, 2 if isinstance(system.brokers, BrokerTrio) else 1)
+            _longest_message(system, USUAL_MAX_BYTES)
 
     return take_again
 
 
-def _least_in_sync(system: System, replicas: int) -> None:
-    resource = ConfigResource(ConfigResourceType.TOPIC, system.prefix + ALERTS, configs={"min.insync.replicas": str(replicas)})
+def _longest_message(system: System, nbytes: int) -> None:
+    resource = ConfigResource(ConfigResourceType.TOPIC, system.prefix + ALERTS, configs={"max.message.bytes": str(nbytes)})
 
     def set_it() -> bool:
         with admin_client(system.settings) as admin:
