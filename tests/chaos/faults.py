@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from typing import Any
 
 from kafka.admin import ConfigResource, ConfigResourceType  # type: ignore[import-untyped] # kafka-python ships no types
 
@@ -30,7 +29,7 @@ BACKLOG = 600
 WAITING = 40
 """Messages that must wait while their topic takes none."""
 USUAL_MAX_BYTES = 1_048_588
-JUMPS = ("+30d", "-30d", "+2h", "-2h")
+JUMPS_S = (30 * 86_400, -30 * 86_400, 7_200, -7_200)
 COMMIT = Script("commit").sha
 
 
@@ -212,14 +211,10 @@ def _longest_message(system: System, nbytes: int) -> None:
 
 def clock_jump(system: System, fault: Fault) -> End:
     """Every worker's wall clock jumps, and jumps back."""
-    assert system.clock_file is not None, "workers run without libfaketime"
-    clock_file = system.clock_file
-    clock_file.write_text(JUMPS[fault.pick % len(JUMPS)])
-    return lambda: _write(clock_file, "+0")
-
-
-def _write(path: Any, text: str) -> None:
-    path.write_text(text)
+    clock = system.host_clock
+    assert clock is not None, "workers run without libfaketime"
+    clock.set_wrong(JUMPS_S[fault.pick % len(JUMPS_S)])
+    return lambda: clock.set_wrong(0)
 
 
 def producer_storm(_system: System, _fault: Fault) -> End:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import shutil
-import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +16,7 @@ from tests.chaos.plan import plan
 from tests.chaos.schedule import DAYS, Schedule
 from tests.chaos.stages import BrokerPark, redis_of
 from tests.chaos.system import PARTITIONS, System
+from tests.support.host_clock import HostClock
 from tests.support.workers import WORKER, Fleet
 
 CUSTOMERS = 1500
@@ -69,9 +68,8 @@ def play(
         replication = 3 if schedule.stage == "brokers" else 1
         system = System(brokers, redis, prefix, replication, **_more(schedule))
         if any(fault.kind == "clock_jump" for fault in schedule.faults):
-            system.clock_file = folder / "clock"
-            system.clock_file.write_text("+0")
-            system.environment |= faketime(system.clock_file)
+            system.host_clock = HostClock(folder)
+            system.environment |= system.host_clock.environment
         played = Played(schedule, Verdict(0), 0.0)
         with (
             Fleet(system.environment, folder, supervised=True, command=command) as system.fleet,
@@ -114,19 +112,3 @@ def _come_to_rest(system: System, deadline_s: float) -> None:
     system.until(system.caught_up, "all that was sent is committed, and every message has left", deadline_s)
     system.until(lambda: all(worker.ready() for worker in system.fleet.running()), "every worker is ready")
 
-
-class NoFaketime(Exception):
-    """libfaketime is not to be had here; says what to do."""
-
-
-def faketime(clock_file: Path) -> dict[str, str]:
-    """Environment under which a process's wall clock, and only that, goes by this file. Raises NoFaketime."""
-    if shutil.which("faketime") is None:
-        raise NoFaketime("`faketime` is not in PATH: install Debian's package faketime")
-    asked = subprocess.run(["faketime", "-f", "+0", "printenv", "LD_PRELOAD"], capture_output=True, text=True, check=True)
-    return {
-        "LD_PRELOAD": asked.stdout.strip(),
-        "FAKETIME_TIMESTAMP_FILE": str(clock_file),
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        "FAKETIME_CACHE_DURATION": "1",
-    }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from kafka import TopicPartition
@@ -23,6 +22,7 @@ from tests.chaos.checker import Counted, Logged, Told, Verdict, check_alerts, ch
 from tests.chaos.expected_alerts import expected_alerts, said
 from tests.chaos.load import Load
 from tests.chaos.stages import AnyRedis, Brokers
+from tests.support.host_clock import HostClock
 from tests.support.workers import Fleet, WorkerProcess, run_command
 
 PARTITIONS = 4
@@ -41,7 +41,7 @@ class System:
     """What faults act on, and what is checked when all is over.
 
     more         settings of the workers beyond the usual
-    clock_file   by which the workers' wall clock goes, where it does not go by itself
+    host_clock   the workers' wall clock, where it can be set
     spared       a worker that no fault chooses
     """
 
@@ -63,7 +63,7 @@ class System:
         assert made.returncode == 0, made.stdout + made.stderr
         self.fleet: Fleet
         self.load: Load
-        self.clock_file: Path | None = None
+        self.host_clock: HostClock | None = None
         self.spared: WorkerProcess | None = None
 
     # -- now --------------------------------------------------------------------------------------------------------
