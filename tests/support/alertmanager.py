@@ -21,6 +21,7 @@ from urllib.error import URLError
 
 from streams.runtime import child
 from tests.support.eventually import eventually
+from tests.support.ports import own_port
 
 CONFIG = """
 route: {receiver: hook, group_by: ['...'], group_wait: 0s, group_interval: 1s}
@@ -44,7 +45,7 @@ class RunningAlertmanager:
         self._program, self._folder = program, folder
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "config.yml").write_text(CONFIG % hook)
-        self.port = child.free_port()
+        self.port = own_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property

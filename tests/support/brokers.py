@@ -25,6 +25,7 @@ from kafka.errors import KafkaError
 
 from streams.runtime import child
 from streams.runtime.embedded import start_broker
+from tests.support.ports import own_port
 
 KAFKA_VERSION = "4.1.0"
 _REPO = Path(__file__).resolve().parents[2]
@@ -116,7 +117,7 @@ class TansuBroker(RunningBroker):
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        server = start_broker(folder)
+        server = start_broker(folder, port=own_port())
         super().__init__(server.port, server.process)
 
     def start(self) -> None:
@@ -155,10 +156,7 @@ class KafkaBroker(RunningBroker):
         logs = self._folder / "data"
         shutil.rmtree(logs, ignore_errors=True)
         self._log.unlink(missing_ok=True)
-        port = child.free_port()
-        controller = port
-        while controller == port:
-            controller = child.free_port()
+        port, controller = own_port(), own_port()
         text = _SERVER_PROPERTIES.format(port=port, controller=controller, logs=logs)
         (self._folder / "server.properties").write_text(text)
         cluster = base64.urlsafe_b64encode(b"@" + os.urandom(15)).rstrip(b"=").decode()  # "@": never a leading dash

@@ -23,6 +23,7 @@ import yaml
 
 from streams.runtime import child
 from tests.support.eventually import eventually
+from tests.support.ports import own_port
 
 DEPLOYED = Path(__file__).resolve().parents[2] / "deploy" / "prometheus"
 SCRAPE_S = 0.25
@@ -108,7 +109,7 @@ def prometheus_server(folder: Path, targets: Sequence[str]) -> Iterator[RunningP
     command = [program("prometheus"), f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'data'}"]
     folder.mkdir(parents=True)
     (folder / "prometheus.yml").write_text(yaml.safe_dump(configuration(targets)))
-    address = f"127.0.0.1:{child.free_port()}"
+    address = f"127.0.0.1:{own_port()}"
     process = child.spawn([*command, f"--web.listen-address={address}"], folder / "log", cwd=folder)
     server = RunningPrometheus(f"http://{address}")
     try:

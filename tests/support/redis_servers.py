@@ -21,6 +21,7 @@ from redis.exceptions import RedisError
 
 from streams.runtime import child
 from streams.runtime.wheels import EmbeddedError, valkey_program
+from tests.support.ports import own_port
 
 _START_S = 20.0
 
@@ -34,7 +35,7 @@ class RunningRedis:
 
     def __init__(self, program: str, folder: Path, options: Sequence[str] = ()) -> None:
         self._program, self._folder, self._options = program, folder, tuple(options)
-        self.port = child.free_port()
+        self.port = own_port()
         self.socket = folder / "redis.sock"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -192,7 +193,7 @@ def redis_cluster(folder: Path) -> Iterator[RunningCluster]:
     with ExitStack() as running:
         nodes = []
         for number in range(3):
-            options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-port", str(child.free_port())]
+            options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-port", str(own_port())]
             nodes.append(running.enter_context(_running(RunningRedis(server, folder / str(number), options))))
         cluster = RunningCluster(nodes, cli)
         cluster.form()

@@ -29,12 +29,12 @@ from redis.exceptions import (
     TryAgainError,
 )
 
-from streams.runtime import child
 from streams.runtime.backoff import Backoff, Retrying
 from streams.runtime.redis_link import PackingConnection, RedisLink, mask
 from streams.runtime.redis_store import RedisPartitionStore
 from streams.runtime.store import StoreMisconfigured
 from tests.support.broker_fixtures import missing
+from tests.support.ports import own_port
 from tests.support.redis_servers import RedisMissing, RunningRedis, redis_server
 
 ARGUMENT = st.one_of(
@@ -142,7 +142,7 @@ def test_a_unix_socket_and_tls_serve_as_well(tmp_path: Path, real_redis: Running
     make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", key, "-out", certificate]
     subprocess.run([*make, *subject], check=True, capture_output=True)
 
-    port = child.free_port()
+    port = own_port()
     tls = ["--tls-port", str(port), "--tls-cert-file", str(certificate), "--tls-key-file", str(key),
            "--tls-ca-cert-file", str(certificate), "--tls-auth-clients", "no"]  # fmt: skip
     with redis_server(tmp_path / "tls", tls):
