@@ -24,7 +24,8 @@ In the order to read:
     metrics, collectors             everything that /metrics shows
     health, health_server, logs     is it alive, is it ready; lines without secrets
     standing, switching, catch_up   for `go-live`: how the partitions stand, the switch, the one digest
-    admin, lag, dead_letter_reader, reading   for the commands; diagnosis, redis_diagnosis and findings for `doctor`
+    admin, lag, dead_letter_reader, reading   for the commands (checksums: their CRCs, compiled); diagnosis,
+                                    redis_diagnosis and findings for `doctor`
     customer_view, connect          one customer as Redis has it; parameters_in_use, forgetting for `fit` and `rebuild`
     embedded, child, wheels         the broker and the Valkey that the demo starts
 """

@@ -17,6 +17,7 @@ from kafka import (  # type: ignore[import-untyped]  # kafka-python ships no typ
 )
 from kafka import errors as kafka_errors
 
+from streams.runtime import checksums
 from streams.runtime.settings import Settings
 
 REQUEST_TIMEOUT_MS = 8_000
@@ -34,6 +35,7 @@ class AdminError(Exception):
 
 def kafka_client_options(settings: Settings) -> dict[str, Any]:
     """Keyword arguments for any kafka-python client. Holds the password: hand it on, do not print it."""
+    checksums.give_to_kafka_python()
     kafka = settings.kafka
     options: dict[str, Any] = {
         "bootstrap_servers": [server.strip() for server in kafka.bootstrap.split(",")],
