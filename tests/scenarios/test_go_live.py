@@ -151,22 +151,22 @@ def test_a_history_is_loaded_and_the_system_goes_on_live(
 
 
 def test_a_worker_and_the_command_that_are_killed_in_the_middle_of_the_switch(
-    real_kafka: RunningBroker, real_redis: RunningRedis, prefix: str, tmp_path: Path, simulated: Replayed
+    real_kafka: RunningBroker, own_redis: RunningRedis, prefix: str, tmp_path: Path, simulated: Replayed
 ) -> None:
-    system = System(real_kafka, real_redis, prefix, simulated)
+    system = System(real_kafka, own_redis, prefix, simulated)
     with Fleet(system.site.environment, tmp_path) as fleet:
-        load(system, fleet)
+        load(system, fleet, CHURNWATCH_REDIS__URL=own_redis.socket_url)
         victim = fleet.workers[1]
-        victim.freeze()
-        system.live.beat()  # half of it is folded by nobody, and no reason to wait
-        going = system.begin_to_go_live()
-        try:
-            fleet.until(lambda: sum(state.live_after_ms is not None for state in system.states()) == 2, "half of it is live")
-            assert system.digests() == []
-        finally:
-            going.send_signal(signal.SIGKILL)
-            going.communicate()
-        victim.kill()
+        with own_redis.socket_out_of_reach():  # it stays in the group, and commits nothing
+            system.live.beat()  # half of it is folded by nobody, and no reason to wait
+            going = system.begin_to_go_live()
+            try:
+                fleet.until(lambda: sum(state.live_after_ms is not None for state in system.states()) == 2, "half of it is live")
+                assert system.digests() == []
+            finally:
+                going.send_signal(signal.SIGKILL)
+                going.communicate()
+            victim.kill()
         fleet.start()
         done = system.go_live("--json")
         assert done.returncode == 0, done.stderr
@@ -179,19 +179,18 @@ def test_a_worker_and_the_command_that_are_killed_in_the_middle_of_the_switch(
 
 
 def test_a_history_that_is_not_there_to_its_end_is_not_ended(
-    real_kafka: RunningBroker, real_redis: RunningRedis, prefix: str, tmp_path: Path, simulated: Replayed
+    real_kafka: RunningBroker, own_redis: RunningRedis, prefix: str, tmp_path: Path, simulated: Replayed
 ) -> None:
-    system = System(real_kafka, real_redis, prefix, simulated)
+    system = System(real_kafka, own_redis, prefix, simulated)
     with Fleet(system.site.environment, tmp_path) as fleet:
-        worker = fleet.start()
+        fleet.start(CHURNWATCH_REDIS__URL=own_redis.socket_url)
         fleet.until(lambda: all(system.site.meta(partition).exists for partition in range(PARTITIONS)), "first commits")
         empty = system.go_live()
         assert (empty.returncode, "no history has been loaded" in empty.stderr) == (1, True), empty.stderr
-        worker.freeze()
-        system.site.replay()
-        behind = system.go_live()
-        assert (behind.returncode, "ticks not folded" in behind.stderr) == (1, True), behind.stderr
-        worker.thaw()
+        with own_redis.socket_out_of_reach():
+            system.site.replay()
+            behind = system.go_live()
+            assert (behind.returncode, "ticks not folded" in behind.stderr) == (1, True), behind.stderr
         fleet.until(system.site.caught_up, "every row committed and every message sent")
         assert fleet.stop() == [0]
         alone = system.go_live()

@@ -75,9 +75,9 @@ class System:
         return not any(self.live.outbox(partition) for partition in range(PARTITIONS))
 
 
-def load(system: System, fleet: Fleet) -> None:
-    """The history, by two workers."""
-    first, second = fleet.start(), fleet.start()
+def load(system: System, fleet: Fleet, **more: str) -> None:
+    """The history, by two workers; `more` are settings of the second."""
+    first, second = fleet.start(), fleet.start(**more)
     fleet.until(lambda: (first.owned(), second.owned()) == (2, 2), "two partitions each")
     system.site.replay()
     fleet.until(system.site.caught_up, "every row committed and every message sent")

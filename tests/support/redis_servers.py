@@ -43,6 +43,25 @@ class RunningRedis:
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}/0"
 
+    @property
+    def socket_url(self) -> str:
+        """The same server, on the way that `socket_out_of_reach` cuts."""
+        return f"unix://{self.socket}"
+
+    @contextmanager
+    def socket_out_of_reach(self) -> Iterator[None]:
+        """For the length of the block nobody comes through by `socket_url`, and everybody by `url`."""
+        hidden = self.socket.with_suffix(".hidden")
+        self.socket.rename(hidden)
+        with self.client() as client:
+            for one in client.client_list():
+                if "U" in one["flags"]:
+                    client.client_kill_filter(_id=one["id"])
+        try:
+            yield
+        finally:
+            hidden.rename(self.socket)
+
     def client(self) -> Redis:
         """A plain synchronous client, for looking and for administration."""
         return Redis(port=self.port, socket_timeout=10.0)
