@@ -100,7 +100,7 @@ def test_every_query_finds_something(scene: Scene, title: str, expr: str) -> Non
     if metrics_in(expr) & COMING:
         assert scene.prometheus.query(filled(expr)) == []
         return
-    found = eventually(lambda: scene.prometheus.query(filled(expr)), lambda rows: bool(rows) != (title in EMPTY_IN_HEALTH), 5.0)
+    found = eventually(lambda: scene.prometheus.query(filled(expr)), lambda rows: bool(rows) != (title in EMPTY_IN_HEALTH))
     values = [float(one["value"][1]) for one in found]
     assert not [value for value in values if value < 0], "nothing here can be below 0"
     if "quantile" not in expr:  # of no batch in the last seconds there is no quantile

@@ -33,9 +33,10 @@ async def sender(broker: RunningBroker) -> AsyncIterator[Sender]:
 
 
 def stored(broker: RunningBroker, topic: str, partition: int, count: int) -> list[tuple[bytes, bytes]]:
+    # the range first: zip would wait for one record more than it has
     with KafkaConsumer(bootstrap_servers=broker.bootstrap, auto_offset_reset="earliest", consumer_timeout_ms=20_000) as consumer:
         consumer.assign([TopicPartition(topic, partition)])
-        return [(record.key, record.value) for record, _ in zip(consumer, range(count), strict=False)]
+        return [(record.key, record.value) for _, record in zip(range(count), consumer, strict=False)]
 
 
 async def test_more_than_a_batch_holds_arrives_in_order_in_its_partition(

@@ -193,7 +193,7 @@ async def test_a_receiver_that_is_away_for_longer_than_kafka_waits_for_a_poll_ke
     assert time.monotonic() - began_s > 3.0
     assert polls[0] < 30, "it waits, and does not spin"
     hook.status = 200
-    await until(lambda: site.names(first) == ["a"], "delivered after all", 60.0)
+    await until(lambda: site.names(first) == ["a"], "delivered after all", 120.0)
     assert site.running[first][0]._held is tenure
 
 

@@ -154,7 +154,7 @@ def test_when_the_worker_that_tells_is_killed_the_other_goes_on_and_nobody_is_mi
         holder.kill()
         assert len(chat.requests) < 400, "it was killed in the midst of it"
         (heir,) = fleet.running()
-        fleet.until(lambda: set(customers_of(chat, site.of_customers())) == set(everybody), "all are told", 90.0)
+        fleet.until(lambda: set(customers_of(chat, site.of_customers())) == set(everybody), "all are told")
         twice = Counter(customers_of(chat, site.of_customers()))
         assert sum(twice.values()) - len(twice) <= 2, "at least once: what was under way"
         assert heir.stop() == 0

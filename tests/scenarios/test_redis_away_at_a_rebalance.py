@@ -40,7 +40,7 @@ async def test_a_rebalance_ends_without_redis_and_partitions_are_taken_once_it_i
     assert_as_from_the_file(site)
 
 
-async def until(running: asyncio.Task[None], condition: Callable[[], object], deadline_s: float = 60.0) -> None:
+async def until(running: asyncio.Task[None], condition: Callable[[], object], deadline_s: float = 120.0) -> None:
     async with asyncio.timeout(deadline_s):
         while not condition():
             assert not running.done(), "the worker ended"

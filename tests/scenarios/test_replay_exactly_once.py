@@ -71,9 +71,9 @@ def assert_nothing_lost_or_counted_twice(site: Site, *, redis_lost_commits: bool
     return repeats
 
 
-def run_to_the_end(site: Site, fleet: Fleet, deadline_s: float = 120.0) -> None:
+def run_to_the_end(site: Site, fleet: Fleet) -> None:
     """Every row is committed, every message sent, and every worker that lives is well."""
-    fleet.until(site.caught_up, "every row committed and every message sent", deadline_s)
+    fleet.until(site.caught_up, "every row committed and every message sent")
     fleet.until(lambda: all(worker.ready() for worker in fleet.running()), "every worker ready")
 
 

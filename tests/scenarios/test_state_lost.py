@@ -53,7 +53,7 @@ def assert_refused(site: Site, tmp_path: Path, *said: str, **settings: str) -> N
 
 def assert_gives_up(fleet: Fleet, worker: WorkerProcess, *said: str) -> None:
     worker.may_end = True
-    fleet.until(lambda: worker.exit_code() is not None, "the worker gives up", 30.0)
+    fleet.until(lambda: worker.exit_code() is not None, "the worker gives up")
     assert worker.exit_code() == 1
     (line,) = worker.plain_lines()
     assert line.startswith("churnwatch: ")

@@ -51,7 +51,7 @@ def test_a_topic_that_was_made_anew_is_refused_and_a_restart_is_not(
     with Fleet(site.environment, tmp_path / "anew") as fleet:
         worker = fleet.start()
         worker.may_end = True
-        fleet.until(lambda: worker.exit_code() is not None, "the worker gives up", 40.0)
+        fleet.until(lambda: worker.exit_code() is not None, "the worker gives up")
         assert worker.exit_code() == 1
         (line,) = worker.plain_lines()
     assert f"partition 0 of {prefix}purchases ends at offset 1, but was read up to {BATCH} before" in line

@@ -9,7 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def eventually(look: Callable[[], T], holds: Callable[[T], bool] = bool, deadline_s: float = 15.0) -> T:
+def eventually(look: Callable[[], T], holds: Callable[[T], bool] = bool, deadline_s: float = 60.0) -> T:
     """What `look()` returns once `holds` is true of it. Raises AssertionError with the last value after `deadline_s`."""
     end_s = time.monotonic() + deadline_s
     while True:

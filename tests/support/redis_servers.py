@@ -23,7 +23,7 @@ from streams.runtime import child
 from streams.runtime.wheels import EmbeddedError, valkey_program
 from tests.support.ports import own_port
 
-_START_S = 20.0
+_START_S = 60.0
 
 
 class RedisMissing(Exception):

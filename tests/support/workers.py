@@ -31,6 +31,8 @@ REPO = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-m", "streams.cli.main")
 WORKER = (*COMMAND, "worker")
 STOP_S = 15.0
+DEADLINE_S = 120.0
+"""Of a wait that says nothing about speed: long enough for a machine with much else to do."""
 POLL_S = 0.05
 """To ask more often costs a worker and the test half a core."""
 LOG_TAIL_LINES = 40
@@ -201,6 +203,9 @@ class Fleet:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for worker in self.running():  # all at the same time
+            worker.ask_to_stop()
+            worker.thaw()
         for worker in self.workers:
             worker.end()
         if error is not None:
@@ -228,7 +233,7 @@ class Fleet:
             worker.ask_to_stop()
         return [worker.wait() for worker in running]
 
-    def until(self, condition: Callable[[], bool], what: str, deadline_s: float = 60.0) -> None:
+    def until(self, condition: Callable[[], bool], what: str, deadline_s: float = DEADLINE_S) -> None:
         """Return when condition() holds. AssertionError after the deadline, or when a worker failed that nobody killed."""
         end_s = time.monotonic() + deadline_s
         while not condition():
