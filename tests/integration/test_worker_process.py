@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from streams.cli.worker import LAST_WORDS_S
+from streams.runtime.admin import create_topics
 from streams.runtime.app import END_PATIENCE_S
+from streams.runtime.settings import load_settings
 from tests.support.brokers import RunningBroker, kafka_broker
 from tests.support.redis_servers import RunningRedis
-from tests.support.workers import Fleet, WorkerProcess, run_command
+from tests.support.workers import Fleet, WorkerProcess
 
 
 def environment_for(broker: RunningBroker, redis: RunningRedis, prefix: str) -> dict[str, str]:
@@ -26,8 +28,7 @@ def environment_for(broker: RunningBroker, redis: RunningRedis, prefix: str) -> 
         "CHURNWATCH_REDIS__URL": redis.url,
         "CHURNWATCH_REDIS__PREFIX": f"{prefix}state",
     }
-    made = run_command(["topics", "create"], settings)
-    assert made.returncode == 0, made.stderr
+    create_topics(load_settings(None, settings))
     return settings
 
 

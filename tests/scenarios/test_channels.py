@@ -175,7 +175,9 @@ def test_a_worker_that_was_frozen_while_it_told_does_not_tell_again_what_another
         fleet.until(lambda: any(holds(worker) for worker in workers), "one of them says that it holds the channel")
         (holder,) = [worker for worker in workers if holds(worker)]
         (heir,) = [worker for worker in workers if worker is not holder]
-        holder.freeze()
+        failures = "churnwatch_channel_failures_total"
+        fleet.until(lambda: holder.metric(failures, channel="chat") >= 3, "a third failure, so two seconds without an attempt")
+        holder.freeze()  # in an attempt it would end it when it wakes, and tell once more: nobody could keep it from that
         chat.status = 200
         fleet.until(lambda: settled(heir, "chat") == 1, "told by the other")
         told = len(chat.taken())

@@ -24,6 +24,7 @@ from streams.backtest.mapping import find_source
 from streams.backtest.payloads import partitions_of, to_columns
 from streams.backtest.run import RunResult, run_history
 from streams.customer import CUSTOMER, read_records
+from streams.runtime.admin import create_topics
 from streams.runtime.commits import JournalEntry, unpack_state
 from streams.runtime.kafka_client import admin_client, ends, reader
 from streams.runtime.reading import read_range
@@ -35,7 +36,7 @@ from streams.runtime.topics import ALERTS, DEAD_LETTERS, INPUTS, JOURNAL
 from tests.oracle.recount import COUNTED, recount
 from tests.support.brokers import RunningBroker
 from tests.support.redis_servers import RunningRedis
-from tests.support.workers import COMMAND, REPO, environment, run_command
+from tests.support.workers import COMMAND, REPO, environment
 
 PARTITIONS = 4
 RUN_ON_DAYS = 30
@@ -117,8 +118,7 @@ class Site:
         }
         self.environment |= more
         self.settings = load_settings(None, self.environment)
-        made = run_command(["topics", "create"], self.environment)
-        assert made.returncode == 0, made.stdout + made.stderr
+        create_topics(self.settings)
 
     # -- in ---------------------------------------------------------------------------------------------------------
 
