@@ -22,6 +22,7 @@ from kafka.errors import KafkaError
 
 from streams.runtime import child
 from tests.support.brokers import BrokerFailed, kafka_lib
+from tests.support.ports import own_port
 
 NODES = 3
 _JVM = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Xms64m", "-Xmx256m")
@@ -59,11 +60,7 @@ class BrokerTrio:
 
     def __init__(self, folder: Path, lib: Path) -> None:
         self._folder, self._class_path = folder, f"{lib}/*"
-        ports: set[int] = set()
-        while len(ports) < 2 * NODES:
-            ports.add(child.free_port())
-        listeners = sorted(ports)
-        self._ports, controllers = listeners[:NODES], listeners[NODES:]
+        self._ports, controllers = [own_port() for _ in range(NODES)], [own_port() for _ in range(NODES)]
         self.bootstrap = ",".join(f"127.0.0.1:{port}" for port in self._ports)
         voters = ",".join(f"{node}@127.0.0.1:{port}" for node, port in enumerate(controllers, 1))
         cluster = base64.urlsafe_b64encode(b"@" + os.urandom(15)).rstrip(b"=").decode()  # "@": never a leading dash

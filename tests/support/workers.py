@@ -31,10 +31,8 @@ REPO = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-m", "streams.cli.main")
 WORKER = (*COMMAND, "worker")
 STOP_S = 15.0
-DEADLINE_S = 120.0
-"""Of a wait that says nothing about speed: long enough for a machine with much else to do."""
-POLL_S = 0.05
-"""To ask more often costs a worker and the test half a core."""
+DEADLINE_S = 120.0  # of a wait that says nothing about speed, on a machine with much else to do
+POLL_S = 0.05  # to ask more often costs a worker and the test half a core
 LOG_TAIL_LINES = 40
 
 
