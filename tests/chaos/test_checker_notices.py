@@ -25,11 +25,15 @@ def park(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerPark]:
 
 
 def test_what_a_worker_does_whom_no_fence_stops(park: BrokerPark, tmp_path: Path) -> None:
-    zombies = schedule(1, ["worker_zombie"], "plain")
-    try:
-        verdict = play(zombies, park, tmp_path, day_s=0.03, command=command("fence"), insist=False).verdict
-    except (KafkaMissing, RedisMissing) as why:
-        missing("Apache Kafka or Redis", why)
+    for seed in (1, 2, 3):  # one that wakes with nothing in hand does no harm, and there is nothing to notice
+        (tmp_path / str(seed)).mkdir()
+        zombies = schedule(seed, ["worker_zombie"], "plain")
+        try:
+            verdict = play(zombies, park, tmp_path / str(seed), day_s=0.03, command=command("fence"), insist=False).verdict
+        except (KafkaMissing, RedisMissing) as why:
+            missing("Apache Kafka or Redis", why)
+        if verdict.lost or verdict.twice:
+            break
     assert verdict.lost or verdict.twice
     assert not verdict.right
 
