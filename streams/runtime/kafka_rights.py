@@ -64,7 +64,7 @@ ROLES: Mapping[str, tuple[Rights, ...]] = {
     "replay": (Rights("topic", SOURCES, ("READ", "WRITE")),),
     "go-live": (
         Rights("topic", (CLOCK, ALERTS), ("READ", "WRITE")),
-        Rights("topic", EVERY, ("DESCRIBE", "DESCRIBE_CONFIGS")),
+        Rights("topic", EVERY, ("DESCRIBE",)),
         Rights("topic", (*READ_BY_WORKERS, JOURNAL), ("ALTER_CONFIGS",)),
         Rights("group", ("",), ("DESCRIBE",)),
     ),

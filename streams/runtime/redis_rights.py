@@ -68,7 +68,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
     "rebuild": ("scan", "unlink"),
     "rebuild --keep-state": ("eval", "evalsha", "exists", "hincrby", "hset"),
     "doctor": ("hget", "info", "time"),
-    "every role with redis.cluster, also": ("asking", "cluster|slots", "command"),
+    "every role with redis.cluster, also": ("asking", "cluster|slots"),
 }
 """Role or command → what it needs. Commands that are not named here do not talk to Redis."""
 

@@ -24,7 +24,7 @@ from tests.support.workers import WorkerProcess
 
 End = Callable[[], None]
 MOST_WORKERS, LEAST_WORKERS = 3, 2
-BACKLOG = 600
+BACKLOG = 200
 """Events that a worker to be frozen must have before it."""
 WAITING = 40
 """Messages that must wait while their topic takes none."""
