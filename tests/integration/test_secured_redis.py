@@ -18,6 +18,7 @@ from streams.runtime.redis_store import RedisPartitionStore
 from streams.runtime.settings import Settings
 from streams.runtime.store import CommitRequest, OutboxEntry, StoreMisconfigured
 from tests.support.certificates import Authority
+from tests.support.ports import own_port
 from tests.support.redis_servers import wait_until
 from tests.support.secured_redis import SecuredRedis, secured_redis
 
@@ -84,6 +85,7 @@ async def test_a_server_may_ask_for_our_certificate(mutual_redis: SecuredRedis, 
 def cluster_node(ours: Authority, tmp_path: Path) -> Iterator[SecuredRedis]:
     """A cluster of one node that speaks TLS alone, and goes by its address, which its certificate has not."""
     more = ["--cluster-enabled", "yes", "--tls-cluster", "yes", "--cluster-announce-ip", "127.0.0.1"]
+    more += ["--cluster-port", str(own_port())]
     with secured_redis(tmp_path / "cluster", ours, more) as server:
         with server.client() as client:
             client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
