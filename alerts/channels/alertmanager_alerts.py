@@ -56,7 +56,7 @@ def ended(alert: Posted, now_ms: int) -> Posted:
 
 def passes(alert: Posted) -> bool:
     """Whether it ends when it said, however often it is repeated."""
-    return bool(alert["annotations"].get("reason") == EVENTS_LOST)
+    return bool(alert.get("annotations", {}).get("reason") == EVENTS_LOST)
 
 
 def _risk(alert: Alert, now_ms: int, least_tier: Tier) -> list[Posted]:

@@ -18,7 +18,8 @@ pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(120)]
 
 
 async def test_every_acknowledged_commit_survives_sigkill_and_none_counts_twice(own_redis: Callable[..., RunningRedis]) -> None:
-    server, told = own_redis(), []
+    # with everysec, Redis puts off even the write to the file while the disk is busy
+    server, told = own_redis("--appendfsync", "always"), []
     async with store_on(server.url, backoff=Backoff(cap_s=0.1, patience_s=30.0, on_retry=told.append)) as store:
         await store.take_epoch(0, 1, 1, "owner")
         acked = 0

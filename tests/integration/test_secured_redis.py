@@ -139,7 +139,8 @@ async def _refused(settings: Settings, what: str, fix: str) -> None:
     assert fix in told
     assert "\n" not in told
     assert "wr0ng-secret" not in told
-    assert retries == []
+    # a server may reset the connection before we have read why; then it is asked again
+    assert all("reset" in retry.error for retry in retries)
 
 
 async def test_every_command_that_a_worker_lacks_is_named_and_nothing_else(

@@ -11,6 +11,7 @@ from urllib.parse import quote
 import pytest
 
 from streams.cli.main import main
+from streams.runtime.redis_rights import ROLES
 from streams.runtime.settings import load_settings, secret_fields
 from streams.runtime.topics import topic_specs
 from tests.support.certificates import Authority
@@ -27,6 +28,8 @@ from tests.support.workers import Fleet
 KEY_PASSWORD = "Ky6-opens/it+%2F"
 PAGER, TOKEN, HEADER, CHAT = "Am7-pass/w+d%40", "Tk8-in-the-path-4711", "Hd9-in-the-query-42", "Ap3-pass/w@d"
 NOWHERE = "localhost:1"
+ERASES = next(role for role in ROLES if "erasure.key" in role)
+SENTINEL = "CHURNWATCH_REDIS__SENTINEL_PASSWORD"
 
 
 @pytest.fixture
@@ -64,9 +67,10 @@ def environment(
         "CHURNWATCH_LOG__LEVEL": "debug",
     }
     made = secured(site, secured_broker, secured_store, ours, hook, tmp_path) | planted.environment | files
+    del made[SENTINEL]  # goes with sentinels only
     settings = load_settings(None, made)
     granted(secured_broker, settings)
-    secured_store.let("worker", settings.redis.prefix, *ROLE, "customer", "doctor")
+    secured_store.let("worker", settings.redis.prefix, *ROLE, ERASES, "customer", "doctor")
     return made
 
 
@@ -97,6 +101,7 @@ def test_a_worker_writes_no_secret_whether_its_servers_are_well_or_not(
             "redis login": {"CHURNWATCH_REDIS__URL": environment["CHURNWATCH_REDIS__URL"].replace("worker", "nobody")},
             "no redis": {"CHURNWATCH_REDIS__URL": environment["CHURNWATCH_REDIS__URL"].rpartition(":")[0] + ":1/0"},
             "no kafka": {"CHURNWATCH_KAFKA__BOOTSTRAP": NOWHERE},
+            "no sentinels": {"CHURNWATCH_REDIS__SENTINELS": NOWHERE, SENTINEL: planted.environment[SENTINEL]},
         }
         failing = {name: fleet.start(**change) for name, change in ill.items()}
         for worker in failing.values():
@@ -106,7 +111,7 @@ def test_a_worker_writes_no_secret_whether_its_servers_are_well_or_not(
             (line,) = failing[name].plain_lines()
             assert "login" in line, "one line, which says why"
             assert "check " in line, "and what to do"
-        for name in ("no redis", "no kafka"):
+        for name in ("no redis", "no kafka", "no sentinels"):
             fleet.until(lambda: failing[name].said("trying again"), f"{name} is waited for")  # noqa: B023 - as above
             written[f"{name}, readiness"] = failing[name].get("/readyz")[1]
         fleet.stop()
@@ -158,6 +163,7 @@ def test_commands_write_no_secret_whether_servers_are_well_or_not(
             "CHURNWATCH_KAFKA__USERNAME": "nobody",
             "CHURNWATCH_REDIS__URL": planted.environment["CHURNWATCH_REDIS__URL"].replace("worker", "nobody"),
         },
+        "no sentinels": {"CHURNWATCH_REDIS__SENTINELS": NOWHERE, SENTINEL: planted.environment[SENTINEL]},  # the last: they stay
     }
     written = {}
     for state, change in wells.items():

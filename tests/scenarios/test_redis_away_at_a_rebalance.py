@@ -16,6 +16,7 @@ from streams.backtest.simulation_files import write_history
 from streams.columns import DAY_MS
 from streams.runtime.app import Worker
 from streams.runtime.settings import load_settings
+from streams.runtime.topics import READ
 from tests.oracle.recount import read_plain
 from tests.support.brokers import RunningBroker
 from tests.support.live import Live
@@ -36,7 +37,8 @@ async def test_a_rebalance_ends_without_redis_and_partitions_are_taken_once_it_i
     worker = Worker(site.settings)
     running = asyncio.create_task(worker.run())
     try:
-        await until(running, lambda: len(worker.owner.held()) == 4 * PARTITIONS)  # claimed, and nothing of it may be fetched
+        # claimed, and nothing of it may be fetched
+        await until(running, lambda: len(worker.owner.held()) == len(READ) * PARTITIONS)
         await until(running, worker.app.tables.recovery.completed.is_set)
         assert not worker.state().joined
         own_redis.start()
