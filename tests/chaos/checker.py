@@ -60,7 +60,6 @@ class Verdict:
     strange            customers, or amounts, that no event in the log explains
     alerts_*           message ids: due by the log; due and not delivered; delivered and not due; delivered saying something else
     repeats            messages delivered more than once, which is allowed
-    orphaned           messages of commits that Redis lost, made again otherwise; part of `alerts_unexpected`
     """
 
     events: int
@@ -126,6 +125,8 @@ def times_counted(events: Mapping[str, Mapping[str, Any]], record: Counted) -> t
     times |= _complaints(events, record)
     kinds = Counter(_kind(events[event_id]) for event_id, n in times.items() for _ in range(n))
     found = Counter(purchase=record.purchases, refund=record.refunds, complaint=record.complaints, login=record.logins)
+    if (record.severity_sum - record.complaints) % 3:
+        rest.append(f"{record.complaints} complaints of severities 1 and 4 do not sum to {record.severity_sum}")
     if kinds != +found:
         rest.append(f"counts {dict(+found)} and not {dict(kinds)} as its sums tell")
     if spent or refunded:
@@ -149,14 +150,18 @@ def _kind(event: Mapping[str, Any]) -> str:
 def check_alerts(verdict: Verdict, expected: Sequence[Told], delivered: Sequence[tuple[Told, bytes]]) -> None:
     """Into the verdict: what was not delivered, what should not have been, and what said something else.
 
-    delivered   every message on churn.alerts with its bytes, repeats and all
+    delivered   every message on churn.alerts with its bytes, repeats and all, in its order
     """
     due = {one.message_id: one for one in expected}
     if len(due) != len(expected):
         verdict.problems.append("two alerts are due under one id: the expectation is wrong")
     first: dict[str, bytes] = {}
     said: dict[str, Told] = {}
+    latest_ms: dict[str, int] = {}
     for one, value in delivered:
+        if one.message_id not in first and one.as_of_ms < latest_ms.get(one.customer, 0):
+            verdict.problems.append(f"{one.message_id} came after later ones of {one.customer}")
+        latest_ms[one.customer] = max(latest_ms.get(one.customer, 0), one.as_of_ms)
         if first.setdefault(one.message_id, value) != value:
             verdict.alerts_differing.append(one.message_id)
         said.setdefault(one.message_id, one)

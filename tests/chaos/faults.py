@@ -29,6 +29,8 @@ BACKLOG = 200
 WAITING = 40
 """Messages that must wait while their topic takes none."""
 USUAL_MAX_BYTES = 1_048_588
+CLAIMING = ("read meta", "take_epoch")
+"""Calls of Redis that an assignment begins with."""
 JUMPS_S = (30 * 86_400, -30 * 86_400, 7_200, -7_200)
 COMMIT = Script("commit").sha
 
@@ -59,18 +61,14 @@ def worker_sigterm(system: System, fault: Fault) -> End:
     return lambda: _ended_in_order(victim)
 
 
-def worker_joins(system: System, fault: Fault) -> End:
-    """One more, if there are not too many."""
-    if len(system.fleet.running()) >= MOST_WORKERS:
-        return worker_leaves(system, fault)
+def worker_joins(system: System, _fault: Fault) -> End:
+    """One more."""
     system.fleet.start()
     return _nothing
 
 
 def worker_leaves(system: System, fault: Fault) -> End:
-    """One less, in order, if there are not too few; else first one more."""
-    if len(system.fleet.running()) <= LEAST_WORKERS:
-        return worker_sigterm(system, fault)
+    """One less, in order."""
     victim = _victim(system, fault)
     victim.ask_to_stop()
     return lambda: _ended_in_order(victim)
@@ -97,14 +95,24 @@ def worker_zombie(system: System, fault: Fault) -> End:
 
 
 def worker_frozen_in_assignment(system: System, fault: Fault) -> End:
-    """A worker is frozen in the middle of a rebalance, until the others have all; then it wakes inside its assignment."""
+    """A worker is frozen inside an assignment that it has not carried out, since Redis does not answer, until others have all."""
     victim = _victim(system, fault)
     if len(system.fleet.running()) >= MOST_WORKERS:
         next(worker for worker in system.fleet.running() if worker is not victim).kill()
-    system.fleet.start()
-    system.until(lambda: not victim.ready(), "a rebalance has begun")
-    victim.freeze()
+    claims = _claims(victim)
+    system.redis.freeze()
+    try:
+        system.fleet.start()
+        system.until(lambda: _claims(victim) > claims, "it asks Redis for what it was assigned")
+    finally:
+        victim.freeze()
+        system.redis.thaw()
     return lambda: _thaw_once_replaced(system, victim)
+
+
+def _claims(worker: WorkerProcess) -> int:
+    """How often it has asked Redis in vain for what an assignment needs."""
+    return sum(entry.get("event") == "trying again" and entry.get("operation") in CLAIMING for entry in worker.entries())
 
 
 def _thaw_once_replaced(system: System, victim: WorkerProcess) -> None:
@@ -151,17 +159,36 @@ def redis_unreachable(system: System, _fault: Fault) -> End:
 
 
 def redis_failover(system: System, _fault: Fault) -> End:
-    """The replica hears nothing for a while, then the primary dies and the replica takes over: the last commits are gone."""
-    system_redis = _single(system)
-    system_redis.cut_off_replica()
-    return system_redis.fail_over
+    """The replica is cut off until commits were made that it lacks, then the primary dies and the replica takes over."""
+    redis = _single(system)
+    cut = [meta.seq for meta in system.metas()]
+    redis.cut_off_replica()
+
+    def take_over() -> None:
+        system.until(lambda: system.any_beyond(cut), "commits that the replica lacks")
+        had = [meta.seq for meta in system.metas()]
+        redis.promote()
+        assert any(meta.seq < seq for meta, seq in zip(system.metas(), had, strict=True)), "the replica lacked nothing"
+        redis.lead()
+
+    return take_over
 
 
 def redis_slots_move(system: System, _fault: Fault) -> End:
-    """Every partition's slot moves to another node, while customers come who are on none."""
+    """Every partition's slot moves to another node, while new customers come, until a worker has met a slot half way."""
     redis = system.redis
     assert isinstance(redis, ClusterRedis)
-    return lambda: _moved(redis.move_slots(len(system.metas())))
+
+    def moved() -> bool:
+        before = redis.servers.redirections()
+        _moved(redis.move_slots(len(system.metas()), keys_at_a_time=5))
+        return redis.servers.redirections() > before
+
+    return lambda: _said(system.until(moved, "a worker has met a slot that moves"))
+
+
+def _said(_seconds: float) -> None:
+    """How long it took is not asked."""
 
 
 def _moved(keys: int) -> None:
@@ -237,12 +264,22 @@ def happen(system: System, faults: tuple[Fault, ...]) -> None:
     begun: list[tuple[int, float, End]] = []
     with ExitStack() as ending:
         for fault in faults:
-            needs = 1 if fault.kind == "commit_reply_lost" else NEEDS.get(KINDS[fault.kind].target, 0)
-            begun.append((needs, time.monotonic() + fault.hold_s, FAULTS[fault.kind](system, fault)))
+            kind = _possible(system, fault.kind)
+            needs = 1 if kind == "commit_reply_lost" else NEEDS.get(KINDS[kind].target, 0)
+            begun.append((needs, time.monotonic() + fault.hold_s, FAULTS[kind](system, fault)))
+            system.happened.append(kind)
             # left in the opposite order, so the last of these is ended first
             ending.pop_all()
             for _, at_s, end in sorted(begun, key=lambda one: one[:2], reverse=True):
                 ending.callback(_end, system, at_s, end)
+
+
+def _possible(system: System, kind: str) -> str:
+    """With as many workers as there may be none joins, but one leaves; with as few, one that leaves is replaced."""
+    workers = len(system.fleet.running())
+    if kind == "worker_joins" and workers >= MOST_WORKERS:
+        return "worker_leaves"
+    return "worker_sigterm" if kind == "worker_leaves" and workers <= LEAST_WORKERS else kind
 
 
 def _end(system: System, at_s: float, end: End) -> None:

@@ -61,7 +61,7 @@ def plan(seed: int, *, days: int, customers: int, partitions: int, storms: froze
         copies = 2 if chance.random() < REPEATED or day in storms else 1
         sent[min(day + late, days - 1)] += [message] * copies
     for day, messages in enumerate(sent):
-        messages.sort(key=lambda message: message.key) if day in storms else _stir(chance, messages)
+        messages.reverse() if day in storms else _stir(chance, messages)
     return Plan(sent, len(events))
 
 

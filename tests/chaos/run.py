@@ -32,6 +32,9 @@ class Played:
     """A schedule and what came of it.
 
     recover_s   per step: from the end of its faults until every partition has committed again, s
+    restarts    workers that ended by themselves with an error, and were started again
+    rested      whether all was committed and sent in the end
+    happened    kinds of the faults that were begun
     """
 
     schedule: Schedule
@@ -39,6 +42,8 @@ class Played:
     took_s: float
     recover_s: list[float] = field(default_factory=list)
     restarts: int = 0
+    rested: bool = False
+    happened: list[str] = field(default_factory=list)
 
 
 def play(
@@ -78,9 +83,10 @@ def play(
             _through(system, schedule, played, say)
             with contextlib.nullcontext() if insist else contextlib.suppress(AssertionError):
                 _come_to_rest(system, END_S if insist else UNSURE_S)
+                played.rested = True
             codes = system.fleet.stop()
             assert set(codes) == {0} or not insist, f"workers ended with {codes}"
-            played.restarts = system.fleet.restarts
+            played.restarts, played.happened = system.fleet.restarts, system.happened
         played.verdict = system.verdict()
     if played.verdict.events != planned.events:
         played.verdict.problems.append(f"{played.verdict.events} events in the log, {planned.events} planned")
@@ -111,4 +117,3 @@ def _through(system: System, schedule: Schedule, played: Played, say: Say) -> No
 def _come_to_rest(system: System, deadline_s: float) -> None:
     system.until(system.caught_up, "all that was sent is committed, and every message has left", deadline_s)
     system.until(lambda: all(worker.ready() for worker in system.fleet.running()), "every worker is ready")
-

@@ -93,18 +93,21 @@ class SingleRedis:
         self.server.thaw()
 
     def cut_off_replica(self) -> None:
-        """From now on the replica hears nothing, so it lacks what the primary takes meanwhile."""
+        """From now on the replica lacks what the primary takes. (Frozen, it would read the rest from its socket later.)"""
         assert self.replica is not None
-        self.replica.freeze()
+        with self.replica.client() as client:
+            client.replicaof("127.0.0.1", 1)
 
-    def fail_over(self) -> None:
-        """The primary dies, the replica takes its place with what it has, and gets a replica of its own."""
+    def promote(self) -> None:
+        """The primary dies, and the replica takes its place with what it has; nobody is led there yet."""
         assert self.replica is not None
         self.server.kill()
-        self.replica.thaw()
         with self.replica.client() as client:
             client.replicaof("NO", "ONE")
         self.server = self.replica
+
+    def lead(self) -> None:
+        """Whoever asks is led to the new primary, which gets a replica of its own."""
         self.failovers += 1
         self.wire.lead_to(self.server.port)
         self.replica = self._follow()

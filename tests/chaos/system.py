@@ -43,6 +43,7 @@ class System:
     more         settings of the workers beyond the usual
     host_clock   the workers' wall clock, where it can be set
     spared       a worker that no fault chooses
+    happened     kinds of the faults that were begun, in order
     """
 
     def __init__(self, brokers: Brokers, redis: AnyRedis, prefix: str, replication: int, **more: str) -> None:
@@ -65,6 +66,7 @@ class System:
         self.load: Load
         self.host_clock: HostClock | None = None
         self.spared: WorkerProcess | None = None
+        self.happened: list[str] = []
 
     # -- now --------------------------------------------------------------------------------------------------------
 
@@ -76,6 +78,10 @@ class System:
     def going_on_from(self, seqs: Sequence[int]) -> bool:
         """Whether every partition has committed since it stood at these."""
         return all(meta.seq > seq for meta, seq in zip(self.metas(), seqs, strict=True))
+
+    def any_beyond(self, seqs: Sequence[int]) -> bool:
+        """Whether some partition has committed since it stood at these."""
+        return any(meta.seq > seq for meta, seq in zip(self.metas(), seqs, strict=True))
 
     def owned(self) -> int:
         """Partitions that the workers say they own, without those that are frozen."""
@@ -129,6 +135,8 @@ class System:
         for record in self._records(ALERTS):
             message = decode_any(record.value)
             if isinstance(message, Alert):
+                if record.key != message.customer_id.encode():
+                    verdict.problems.append(f"{message.message_id} is keyed {record.key!r}")
                 yield said(message), record.value
             else:
                 verdict.problems.append(f"on {ALERTS}: {record.value[:200]!r}")
