@@ -17,6 +17,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from alerts.foreign_json import decoded
 from streams.dead_letters import DeadLetter
 
 
@@ -146,6 +147,6 @@ class Marks:
 def read_mark(value: bytes | None) -> LetterMark | Reread | None:
     """What stands on the topic; None for what is not ours."""
     try:
-        return _decoder.decode(value or b"")
+        return decoded(_decoder, value or b"")
     except msgspec.DecodeError:  # ValidationError is one
         return None

@@ -8,6 +8,7 @@ the live run counted.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
@@ -16,6 +17,9 @@ from streams.contract import RawRecord
 from streams.letter_marks import LetterMark, Reread
 
 R = TypeVar("R", bound=RawRecord)
+
+
+_PLACE = re.compile(r"(?P<topic>.+)-\d{1,9}-(?P<offset>\d{1,18})", re.ASCII)
 
 
 class Known(NamedTuple):
@@ -52,7 +56,6 @@ def voids_of(marks: Iterable[LetterMark | Reread]) -> Voids:
     """What the marks of one partition take out of it."""
     places: dict[str, dict[int, Known]] = {}
     for mark in marks:
-        if isinstance(mark, LetterMark):
-            topic, _, offset = mark.id.rsplit("-", 2)
-            places.setdefault(topic, {})[int(offset)] = Known(mark.record_time_ms, mark.original_bytes)
+        if isinstance(mark, LetterMark) and (place := _PLACE.fullmatch(mark.id)):  # another id is none of ours
+            places.setdefault(place["topic"], {})[int(place["offset"])] = Known(mark.record_time_ms, mark.original_bytes)
     return Voids(places)

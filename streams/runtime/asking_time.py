@@ -24,10 +24,9 @@ async def ask_the_time(committer: Committer, meta: Meta, shop: Shop) -> None:
     meta   what taking the epoch returned; of a new partition it is settled anew what is the past
     Its publisher must be running.
     """
-    if shop.knows_time():
-        return
-    await committer.advance(Work(empty_columns(0), 0, committer.done, sweep=False))
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(committer.publisher.drained(), ANSWER_S)
+    if not shop.knows_time():
+        await committer.advance(Work(empty_columns(0), 0, committer.done, sweep=False))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(committer.publisher.drained(), ANSWER_S)
     if not meta.exists:
         committer.follow(mode_of(meta, shop.settings.time, shop.now_ms))

@@ -42,6 +42,10 @@ class CommandInbox:
         self._received = max(self._received, chunk.last_offset)
         return decoded.dead
 
+    def skip(self, last_offset: int) -> None:
+        """What stands up to here, and was not received, is gone from the topic."""
+        self._received = max(self._received, last_offset)
+
     @property
     def done(self) -> int:
         """Last offset behind which nothing waits: what a commit may record."""

@@ -222,6 +222,7 @@ class Committer:
             request = replace(request, triggered=list(decided.triggered_s.items()), forget_triggered_before_s=past_s)
         if removal := self._erasing.removal(work.leaving, step.state.watermark_ms):
             request = replace(request, removal=removal)
+            self.publisher.may_vanish(removal.outbox)
         began_s = time.perf_counter()
         await self._shop.store.commit(self._partition, self._epoch, self._nonce, request)
         self._shop.metrics.commit_seconds.observe(time.perf_counter() - began_s)

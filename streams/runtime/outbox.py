@@ -68,7 +68,8 @@ class OutboxPublisher:
         self._memory: deque[OutboxEntry] = deque()  # beginning at _taken_no + 1, without gaps but for what was forgotten
         self._gone: set[int] = set()  # numbers above _acked_no that were forgotten
         self._memory_used = 0
-        self._gaps_expected = False
+        self._gaps_expected_up_to_no = 0
+        self._vanishing: frozenset[int] = frozenset()
         self._wake, self._progress = asyncio.Event(), asyncio.Event()
 
     @property
@@ -96,8 +97,12 @@ class OutboxPublisher:
         self._wake.set()
 
     def expect_gaps(self) -> None:
-        """Customers were erased here, and what waited about them with them: a number that is missing proves nothing any more."""
-        self._gaps_expected = True
+        """Customers were erased here, and what waited about them with them: of what predecessors left, numbers may be missing."""
+        self._gaps_expected_up_to_no = self._first_no
+
+    def may_vanish(self, numbers: Collection[int]) -> None:
+        """A commit that is about to be made takes these out; whether it has, is told by `forget`."""
+        self._vanishing = frozenset(numbers)
 
     def forget(self, numbers: Collection[int]) -> None:
         """These entries are taken out of the outbox: what of them is not with the broker yet is not sent any more."""
@@ -139,22 +144,29 @@ class OutboxPublisher:
             if self._taken_no < self._committed_no:
                 found = await self._store.outbox_read(self._partition, self._taken_no, self._batch)
                 if found:
-                    await self._check_next(found[0].number)
-                    return found
+                    return await self._in_row(found)
                 # Redis has lost what it had: the commit loop will notice (LostCommits) and replace this publisher.
             await self._wake.wait()
 
-    async def _check_next(self, number: int) -> None:
-        """Messages that vanished from Redis are not stepped over: nobody would ever know of those alerts."""
+    async def _in_row(self, found: list[OutboxEntry]) -> list[OutboxEntry]:
+        """These up to the first that is missing; which is not stepped over: nobody would ever know of those alerts."""
         assert self._taken_no is not None
-        missing = range(self._taken_no + 1, number)
-        if not self._gaps_expected and not self._gone.issuperset(missing):
-            # a newer owner may have sent them; then this raises Fenced
-            await self._store.outbox_ack(self._partition, self._epoch, self._nonce, self._taken_no)
-            raise StoreDamaged(
-                f"partition {self._partition}: messages {self._taken_no + 1} to {number - 1} are gone from the outbox in Redis: "
-                "keys were evicted or deleted; restore Redis from its backup, or run `churnwatch rebuild`"
-            )
+        last_no, known = self._taken_no, self._gone | self._vanishing
+        for at, entry in enumerate(found):
+            begin = max(last_no, self._gaps_expected_up_to_no) + 1
+            if not known.issuperset(range(begin, entry.number)):
+                return found[:at] or await self._damaged(begin, entry.number)
+            last_no = entry.number
+        return found
+
+    async def _damaged(self, begin: int, number: int) -> NoReturn:
+        assert self._taken_no is not None
+        # a newer owner may have sent them; then this raises Fenced
+        await self._store.outbox_ack(self._partition, self._epoch, self._nonce, self._taken_no)
+        raise StoreDamaged(
+            f"partition {self._partition}: messages {begin} to {number - 1} are gone from the outbox in Redis: "
+            "keys were evicted or deleted; restore Redis from its backup, or run `churnwatch rebuild`"
+        )
 
     def _pass_by_gone(self) -> None:
         """Of what follows on the entries taken, which are all acknowledged, nothing need be done about those that are gone."""

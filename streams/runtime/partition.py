@@ -128,6 +128,8 @@ class PartitionTask:
         rank = TOPIC_RANKS[gap.short]
         if rank == CLOCK_RANK and self.clock is not None:
             self._clock_done = max(self._clock_done, gap.end - 1)
+        elif rank == COMMANDS_RANK:
+            self.commands.skip(gap.end - 1)
         else:
             self.merge.push(rank, empty_columns(0), gap.end - 1, gap.end, 0)
         self._losses.add(gap)
@@ -148,6 +150,8 @@ class PartitionTask:
         await self.committer.begin()
         publishing = asyncio.create_task(self.committer.publisher.run())
         try:
+            if self._losses.passed(self.committer.done):  # the very first commit passes what is gone, so it must tell
+                await self._advance(empty_columns(0), 0, sweep=False)
             if self.clock is not None:
                 await ask_the_time(self.committer, self._meta, self.shop)
             while not self._stopping:

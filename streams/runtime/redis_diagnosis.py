@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 from redis import Redis, RedisCluster
-from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
+from redis.cluster import ClusterNode
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisClusterException, RedisError
 
 from streams.runtime.commits import unpack_state
 from streams.runtime.findings import Finding
@@ -41,7 +42,7 @@ def _servers(settings: Settings, url: str, primary: Address | None) -> list[Find
     except NoPermissionError as error:
         fix = "grant the user INFO, TIME, HGET and what the store uses"
         return [Finding("redis", "error", f"{mask(url)}: {mask(str(error))}", fix)]
-    except (RedisError, OSError, ValueError) as error:
+    except (RedisError, RedisClusterException, OSError, ValueError) as error:
         what = f"{mask(url)}: {mask(' '.join(str(error).split()))[:200]}"
         return [Finding("redis", "error", what, "start Redis, or set CHURNWATCH_REDIS__URL; check redis.cluster")]
 
@@ -51,7 +52,10 @@ def _client(settings: Settings, url: str, primary: Address | None) -> Any:
         return primary_client(settings.redis, primary)
     options: dict[str, Any] = {"socket_timeout": settings.redis.timeout_s, "socket_connect_timeout": settings.redis.timeout_s}
     options |= {"protocol": 2, "driver_info": None, **settings.redis.tls_options()}
-    return RedisCluster.from_url(url, **options) if settings.redis.cluster else Redis.from_url(url, **options)
+    if not settings.redis.cluster:
+        return Redis.from_url(url, **options)
+    nodes = [ClusterNode(*node) for node in settings.redis.further_nodes()]  # type: ignore[no-untyped-call]  # as below
+    return RedisCluster.from_url(url, startup_nodes=nodes, **options) if nodes else RedisCluster.from_url(url, **options)
 
 
 def _primaries(client: Any) -> list[tuple[str, Any]]:

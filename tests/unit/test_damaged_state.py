@@ -83,3 +83,30 @@ async def test_messages_that_are_gone_from_the_outbox_are_not_stepped_over(newer
     with pytest.raises(expected, match=said):
         await asyncio.wait_for(running, 10)
     assert sent == [b"1"]
+
+
+async def test_what_predecessors_erased_may_be_missing_and_what_is_missing_of_ours_is_damage() -> None:
+    store, sent = MemoryStore(), list[bytes]()
+    meta = await store.take_epoch(0, 1, 1, "owner")
+
+    async def publish(_topic: str, _key: bytes, value: bytes, /) -> None:
+        sent.append(value)
+
+    entries = [OutboxEntry(number, "alerts", b"k", b"%d" % number) for number in range(1, 8)]
+    for entry in entries[:3]:
+        await store.commit(0, meta.epoch, "owner", CommitRequest(entry.number, f"c{entry.number}", outbox=[entry]))
+    publisher = OutboxPublisher(store, 0, Meta(meta.epoch, "owner", outbox_no=3), one_by_one(publish), memory_bytes=0)
+    publisher.expect_gaps()
+    store.of(0).outbox = [entry for entry in store.of(0).outbox if entry.number != 2]  # a predecessor erased it
+    running = asyncio.create_task(publisher.run())
+    await publisher.drained()
+    assert sent == [b"1", b"3"]
+    for entry in entries[3:]:
+        await store.commit(0, meta.epoch, "owner", CommitRequest(entry.number, f"c{entry.number}", outbox=[entry]))
+    publisher.may_vanish([4])  # the commit that erases it is applied, and its answer under way
+    store.of(0).outbox = [entry for entry in store.of(0).outbox if entry.number in (5, 7)]
+    for entry in entries[3:]:
+        publisher.committed([entry])
+    with pytest.raises(StoreDamaged, match="messages 6 to 6 are gone"):
+        await asyncio.wait_for(running, 10)
+    assert sent[-1] == b"5"

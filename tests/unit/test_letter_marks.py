@@ -207,3 +207,13 @@ def test_a_record_is_judged_as_if_the_broker_took_it_now(
 
 def test_copies_of_a_letter_are_one() -> None:
     assert identity(letter()) == ID == identity(letter(message="another"))
+
+
+@pytest.mark.parametrize("letter_id", ["x", "purchases-3", "purchases-3-x", "", "purchases-3-99999999999999999999"])
+def test_a_mark_whose_id_is_none_of_a_letter_takes_nothing_out(letter_id: str) -> None:
+    assert voids_of([mark(id=letter_id)]).places == {}
+
+
+def test_what_is_no_mark_is_none_however_it_is_made() -> None:
+    for value in (None, b"", b"\xff", b'{"type":"mark","x":' + b"[" * 5000 + b"]" * 5000 + b"}"):
+        assert read_mark(value) is None

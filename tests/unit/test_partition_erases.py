@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from streams.runtime.claim import Claim
 from streams.runtime.commits import unpack_state
 from streams.runtime.erasing import ErasureKeyError
 from streams.runtime.intake import Chunk
+from streams.runtime.losses import Gap
 from streams.runtime.partition import PartitionTask
 from streams.runtime.topics import ALERTS, ERASURES
 from streams.state import PartitionState
@@ -265,3 +267,27 @@ async def test_old_tombstones_are_forgotten_when_event_time_has_come_so_far() ->
         await until(lambda: len(played.store.of(3).erased) == 1, "the old one forgotten")
         assert played.store.of(3).erased.keys() == {digest(KEY.encode(), "berta")}
         assert np.isclose(played.watermark_ms(), NOW_MS)
+
+
+async def test_events_that_were_gone_at_the_claim_are_told_though_an_erasure_comes_first() -> None:
+    """The claim has stepped over them, so the very first commit passes them by."""
+    played = Erasing()
+    meta = await played.store.take_epoch(3, 1, 4, "nonce")
+    meta = replace(meta, offsets={"purchases": 19})
+    gap = Gap("purchases", "purchases", 3, 5, 20)
+    played.task = PartitionTask(3, meta, 1, played.shop, Claim(gaps=[gap], commands_end=1))
+    played.asks(0, "anna")
+    running = asyncio.create_task(played.task.run())
+    await until(lambda: played.done("commands") == 0, "carried out")
+    played.task.stop()
+    await asyncio.wait_for(running, 20)
+    assert played.shop.metrics.events_lost["purchases"]._value.get() == 15
+    assert played.done() == 19
+
+
+async def test_commands_that_retention_deleted_are_passed_and_the_next_is_carried_out() -> None:
+    async with Erasing().running() as played:
+        played.task.skip(Gap("churn.commands", "commands", 3, 0, 7))
+        played.asks(7, "anna")
+        await until(lambda: played.done("commands") == 7, "the next")
+        assert played.store.of(3).erased.keys() == {digest(KEY.encode(), "anna")}
