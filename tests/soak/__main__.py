@@ -107,12 +107,14 @@ def _report(
         known = [(sample["at_s"], sample[name]) for sample in samples if sample[name] is not None]
         found = trend(*zip(*known, strict=True))
         trends[name] = {"level": found.level, "grown": found.grown, "flat": found.flat(share, least)}
-    lag_down = comes_down([sample["lag_events"] for sample in samples], 2 * options.rate)
+    lags = [sample["lag_events"] for sample in samples if sample["lag_events"] is not None]
+    lag_down, whole = comes_down(lags, 2 * options.rate), samples[-1]["at_s"] >= options.minutes * 60 - CALM_AT_END_S
     events = int(options.rate * DAY_S) * int(options.minutes * 60 / DAY_S)
-    right = not wrong and lag_down and all(one["flat"] for one in trends.values()) and set(codes) == {0}
+    took_s = next(sample["at_s"] for sample in samples if sample["day"] >= samples[-1]["day"])
+    right = not wrong and lag_down and whole and all(one["flat"] for one in trends.values()) and set(codes) == {0}
     return {
-        "right": right, "minutes": options.minutes, "events_per_s": options.rate, "events": events, "seed": options.seed,
-        "customers": options.customers, "faults": faults, "trends": trends, "lag_comes_down": lag_down,
+        "right": right, "minutes": options.minutes, "events_per_s": round(events / took_s), "events": events,
+        "seed": options.seed, "customers": options.customers, "faults": faults, "trends": trends, "lag_comes_down": lag_down,
         "customers_miscounted": len(wrong), "wrong": wrong[:20], "exit_codes": codes,
     }  # fmt: skip
 

@@ -14,7 +14,8 @@ WARM_UP = 1 / 3
 
 @dataclass(frozen=True)
 class Trend:
-    """level: median after the warm-up; grown: what the slope adds from there to the end, by Theil and Sen, in the same unit."""
+    """level: median after the warm-up. grown: in the same unit, the larger of what the slope adds from there to the end, by Theil
+    and Sen, and of the step from the first tenth of that time to the last, by their medians."""
 
     level: float
     grown: float
@@ -41,7 +42,9 @@ def trend(times_s: Sequence[float], values: Sequence[float]) -> Trend:
         raise ValueError(f"{len(times)} measurements after the warm-up: measure for longer")
     every = max(1, len(times) // 500)  # pairs grow with the square
     slope = float(theilslopes(found[::every], times[::every])[0])
-    return Trend(float(np.median(found)), slope * float(times[-1] - times[0]))
+    tenth = max(1, len(found) // 10)
+    step = float(np.median(found[-tenth:]) - np.median(found[:tenth]))  # a jump near the end moves no median of slopes
+    return Trend(float(np.median(found)), max(slope * float(times[-1] - times[0]), step))
 
 
 def comes_down(values: Sequence[float], most: float, parts: int = 10) -> bool:

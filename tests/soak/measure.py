@@ -10,7 +10,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from tests.chaos.system import System
+from tests.chaos.system import PARTITIONS, System
 from tests.support.workers import WorkerProcess
 
 EVERY_S = 2.0
@@ -27,6 +27,7 @@ class Meter:
         self.samples: list[dict[str, Any]] = []
         self._ending = threading.Event()
         self._begun_s = time.monotonic()
+        self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="meter", daemon=True)
 
     def __enter__(self) -> Meter:
@@ -36,6 +37,8 @@ class Meter:
     def __exit__(self, *_: object) -> None:
         self._ending.set()
         self._thread.join()
+        if self._failure is not None:
+            raise AssertionError("the meter stopped") from self._failure
 
     @property
     def now_s(self) -> float:
@@ -43,19 +46,23 @@ class Meter:
         return time.monotonic() - self._begun_s
 
     def _run(self) -> None:
-        while not self._ending.wait(EVERY_S):
-            self.samples.append(self._sample())
+        try:
+            while not self._ending.wait(EVERY_S):
+                self.samples.append(self._sample())
+        except Exception as problem:  # noqa: BLE001 - whatever it is: what is not measured must not look flat
+            self._failure = problem
 
     def _sample(self) -> dict[str, Any]:
         process = Path(f"/proc/{self._watched.pid}")
         status = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines() if ":" in line)
         workers = [worker for worker in self._system.fleet.running() if not worker.frozen]
+        told = self._system.owned() == PARTITIONS  # else nobody tells of some partition's lag
         return {
             "at_s": round(self.now_s, 1),
             "worker_rss_bytes": int(status["VmRSS"].split()[0]) * 1024,
             "worker_fds": len(list((process / "fd").iterdir())),
             "redis_bytes": self._redis_bytes(),
-            "lag_events": sum(worker.metric("churnwatch_lag_events") for worker in workers),
+            "lag_events": sum(worker.metric("churnwatch_lag_events") for worker in workers) if told else None,
             "outbox": sum(worker.metric("churnwatch_outbox_depth") for worker in workers),
             "day": self._system.load.day,
         }

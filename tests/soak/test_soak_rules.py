@@ -21,6 +21,10 @@ def test_noise_and_single_outliers_are_flat_and_a_leak_is_not() -> None:
     assert not trend(times, leaking).flat(0.05, 0.0)
 
 
+def test_a_step_near_the_end_is_growth() -> None:
+    assert trend(range(900), [100] * 700 + [400] * 200).grown == 300
+
+
 def test_growth_while_it_warms_up_is_not_judged() -> None:
     times = list(range(300))
     assert trend(times, [min(k, 90) for k in times]).grown == 0
