@@ -24,7 +24,7 @@ from tests.support.workers import WorkerProcess
 
 End = Callable[[], None]
 MOST_WORKERS, LEAST_WORKERS = 3, 2
-BACKLOG = 200
+BACKLOG = 120
 """Events that a worker to be frozen must have before it."""
 WAITING = 40
 """Messages that must wait while their topic takes none."""
@@ -87,6 +87,7 @@ def worker_zombie(system: System, fault: Fault) -> End:
     victim = _victim(system, fault)
     system.redis.freeze()
     try:
+        system.go_on()
         system.until(lambda: victim.metric("churnwatch_lag_events") >= BACKLOG, "events wait in the one to be frozen")
     finally:
         victim.freeze()

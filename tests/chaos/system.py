@@ -26,6 +26,7 @@ from tests.support.host_clock import HostClock
 from tests.support.workers import Fleet, WorkerProcess, run_command
 
 PARTITIONS = 4
+GOES_ON_DAYS = 26
 
 SETTINGS = {
     "CHURNWATCH_TIME__CLOCK": "history",
@@ -78,6 +79,10 @@ class System:
     def going_on_from(self, seqs: Sequence[int]) -> bool:
         """Whether every partition has committed since it stood at these."""
         return all(meta.seq > seq for meta, seq in zip(self.metas(), seqs, strict=True))
+
+    def go_on(self) -> None:
+        """Let the load go on for some weeks, while things go wrong."""
+        self.load.go_on_until(self.load.day + GOES_ON_DAYS)
 
     def any_beyond(self, seqs: Sequence[int]) -> bool:
         """Whether some partition has committed since it stood at these."""
