@@ -36,8 +36,8 @@ COMMIT = Script("commit").sha
 
 
 def _victim(system: System, fault: Fault) -> WorkerProcess:
-    """One of those that own something, once every partition is owned."""
-    system.until(lambda: system.owned() == PARTITIONS, "every partition is owned")
+    """One of those that own something, once every partition is owned and no rebalance is under way."""
+    system.until(system.settled, "every partition is owned, and every worker ready")
     owning = [worker for worker in system.fleet.running() if worker is not system.spared and worker.owned()]
     return owning[fault.pick % len(owning)]
 
@@ -264,7 +264,8 @@ def happen(system: System, faults: tuple[Fault, ...]) -> None:
     """
     begun: list[tuple[int, float, End]] = []
     with ExitStack() as ending:
-        for fault in faults:
+        # workers first: their victim is chosen among those that are well
+        for fault in sorted(faults, key=lambda fault: KINDS[fault.kind].target != "worker"):
             kind = _possible(system, fault.kind)
             needs = 1 if kind == "commit_reply_lost" else NEEDS.get(KINDS[kind].target, 0)
             begun.append((needs, time.monotonic() + fault.hold_s, FAULTS[kind](system, fault)))

@@ -92,6 +92,11 @@ class System:
         """Partitions that the workers say they own, without those that are frozen."""
         return sum(worker.owned() for worker in self.fleet.running())
 
+    def settled(self) -> bool:
+        """Whether every partition is owned, and every worker that is not frozen ready."""
+        running = [worker for worker in self.fleet.running() if not worker.frozen]
+        return self.owned() == PARTITIONS and all(worker.ready() for worker in running)
+
     def until(self, condition: Callable[[], bool], what: str, deadline_s: float = 90.0) -> float:
         """Wait; how long it took, s. A server that is away meanwhile is no failure."""
         begun_s = time.monotonic()
