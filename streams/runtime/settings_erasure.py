@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr
@@ -25,11 +24,6 @@ class ErasureSettings(Section):
     forget_after_days: int | None = Field(
         None, ge=1, le=36_500, description="Forget such a hash so many days after the erasure, by event time; none: never"
     )
-
-    def secret_values(self) -> Iterator[str]:
-        """The key, for the log's filter."""
-        if self.key is not None:
-            yield self.key.get_secret_value()
 
 
 class RetentionSettings(Section):

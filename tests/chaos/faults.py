@@ -185,11 +185,10 @@ def redis_slots_move(system: System, _fault: Fault) -> End:
         _moved(redis.move_slots(len(system.metas()), keys_at_a_time=5))
         return redis.servers.redirections() > before
 
-    return lambda: _said(system.until(moved, "a worker has met a slot that moves"))
+    def until_met() -> None:
+        system.until(moved, "a worker has met a slot that moves")
 
-
-def _said(_seconds: float) -> None:
-    """How long it took is not asked."""
+    return until_met
 
 
 def _moved(keys: int) -> None:

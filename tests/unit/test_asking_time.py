@@ -63,6 +63,15 @@ async def test_a_new_partition_asks_before_it_looks_and_goes_by_the_answer() -> 
         assert live_after_ms(found) == NOW_MS
 
 
+async def test_a_partition_that_was_taken_before_another_one_learnt_the_time_goes_by_it_too() -> None:
+    found, sender = played()
+    async with found.running():
+        sender.told = True  # what is the past was settled by the host's clock, and nothing has run yet
+        found.buys(0, *SILENT_FOR_MONTHS)
+        await until(lambda: found.done() == 5, "six purchases folded")
+        assert live_after_ms(found) == NOW_MS
+
+
 async def test_an_answer_that_does_not_come_is_not_waited_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asking_time, "ANSWER_S", 0.05)
     found, sender = played(open_at_once=False)
