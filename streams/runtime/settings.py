@@ -21,6 +21,7 @@ from streams.runtime.settings_base import Section
 from streams.runtime.settings_channels import ChannelSettings, split_addresses
 from streams.runtime.settings_erasure import ErasureSettings, RetentionSettings
 from streams.runtime.settings_kafka import KafkaSettings
+from streams.runtime.settings_learning import LearningSettings
 from streams.runtime.settings_problems import Problem, SettingsError, explain, seen, unknown_variable
 from streams.runtime.settings_redis import RedisSettings
 from streams.runtime.settings_secrets import secret_values
@@ -39,7 +40,7 @@ from streams.runtime.strict_yaml import BadYaml, Unreadable, read_text, read_yam
 from streams.runtime.tls import unusable
 
 __all__ = ["Settings", "SettingsError", "load_settings", "load_settings_file", "variable_names"]
-__all__ += ["EngineSettings", "HttpSettings", "KafkaSettings", "LogSettings", "LooksSettings", "MoneySettings"]
+__all__ += ["EngineSettings", "HttpSettings", "KafkaSettings", "LearningSettings", "LogSettings", "LooksSettings", "MoneySettings"]
 __all__ += ["ErasureSettings", "RetentionSettings"]
 __all__ += ["ChannelSettings", "PolicySettings", "RedisSettings", "RiskSettings", "TimeSettings", "TriggersSettings"]
 
@@ -68,6 +69,7 @@ class Settings(BaseSettings):
     redis: RedisSettings = Field(RedisSettings(), description="Where customers' state is kept")
     time: TimeSettings = Field(TimeSettings(), description="What counts as late, too early, stalled")
     risk: RiskSettings = Field(RiskSettings(), description="What risk is the risk of")
+    learning: LearningSettings = Field(LearningSettings(), description="What is learnt from, and how")
     policy: PolicySettings = Field(PolicySettings(), description="When risk becomes an alert")
     triggers: TriggersSettings = Field(TriggersSettings(), description="What retention does about alerts")
     looks: LooksSettings = Field(LooksSettings(), description="When silent customers are looked at")
