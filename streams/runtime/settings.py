@@ -40,8 +40,8 @@ from streams.runtime.strict_yaml import BadYaml, Unreadable, read_text, read_yam
 from streams.runtime.tls import unusable
 
 __all__ = ["Settings", "SettingsError", "load_settings", "load_settings_file", "variable_names"]
-__all__ += ["EngineSettings", "HttpSettings", "KafkaSettings", "LearningSettings", "LogSettings", "LooksSettings", "MoneySettings"]
-__all__ += ["ErasureSettings", "RetentionSettings"]
+__all__ += ["EngineSettings", "HttpSettings", "KafkaSettings", "LogSettings", "LooksSettings", "MoneySettings"]
+__all__ += ["ErasureSettings", "LearningSettings", "RetentionSettings"]
 __all__ += ["ChannelSettings", "PolicySettings", "RedisSettings", "RiskSettings", "TimeSettings", "TriggersSettings"]
 
 PREFIX = "CHURNWATCH_"
