@@ -61,14 +61,14 @@ class Snapshots:
     day              UTC day at whose beginning, days since 1970
     inputs           float32 (n, len(INPUTS)): what a model may know of them
     closed_form      risk by the closed form, 0 to 1
-    logit            of the linear model in use, unshifted; where there is none, of the closed form
+    logit            log odds by the linear model, unshifted, whether or not it serves; None where there is none
     """
 
     customers: list[str] = field(default_factory=list)
     day: Ints = field(default_factory=lambda: np.empty(0, np.int64))
     inputs: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, len(INPUTS)), np.float32))
     closed_form: NDArray[np.float64] = field(default_factory=lambda: np.empty(0, np.float64))
-    logit: NDArray[np.float64] = field(default_factory=lambda: np.empty(0, np.float64))
+    logit: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.customers)
