@@ -21,4 +21,5 @@ What is learnt from outcomes:
     online_logit       Bayesian logistic regression, one outcome at a time; its prior is the closed form
     linear_model       what was learnt, as numbers
     served             the model that scores: the closed form, or the linear one on top of it
+    scored, shift      what customers were scored; the constant that puts the mean risk where the closed form has it
 """
