@@ -8,7 +8,7 @@ In the order to read:
     silence     the second baseline: idle time against the customer's own rhythm
     fit         parameters from histories, by maximum likelihood
     bg_nbd      the elder sister model, for published numbers and comparison
-    reasons     the risk in parts that add up, and in words
+    reasons     the risk in parts that add up, and in words (reason_words)
     causes      the probable cause class: a rule until causes are learnt
     actions     what to do, by tier and cause
 

@@ -31,7 +31,7 @@ WIRE = """{
 {"feature":"rhythm","contribution":-0.83,"value":9,"unit":"orders",
 "text":"9 orders in 400 days; gaps of 14 days, give or take 3"},
 {"feature":"complaints","contribution":null,"value":1,"unit":"complaints",
-"text":"1 complaint in 30 days, yesterday, severity 4 of 5"}],
+"text":"1 complaint in 30 days, yesterday, severity 4 of 5"}],"baseline":-0.46,
 "cause":"service","cause_why":"rule: 1 complaint in 90 days",
 "suggested_action":"Call today: settle the complaint, then confirm in writing.",
 "value_at_stake":{"amount_minor":123450,"currency":"USD","basis":"spent in the last 365 days"},
