@@ -117,20 +117,15 @@ def explain(
     Raises ValueError for purchases or days out of range.
 
     >>> for reason in explain(
-    ...     idle_days=63, usual_gap_days=14, gap_spread_days=3, purchases=9, tenure_days=175,
-    ...     parts={"silence": 2.41, "rhythm": -0.83},
-    ...     complaints_30d=1, complaints_90d=1, mean_severity_90d=4, last_complaint_days=1, logins_30d=8, logins_90d=24,
-    ...     last_login_days=2, refunds_90d_minor=0, spent_90d_minor=5000):
+    ...     parts={"silence": 2.41, "rhythm": -0.83}, idle_days=63, usual_gap_days=14, gap_spread_days=3, purchases=9,
+    ...     tenure_days=175, complaints_30d=1, complaints_90d=1, mean_severity_90d=4, last_complaint_days=1, logins_30d=8,
+    ...     logins_90d=24, last_login_days=2, refunds_90d_minor=0, spent_90d_minor=5000):
     ...     print(reason.contribution, reason.text)
     2.41 no order for 63 days; usually every 14
     -0.83 9 orders in 175 days; gaps of 14 days, give or take 3
     None 1 complaint yesterday, severity 4 of 5
     """
-    if purchases < 1 or not (idle_days >= 0 and tenure_days >= 0):
-        raise ValueError(
-            f"purchases = {purchases}, idle_days = {idle_days:g}, tenure_days = {tenure_days:g}: "
-            "must be at least 1, 0 and 0; explain only customers who have ordered, at or after their last order"
-        )
+    _check(purchases, idle_days, tenure_days)
     told: dict[Feature, words.Said] = {
         "silence": words.silence(idle_days, usual_gap_days, purchases),
         "rhythm": words.rhythm(purchases, tenure_days, usual_gap_days, gap_spread_days),
@@ -146,6 +141,14 @@ def explain(
         told |= _by_the_linear_model(parts, purchased, spent_minor, tenure_days)
     found = [Reason(feature, _scored(parts.get(feature)), *said) for feature, said in told.items()]
     return sorted(found, key=lambda reason: -1.0 if reason.contribution is None else abs(reason.contribution), reverse=True)
+
+
+def _check(purchases: int, idle_days: float, tenure_days: float) -> None:
+    if purchases < 1 or not (idle_days >= 0 and tenure_days >= 0):
+        raise ValueError(
+            f"purchases = {purchases}, idle_days = {idle_days:g}, tenure_days = {tenure_days:g}: "
+            "must be at least 1, 0 and 0; explain only customers who have ordered, at or after their last order"
+        )
 
 
 def _by_the_linear_model(
