@@ -15,4 +15,5 @@ In the order to read:
 How good it is, and what is learnt:
 
     measures      AUC, PR-AUC, log loss, Brier, calibration error, lift against its cap
+    prequential   the same over labels as they come, of several models, in bounded memory
 """
