@@ -16,4 +16,6 @@ How good it is, and what is learnt:
 
     measures      AUC, PR-AUC, log loss, Brier, calibration error, lift against its cap
     prequential   the same over labels as they come, of several models, in bounded memory
+    evidence      log losses of champion and baselines over the last days
+    champion      the gate: who serves, and why
 """
