@@ -12,7 +12,17 @@ In the order to read:
     causes      the probable cause class: a rule until causes are learnt
     actions     what to do, by tier and cause
 
-How good it is, and what is learnt:
+What is learnt from outcomes:
+
+    model_inputs       the raw inputs that a snapshot freezes, by name
+    labels             a customer as it was, and what it then did
+    customer_features  the features of the linear model, one formula each
+    design             its columns: features scaled and clipped, hinges, products
+    online_logit       Bayesian logistic regression, one outcome at a time; its prior is the closed form
+    linear_model       what was learnt, as numbers
+    served             the model that scores: the closed form, or the linear one on top of it
+
+How good it is, and who serves:
 
     measures      AUC, PR-AUC, log loss, Brier, calibration error, lift against its cap
     prequential   the same over labels as they come, of several models, in bounded memory

@@ -17,6 +17,7 @@ The way through, in the order to read:
     features, timers       what risk is computed from; when the silent are looked at
     table, state           a partition's customers; what the partition itself remembers
     evaluations, explain   scores in their order; alerts with their reasons
+    outcomes, model_inputs   whom to take down for learning and what became of them; what a model may know of them
     working_rows, board    the rows and rounds of one step; customers by tier and segment
     engine                 all of it: advance(table, batch, now) -> Step
 """
