@@ -29,28 +29,35 @@ Inputs = NDArray[np.float32]
 class ServedModel:
     """closed_form    parameters as they now are
     horizon_days   H, days, > 0
-    linear         the linear model that serves; None: the closed form does
+    linear         the linear model; None: there is none yet
+    serves         whether it is the linear model that scores; else the closed form does, and the linear one is tried on snapshots
     """
 
     closed_form: BtydParameters
     horizon_days: float
     linear: LinearModel | None = None
+    serves: bool = True
+
+    @property
+    def serving(self) -> LinearModel | None:
+        """The linear model where it scores."""
+        return self.linear if self.serves else None
 
     @property
     def name(self) -> str:
         """Which kind of model scores: "mbg_nbd" or "logit"."""
-        return self.closed_form.model if self.linear is None else "logit"
+        return self.closed_form.model if self.serving is None else "logit"
 
     @property
     def version(self) -> str:
         """Version of the model that scores."""
-        return self.closed_form.version if self.linear is None else self.linear.version
+        return self.closed_form.version if self.serving is None else self.serving.version
 
     def risk(self, inputs: Inputs) -> Column:
         """P(no purchase in the next H), one value a row of `inputs`, in [0, 1]."""
-        if self.linear is None:
+        if self.serving is None:
             return self._closed_form(inputs)
-        return _sigmoid(self._linear(inputs, self.linear) + self.linear.shift)
+        return _sigmoid(self._linear(inputs, self.serving) + self.serving.shift)
 
     def logits(self, inputs: Inputs) -> tuple[Column, Column | None]:
         """(risk by the closed form, unshifted log odds by the linear model or None where there is none)."""
@@ -63,11 +70,11 @@ class ServedModel:
         """
         x, t_x, T = _history(inputs)
         base, silence, rhythm = closed_form_contributions(self.closed_form, x, t_x, T, self.horizon_days)
-        if self.linear is None:
+        if self.serving is None:
             return {"base": base, "silence": silence, "rhythm": rhythm}
-        parts = _by_group(design(inputs, self.closed_form, self.horizon_days) * self.linear.weights)
-        weight = self.linear.weights[CLOSED_FORM]
-        parts["base"] += weight * base + self.linear.shift
+        parts = _by_group(design(inputs, self.closed_form, self.horizon_days) * self.serving.weights)
+        weight = self.serving.weights[CLOSED_FORM]
+        parts["base"] += weight * base + self.serving.shift
         parts["silence"] += weight * silence
         parts["rhythm"] += weight * rhythm
         return parts

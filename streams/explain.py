@@ -15,7 +15,7 @@ from alerts.policy import Transition
 from detectors import reasons, silence
 from detectors.actions import suggested_action
 from detectors.causes import probable_cause
-from detectors.parameters import BtydParameters
+from detectors.served import ServedModel
 from streams.columns import DAY_MS, KIND_NAMES, Columns
 from streams.customer import Records, join
 from streams.features import closed_form_inputs, facts
@@ -61,7 +61,7 @@ class Explained:
 
 
 def explain(
-    moved: Sequence[Moved], rfm: NDArray[np.uint8], ids: Sequence[str], batch: Columns, context: Context, model: BtydParameters
+    moved: Sequence[Moved], rfm: NDArray[np.uint8], ids: Sequence[str], batch: Columns, context: Context, model: ServedModel
 ) -> list[Alert]:
     """The messages of a step, ordered by event time, customer and number; `rfm` has the packed scores of every evaluation."""
     if not moved:
@@ -70,7 +70,7 @@ def explain(
     customers = [ids[slot] for slot in part.slot.tolist()]
     explained = why(customers, part.rows, part.as_of_ms, rfm[part.evaluation], context, model)
     events = _events(batch, part.event)
-    named = ModelRef(model.model, model.version)
+    named = ModelRef(model.name, model.version)
     alerts = [
         _alert(known, told, idle_risk, transition, risk_bp, event, context, named)
         for known, told, idle_risk, transition, risk_bp, event in zip(
@@ -93,11 +93,11 @@ def why(
     as_of_ms: NDArray[np.int64],
     rfm: NDArray[np.uint8],
     context: Context,
-    model: BtydParameters,
+    model: ServedModel,
 ) -> Explained:
     """Facts and reasons of customers with at least one purchase at `as_of_ms`."""
     x, t_x, observed = closed_form_inputs(rows, as_of_ms)
-    parts = reasons.contributions(model, x, t_x, observed, context.alert.horizon_days)
+    parts = reasons.contributions(model.closed_form, x, t_x, observed, context.alert.horizon_days)
     known = facts(customers, rows, as_of_ms, rfm)
     told = [_reasons(one, float(s), float(r)) for one, s, r in zip(known, parts.silence, parts.rhythm, strict=True)]
     return Explained(known, told, _idle_risk(known, context.silence_patience))
