@@ -28,4 +28,5 @@ How good it is, and who serves:
     prequential   the same over labels as they come, of several models, in bounded memory
     evidence      log losses of champion and baselines over the last days
     champion      the gate: who serves, and why
+    drift         when the champion is no longer what it was, and how it learns faster then
 """
