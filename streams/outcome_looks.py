@@ -67,7 +67,8 @@ class OutcomeLooks:
         customers, order = _ordered(ids, slot, due_ms)
         inputs = np.ascontiguousarray(inputs[order])
         closed_form, logit = self._model.logits(inputs)
-        return Snapshots(customers, due_ms[order] // DAY_MS, inputs, closed_form, logit)
+        version = "" if self._model.linear is None else self._model.linear.version
+        return Snapshots(customers, due_ms[order] // DAY_MS, inputs, closed_form, logit, version)
 
     def outcomes(self, ids: Sequence[str]) -> Outcomes:
         """What became of whom, by the time at which it was known and customer."""

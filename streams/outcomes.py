@@ -62,6 +62,7 @@ class Snapshots:
     inputs           float32 (n, len(INPUTS)): what a model may know of them
     closed_form      risk by the closed form, 0 to 1
     logit            log odds by the linear model, unshifted, whether or not it serves; None where there is none
+    model            its version; "" where there is none
     """
 
     customers: list[str] = field(default_factory=list)
@@ -69,6 +70,7 @@ class Snapshots:
     inputs: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, len(INPUTS)), np.float32))
     closed_form: NDArray[np.float64] = field(default_factory=lambda: np.empty(0, np.float64))
     logit: NDArray[np.float64] | None = None
+    model: str = ""
 
     def __len__(self) -> int:
         return len(self.customers)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from detectors.labels import Labels
-from detectors.scored import scored_of
+from detectors.scored import scored
 from streams.columns import DAY_MS, TICK, Columns
 from streams.labels import LabelMessage, entries
 from streams.outcomes import OutcomeRules, Outcomes, label_id, pending_days
@@ -94,11 +94,12 @@ class Labelling:
         passed = history and tick_ms != self.tick_ms
         if not (len(labels) or len(step.snapshots) or passed):
             return None
+        taken = step.snapshots
         return LabelMessage(
             partition=self._partition,
             number=0,
             history=history,
             reached_ms=tick_ms if history else step.state.watermark_ms,
             labels=entries(labels),
-            scored=scored_of(step.snapshots) if len(step.snapshots) else None,
+            scored=scored(taken.closed_form, taken.logit, taken.model) if len(taken) else None,
         )

@@ -95,7 +95,7 @@ class Settings(BaseSettings):
 
     @property
     def config_hash(self) -> str:
-        """12 hex digits of what decides: time.lateness_s, risk, policy, looks, money, and retention and learning where they are set.
+        """12 hex digits of what decides: time.lateness_s, risk, policy, looks, money; retention and learning where they are set.
 
         Where the parameters file lies decides nothing; its content has its own version, which every alert names.
         """
