@@ -32,7 +32,6 @@ class PrequentialState(msgspec.Struct, frozen=True):
     """What continues: the window's columns oldest first and the tallies, as raw little-endian bytes."""
 
     names: tuple[str, ...]
-    window: int
     p: bytes
     left: bytes
     repeat: bytes
@@ -87,14 +86,14 @@ class Prequential:
     def state(self) -> PrequentialState:
         """All that a continuation needs."""
         return PrequentialState(
-            self.names, self.window, self._p.astype("<f8").tobytes(), self._left.tobytes(), self._repeat.tobytes(),
+            self.names, self._p.astype("<f8").tobytes(), self._left.tobytes(), self._repeat.tobytes(),
             self._tallies.astype("<i8").tobytes(), self._loss_nano, self._square_nano,
         )  # fmt: skip
 
     @staticmethod
-    def from_state(state: PrequentialState) -> Prequential:
-        """Continues from `state` as if nothing had been between."""
-        found = Prequential(state.names, state.window)
+    def from_state(state: PrequentialState, window: int) -> Prequential:
+        """Continues from `state` as if nothing had been between; a shorter window drops its oldest labels at the next ones."""
+        found = Prequential(state.names, window)
         found._p = np.frombuffer(state.p, "<f8").reshape(-1, len(state.names)).astype(np.float64)
         found._left, found._repeat = (np.frombuffer(data, np.uint8).copy() for data in (state.left, state.repeat))
         found._tallies = np.frombuffer(state.tallies, "<i8").reshape(found._tallies.shape).astype(np.int64)
