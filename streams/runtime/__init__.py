@@ -3,8 +3,9 @@
 In the order to read:
 
     settings, settings_sections     what an operator decides (settings_base, settings_kafka, settings_redis, settings_channels,
-                                    settings_erasure, settings_problems, settings_secrets, settings_docs); playbook_file:
-                                    what retention does; strict_yaml reads both
+                                    settings_erasure, settings_learning, settings_problems, settings_secrets, settings_docs;
+                                    settings_across: do they go together?); playbook_file: what retention does; strict_yaml
+                                    reads both
     tls, kafka_login                certificates, and how clients of Kafka log in; kafka_refused, redis_refused: what waiting
                                     will not mend; kafka_rights, redis_rights: what each role may do (rights_docs)
     app                             the composition root: one worker, put together; rules and kafka_client from its settings
@@ -22,7 +23,7 @@ In the order to read:
                                     redis_sentinel (redis_connections, redis_errors); redis_watch: does it evict?
     command_inbox, erasing          what is commanded, and carried out before anything else
     committer, commits              from a batch to a commit; what one commit writes (step_metrics), triggers
-                                    with it (triggering); backoff between attempts, waits: who is being waited for
+                                    with it (triggering), what the learner is told (labelling); backoff between attempts, waits: who is being waited for
     shop                            what the partitions of a worker share
     outbox, sender, graveyard       what leaves, in order, until Kafka has acknowledged; dead letters
     models, partitioner             which parameters are in use; which partition a customer is in

@@ -11,9 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 LAYOUT_VERSION = 1
-"""Of the keys and of meta's fields. Another one is refused; record versions are the engine's own.
-
-A key that an older program can do without (`triggered`, `erased` and `pending` came later) is no new layout."""
+"""Of the keys and of meta's fields. Another one is refused; record versions are the engine's own. A key that an older program can do without (`triggered`, `erased` and `pending` came later) is no new layout."""
 
 
 class StoreError(Exception):
@@ -150,7 +148,7 @@ class Removal:
 
 @dataclass(frozen=True, slots=True)
 class CommitRequest:
-    """Everything one commit changes; all of it is applied or none.
+    """Everything one commit changes; all of it is applied or none. A customer, or a name, comes at most once in each list.
 
     seq         n; applied only onto n - 1
     commit_id   unique to this content: a retry repeats it, other content under the same seq has another
@@ -166,7 +164,6 @@ class CommitRequest:
     settled     names of what waits no more; none of them is in `pending`
     gone        customers whose record, look and risk are deleted; none of them is in `records`, `due` or `risk`
     removal     what else goes, where something does
-    A customer, or a name, comes at most once in each list.
     """
 
     seq: int

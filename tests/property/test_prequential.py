@@ -35,7 +35,7 @@ def fed(p, left, repeat, window, cuts, *, through_bytes=False):
         found.add(p[start:stop], left[start:stop], repeat[start:stop])
         if through_bytes:
             data = msgspec.msgpack.encode(found.state())
-            found = Prequential.from_state(msgspec.msgpack.decode(data, type=PrequentialState))
+            found = Prequential.from_state(msgspec.msgpack.decode(data, type=PrequentialState), window)
     return found
 
 
