@@ -22,4 +22,15 @@ What is learnt from outcomes:
     linear_model       what was learnt, as numbers
     served             the model that scores: the closed form, or the linear one on top of it
     scored, shift      what customers were scored; the constant that puts the mean risk where the closed form has it
+
+How good it is, and who serves:
+
+    measures      AUC, PR-AUC, log loss, Brier, calibration error, lift against its cap
+    prequential   the same over labels as they come, of several models, in bounded memory
+    evidence      log losses of champion and baselines over the last days
+    champion      the gate: who serves, and why
+    drift         when the champion is no longer what it was, and how it learns faster then
+    idle_time     idle time as a probability: the baseline that asks for nothing but labels
+    as_served     what each model said when the snapshot was taken: what a label judges
+    learner       labels in, the model that serves out; with learner_rules, learner_state (bytes), learner_report
 """
