@@ -31,12 +31,13 @@ from streams.board import cells, recount
 from streams.columns import PURCHASE, TICK, Columns
 from streams.customer import Records, gather, last_purchase_day, new_records, scatter
 from streams.evaluations import FORGOTTEN, Evaluations, settle
-from streams.explain import Context, Moved, explain
+from streams.explain import Context, Moved, explain, together
 from streams.features import closed_form_inputs
 from streams.quintiles import frequency_bin, monetary_bin
 from streams.state import PartitionState
 from streams.table import CustomerTable
 from streams.timers import LookRules, is_last_look, next_look_s
+from streams.transitions import NO_TRANSITIONS, Transitions, in_columns
 from streams.watermark import running
 from streams.working_rows import NO_EVENT, customers, loaded, rounds
 
@@ -95,6 +96,8 @@ class Step:
     state          the partition's state now
     alerts         messages to send, ordered by event time, customer and number
     gone           customers of whom nothing is kept any more; none of them is among `ids`
+    transitions    the same messages as columns, also where none were asked for in words
+    repeats        positions in the batch of the events left out as repeats
     """
 
     ids: list[str]
@@ -104,6 +107,8 @@ class Step:
     alerts: list[Alert]
     stats: StepStats
     gone: list[str] = field(default_factory=list)
+    transitions: Transitions = NO_TRANSITIONS
+    repeats: NDArray[np.intp] = field(default_factory=lambda: np.empty(0, np.intp))
 
 
 def advance(
@@ -115,6 +120,7 @@ def advance(
     *,
     sweep: bool = True,
     only: Sequence[str] | None = None,
+    told: bool = True,
 ) -> Step:
     """Fold a batch and fire what has come due.
 
@@ -125,21 +131,22 @@ def advance(
     sweep    False holds the looks of customers who send nothing (a stalled stream proves no silence)
     only     of the customers who send nothing, look at these alone; the rest stay due. None = at all who are due.
              The result is that of one sweep as long as the slices come in the order of the due times
+    told     False leaves `alerts` empty: words cost more than everything else, and `transitions` has the rest
     """
-    return _Advance(table, batch, rules, model).run(now_ms, sweep=sweep, only=only)
+    return _Advance(table, batch, rules, model, told).run(now_ms, sweep=sweep, only=only)
 
 
 class _Advance:
     """One step's working rows: every customer of the batch once, and those who come due."""
 
-    def __init__(self, table: CustomerTable, batch: Columns, rules: EngineRules, model: BtydParameters) -> None:
-        self.table, self.rules, self.model, self.batch = table, rules, model, batch
+    def __init__(self, table: CustomerTable, batch: Columns, rules: EngineRules, model: BtydParameters, told: bool) -> None:
+        self.table, self.rules, self.model, self.batch, self.told = table, rules, model, batch, told
         self.ids, self.rows, self.slots = customers(table, batch)
         self.before, self.after = running(table.state.watermark_ms, batch.kind, batch.time_ms, rules.lateness_ms)
         self.work = new_records(0)
         self.evaluations = Evaluations()
         self.moved: list[Moved] = []
-        self.duplicates = np.zeros(4, np.int64)
+        self.repeats: list[NDArray[np.intp]] = []
         self.late = self.looks = self.forgotten = 0
         self.held = False
 
@@ -158,9 +165,12 @@ class _Advance:
         state.watermark_ms = watermark_ms
         rfm_scores = settle(self.evaluations, state.quintiles, self.work)
         recount(state, old_cell, cells(self.work))
-        alerts = explain(self.moved, rfm_scores, self.ids, self.batch, self.rules.context, self.model)
+        moved = together(self.moved)
+        alerts = explain(moved, rfm_scores, self.ids, self.batch, self.rules.context, self.model) if self.told else []
         ids, records, rows, gone = self._kept()
-        return Step(ids, records, rows, state, alerts, self._stats(), gone)
+        repeats = np.concatenate([np.empty(0, np.intp), *self.repeats])
+        stats = self._stats(repeats)
+        return Step(ids, records, rows, state, alerts, stats, gone, in_columns(moved, self.ids), repeats)
 
     def _kept(self) -> tuple[list[str], Records, NDArray[np.intp], list[str]]:
         """Ids, records and rows of those who are there in the end, and who is gone of those who were stored."""
@@ -189,7 +199,7 @@ class _Advance:
         rows = gather(self.work, slots)
         repeat = rfm.is_repeat(rows, batch.id_hash[events])
         if repeat.any():
-            self.duplicates += np.bincount(batch.kind[events[repeat]], minlength=4)
+            self.repeats.append(events[repeat])
             fresh = ~repeat
             events, slots, rows, floor_ms = events[fresh], slots[fresh], gather(rows, np.flatnonzero(fresh)), floor_ms[fresh]
             if not len(events):
@@ -268,20 +278,21 @@ class _Advance:
         sends = np.flatnonzero(SENDS[decided.reason])
         if len(sends):
             at = self.evaluations.total + sends
-            moved = Moved(at, slots[sends], gather(rows, sends), as_of_ms[sends], events[sends], decided.transitions(sends))
-            self.moved.append(moved)
+            why = decided.reason[sends], decided.previous_tier[sends]
+            self.moved.append(Moved(at, slots[sends], gather(rows, sends), as_of_ms[sends], events[sends], *why))
         self.evaluations.append(
             slots, place_ms, old_day, *old_bins, last_purchase_day(rows), frequency, monetary, decided.reason, risk_bp
         )
 
-    def _stats(self) -> StepStats:
-        folded = np.bincount(self.batch.kind[self.batch.kind != TICK], minlength=4) - self.duplicates
+    def _stats(self, repeats: NDArray[np.intp]) -> StepStats:
+        duplicates = np.bincount(self.batch.kind[repeats], minlength=4)
+        folded = np.bincount(self.batch.kind[self.batch.kind != TICK], minlength=4) - duplicates
         reasons, risk_bp = self.evaluations.column("reason"), self.evaluations.column("risk_bp")
         if self.forgotten:
             reasons, risk_bp = reasons[reasons != FORGOTTEN], risk_bp[reasons != FORGOTTEN]
         return StepStats(
             events=tuple(folded.tolist()),
-            duplicates=tuple(self.duplicates.tolist()),
+            duplicates=tuple(duplicates.tolist()),
             late=self.late,
             looks=self.looks,
             decisions=np.bincount(reasons, minlength=len(ReasonCode)),
