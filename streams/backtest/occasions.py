@@ -34,7 +34,7 @@ class Occasions:
         self.last_ms = np.full(customers, NEVER_MS, np.int64)
 
     def add(self, customer: Numbers, time_ms: Ints) -> None:
-        """Take in purchases, ascending by time and none earlier than those before. Do not pass the end of a window to be asked for."""
+        """Take in purchases, ascending by time, none earlier than those before nor after the end of a window to be asked for."""
         new = self._occasions(customer, time_ms)
         customer, cell = customer[new], -((self._start_ms - time_ms[new]) // self._cell_ms)
         cuts = np.flatnonzero(np.diff(cell)) + 1
