@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +12,13 @@ from numpy.typing import NDArray
 from alerts.alert import Alert, AlertContext, EventRef, ModelRef, build_alert
 from alerts.facts import CustomerFacts
 from alerts.ids import rfc3339
-from alerts.policy import Transition
+from alerts.policy import Transition, transitions
 from detectors import reasons, silence
 from detectors.actions import suggested_action
 from detectors.causes import probable_cause
 from detectors.served import ServedModel
 from streams.columns import DAY_MS, KIND_NAMES, Columns
-from streams.customer import Records, join
+from streams.customer import Records, join, new_records
 from streams.features import closed_form_inputs, facts
 from streams.model_inputs import model_inputs
 
@@ -36,12 +37,13 @@ class Context:
 class Moved:
     """Customers whose evaluation sends a message, as they were just after it; one entry a message.
 
-    evaluation    position among the step's evaluations
-    slot          position in the step's ids
-    rows          their records
-    as_of_ms      event time of the evaluation
-    event         position in the batch of the event that moved it; -1 for a look
-    transitions   what was decided
+    evaluation      position among the step's evaluations
+    slot            position among the step's working rows
+    rows            their records
+    as_of_ms        event time of the evaluation
+    event           position in the batch of the event that moved it; -1 for a look
+    reason          what was decided: a ReasonCode
+    previous_tier   tier before it, 0-3
     """
 
     evaluation: NDArray[np.intp]
@@ -49,7 +51,31 @@ class Moved:
     rows: Records
     as_of_ms: NDArray[np.int64]
     event: NDArray[np.intp]
-    transitions: list[Transition]
+    reason: NDArray[np.uint8]
+    previous_tier: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.slot)
+
+
+_COLUMNS = {
+    "evaluation": np.intp,
+    "slot": np.intp,
+    "as_of_ms": np.int64,
+    "event": np.intp,
+    "reason": np.uint8,
+    "previous_tier": np.uint8,
+}
+
+
+def together(moved: Sequence[Moved]) -> Moved:
+    """All of them as one: each call costs the same for one customer and for a thousand."""
+    if len(moved) == 1:
+        return moved[0]
+    columns: dict[str, Any] = {
+        name: np.concatenate([np.empty(0, kind), *(getattr(part, name) for part in moved)]) for name, kind in _COLUMNS.items()
+    }
+    return Moved(rows=join(new_records(0), *(part.rows for part in moved)), **columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +89,11 @@ class Explained:
 
 
 def explain(
-    moved: Sequence[Moved], rfm: NDArray[np.uint8], ids: Sequence[str], batch: Columns, context: Context, model: ServedModel
+    part: Moved, rfm: NDArray[np.uint8], ids: Sequence[str], batch: Columns, context: Context, model: ServedModel
 ) -> list[Alert]:
     """The messages of a step, ordered by event time, customer and number; `rfm` has the packed scores of every evaluation."""
-    if not moved:
+    if not len(part):
         return []
-    part = _together(moved)  # at once, since each call below costs the same for one customer and for a thousand
     customers = [ids[slot] for slot in part.slot.tolist()]
     explained = why(customers, part.rows, part.as_of_ms, rfm[part.evaluation], context, model)
     events = _events(batch, part.event)
@@ -80,7 +105,7 @@ def explain(
             explained.reasons,
             explained.baseline,
             explained.idle_risk.tolist(),
-            part.transitions,
+            transitions(part.rows["policy"], part.reason, part.previous_tier),
             part.rows["risk_bp"].tolist(),
             events,
             strict=True,
@@ -157,15 +182,6 @@ def _reasons(one: CustomerFacts, parts: dict[str, float]) -> list[reasons.Reason
         purchases_365d=one.purchases_365d,
         spent_365d_minor=one.spent_365d_minor,
     )
-
-
-def _together(moved: Sequence[Moved]) -> Moved:
-    if len(moved) == 1:
-        return moved[0]
-    columns = [np.concatenate([getattr(part, name) for part in moved]) for name in ("evaluation", "slot", "as_of_ms", "event")]
-    evaluation, slot, as_of_ms, event = columns
-    transitions = [transition for part in moved for transition in part.transitions]
-    return Moved(evaluation, slot, join(*(part.rows for part in moved)), as_of_ms, event, transitions)
 
 
 def _alert(
