@@ -122,7 +122,8 @@ def label_ids(hashes: NDArray[np.uint64], day: Ints) -> NDArray[np.uint64]:
     z = hashes + day.astype(np.uint64) * np.uint64(0x9E37_79B9_7F4A_7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58_476D_1CE4_E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D0_49BB_1331_11EB)
-    return z ^ (z >> np.uint64(31))
+    mixed: NDArray[np.uint64] = z ^ (z >> np.uint64(31))
+    return mixed
 
 
 def snapshot_due(rows: Records, as_of_ms: Ints, phase: Ints, rules: OutcomeRules) -> Marks:
