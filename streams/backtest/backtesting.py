@@ -18,7 +18,7 @@ from detectors.parameters import BtydParameters
 from streams.backtest.alert_log import AlertLog
 from streams.backtest.alert_outcomes import AlertOutcomes, alert_outcomes
 from streams.backtest.cut_offs import CutOffRules, cut_offs
-from streams.backtest.judged import CutOffs, Judged
+from streams.backtest.judging import CutOffs, Judged
 from streams.backtest.loading import Loaded
 from streams.backtest.occasions import Occasions
 from streams.backtest.payloads import tick_times

@@ -14,11 +14,9 @@ from streams.backtest.scores import RANKING, SCORES, Curve, fit_curve
 Floats = NDArray[np.float64]
 Marks = NDArray[np.bool_]
 
-_RANKS_ALIKE = ("auc", "pr_auc", "lift_at_10", "lift_cap")
-
 
 @dataclass(frozen=True, slots=True)
-class Scored:
+class ScoredCutOff:
     """The customers of one cut-off.
 
     at_ms              when
@@ -39,7 +37,7 @@ class Scored:
 class Judged:
     """The same, once it is known who of them left; measured by score."""
 
-    scored: Scored
+    scored: ScoredCutOff
     left: Marks
     measured: Mapping[str, Measured]
 
@@ -49,7 +47,7 @@ class CutOffs:
 
     def __init__(self, horizon_ms: int) -> None:
         self._horizon_ms = horizon_ms
-        self._waiting: dict[int, Scored] = {}
+        self._waiting: dict[int, ScoredCutOff] = {}
         self.judged: list[Judged] = []
 
     def score(
@@ -58,7 +56,7 @@ class CutOffs:
         """Take down the scores of a cut-off. Whose outcome is known by then must be judged already."""
         known = self.judged[-1] if self.judged else None
         curves = {name: fit_curve(name, known.scored.scores[name], known.left) if known else None for name in RANKING}
-        self._waiting[at_ms + self._horizon_ms] = Scored(at_ms, customer, last_purchase_ms, scores, curves)
+        self._waiting[at_ms + self._horizon_ms] = ScoredCutOff(at_ms, customer, last_purchase_ms, scores, curves)
 
     def judge(self, at_ms: int, last_purchase_ms: NDArray[np.int64]) -> None:
         """At the end of a cut-off's horizon: who bought nothing since has left.
@@ -70,7 +68,7 @@ class CutOffs:
         self.judged.append(Judged(scored, left, {name: _measured(scored, name, left) for name in SCORES}))
 
 
-def _measured(scored: Scored, name: str, left: Marks) -> Measured:
+def _measured(scored: ScoredCutOff, name: str, left: Marks) -> Measured:
     score, marks = scored.scores[name], left.astype(np.float64)
     if name not in RANKING:
         return measure(score, marks)
