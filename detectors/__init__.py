@@ -11,4 +11,8 @@ In the order to read:
     reasons     the risk in parts that add up, and in words
     causes      the probable cause class: a rule until causes are learnt
     actions     what to do, by tier and cause
+
+How good it is, and what is learnt:
+
+    measures      AUC, PR-AUC, log loss, Brier, calibration error, lift against its cap
 """
