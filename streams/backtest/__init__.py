@@ -8,4 +8,5 @@ simulation                 customers with latent lifetimes, and the truth about 
 run                        a history through the engine without Kafka and Redis
 gain, calibration_table    of scores at cut-offs: who is found first, and whether 30 % means 30 of 100
 thresholds, profit         what each threshold would have caught and cost
+weak_spots                 of which customers the risk knows little
 """
