@@ -32,14 +32,14 @@ def section(report: Report) -> Markup:
 
 
 def _calibration_chart(found: Found) -> Chart:
-    diagonal = Series("as said", "chance", [(0.0, 0.0, ""), (1.0, 1.0, "")])
-    series = [diagonal]
+    series = []
     for name in ("btyd", "risk"):
         rows = found[name]
         most = max((row["n"] for row in rows), default=1)
         points = [(row["p"], row["observed"], _of_bin(name, row)) for row in rows]
         sizes = [2.5 + 6.5 * math.sqrt(row["n"] / most) for row in rows]
-        series.append(Series(SCORES[name], name, points, "dots", sizes))
+        series.append(Series(SCORES[name], name, points, "dots" if name == "risk" else "rings", sizes))
+    series.append(Series("as said", "chance", [(0.0, 0.0, ""), (1.0, 1.0, "")]))
     said = "; ".join(_of_bin("risk", row) for row in found["risk"])
     return Chart("Risk and what happened", said + ".", share_axis("risk given"), share_axis("share that left"), series)
 

@@ -27,16 +27,16 @@ class Series:
     """One line, row of dots, or row of bars.
 
     name     for the legend; empty: none
-    look     class of the page's style: risk, btyd, idle, frequency, limit, chance, bar
+    look     class of the page's style: risk, btyd, idle, frequency, limit, chance
     points   (x, y, what to say of it); a y of None is a gap
-    shape    line joins the points, dotted shows each too, dots only shows them, bars stand on 0
+    shape    line joins the points, dotted shows each too, dots and rings are all there is of them, bars stand on 0
     sizes    of the dots, a radius each; empty: all alike
     """
 
     name: str
     look: str
     points: Sequence[tuple[float, float | None, str]]
-    shape: Literal["line", "dotted", "dots", "bars"] = "line"
+    shape: Literal["line", "dotted", "dots", "rings", "bars"] = "line"
     sizes: Sequence[float] = ()
 
 
@@ -44,6 +44,7 @@ class Series:
 class Chart:
     """title   what is shown, above it
     words   what is seen in it, for who cannot see
+    series  in the order of the legend; the first is drawn last, so that it lies on top
     """
 
     title: str
@@ -62,7 +63,7 @@ def figure(chart: Chart) -> Markup:
         element(
             "svg",
             _grid(chart.x, chart.y),
-            *(_drawn(series, chart) for series in chart.series),
+            *(_drawn(series, chart) for series in reversed(chart.series)),
             viewBox=f"0 0 {WIDTH} {HEIGHT}",
             role="img",
             aria_label=f"{chart.title}. {chart.words}",
@@ -91,8 +92,12 @@ def _swatch(series: Series) -> Markup:
     if series.shape in ("line", "dotted"):
         drawn = element("path", d="M1 6H25", class_=f"line {series.look}")
     else:
-        drawn = element("circle", cx=13, cy=6, r=4, class_=f"dot {series.look}")
+        drawn = element("circle", cx=13, cy=6, r=4, class_=_mark(series))
     return element("svg", drawn, viewBox="0 0 26 12", class_="swatch", aria_hidden="true")
+
+
+def _mark(series: Series) -> str:
+    return f"{'ring' if series.shape == 'rings' else 'dot'} {series.look}"
 
 
 def _grid(x: Axis, y: Axis) -> Markup:
@@ -122,12 +127,12 @@ def _drawn(series: Series, chart: Chart) -> Markup:
     if series.shape == "bars":
         return _bars(series, placed, chart)
     parts = []
-    if series.shape != "dots":
+    if series.shape in ("line", "dotted"):
         parts.append(element("path", d=_path(series, chart), class_=f"line {series.look}"))
     if series.shape != "line":
         sizes = series.sizes or [3.0] * len(placed)
         parts += [
-            element("circle", element("title", said), cx=_n(x), cy=_n(y), r=_n(r), class_=f"dot {series.look}")
+            element("circle", element("title", said), cx=_n(x), cy=_n(y), r=_n(r), class_=_mark(series))
             for (x, y, said), r in zip(placed, sizes, strict=True)
         ]
     return together(*parts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from alerts.rules import TIERS
 from streams.backtest.report_parts.axes import Axis, number_axis, share_axis
 from streams.backtest.report_parts.charts import Chart, Series, figure, ranges
 from streams.backtest.report_parts.markup import Markup, element
@@ -23,9 +24,15 @@ def section(report: Report) -> Markup | None:
         element("p", _how(report)),
         element("p", _assumed(given)),
         element("div", figure(_found_chart(rows)), figure(_right_chart(rows, given)), class_="charts"),
-        _thresholds(rows, given),
+        _thresholds(rows, given, fire_lines(report)),
         _budgets(report.get("budgets") or [], given),
     )
+
+
+def fire_lines(report: Report) -> dict[float, str]:
+    """Risks at which the policy's tiers fire, and the tiers' names; none where the settings do not say."""
+    policy = report["settings"].get("policy", {})
+    return {policy[tier]: tier for tier in TIERS if tier in policy}
 
 
 def _how(report: Report) -> str:
@@ -33,7 +40,8 @@ def _how(report: Report) -> str:
     return (
         "Had everybody been contacted once in each spell of silence, at the first cut-off with a risk at or above the "
         f"threshold. Precision is the share of those contacted who then bought nothing for {horizon}; recall is the share of "
-        "those who left that was contacted in time."
+        "those who left that was contacted. Lead: how long before plain counting of silent days would have noticed; "
+        "below 0, after it."
     )
 
 
@@ -85,11 +93,11 @@ def _series(rows: list[Report], key: str, name: str, look: str, shown: Callable[
     return Series(name, look, points, "dotted")
 
 
-def _thresholds(rows: list[Report], given: Report | None) -> Markup:
-    head = ["risk from", "contacts", "a day", "precision", "recall", "half this early"]
+def _thresholds(rows: list[Report], given: Report | None, lines: dict[float, str]) -> Markup:
+    head = ["risk from", "contacts", "a day", "precision", "recall", "lead, median"]
     body = [
         [
-            f"{r['risk']:.2f}",
+            f"{r['risk']:.2f} {lines.get(r['risk'], '')}".rstrip(),
             count(r["fired"]),
             rate(r["per_day"]),
             share(r["precision"]),
@@ -100,13 +108,13 @@ def _thresholds(rows: list[Report], given: Report | None) -> Markup:
     ]
     if not given:
         return table("Thresholds", head, body)
-    currency = given["currency"]
     for cells, row in zip(body, rows, strict=True):
-        cells += [count(row["saved"]), money(row["cost"], currency), money(row["profit"], currency)]
+        cells += [count(row["saved"]), count(row["cost"]), count(row["profit"])]
         cells.append(share(row.get("break_even_success_rate")))
+    currency = given["currency"]
     best = max((row["profit"] for row in rows if known(row["profit"])), default=0.0)
     marked = [number for number, row in enumerate(rows) if row["profit"] == best and best > 0]
-    head += ["kept", "cost", "profit", "breaks even at"]
+    head += ["kept", f"cost, {currency}", f"profit, {currency}", "breaks even at"]
     return table("Thresholds; the most profitable is set off" if marked else "Thresholds", head, body, marked=marked)
 
 
@@ -116,7 +124,7 @@ def _budgets(rows: list[Report], given: Report | None) -> Markup | None:
     body = []
     for row in rows:
         chosen = f"{row['risk']:.2f}" if known(row["risk"]) else "contact nobody"
-        cells = [rate(row["per_day"]), chosen, share(row["precision"]), share(row["recall"])]
+        cells = [f"{row['per_day']:g}", chosen, share(row["precision"]), share(row["recall"])]
         body.append([*cells, money(row["profit"], given["currency"]) if given else NONE] if given else cells)
     rule = "the most profitable threshold" if given else "the threshold that catches most"
     head = ["contacts a day, at most", "risk from", "precision", "recall"]

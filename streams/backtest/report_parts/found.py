@@ -31,21 +31,21 @@ def section(report: Report) -> Markup:
 
 
 def _gain_chart(rows: list[Report]) -> Chart:
-    chance = Series("by chance", "chance", [(0.0, 0.0, ""), (1.0, 1.0, "")])
-    series = [Series("the most possible", "limit", _curve(rows, "best")), chance]
-    series += [Series(SCORES[name], name, _curve(rows, name)) for name in SCORES if name in rows[0]]
+    series = [Series(SCORES[name], name, _curve(rows, name)) for name in SCORES if name in rows[0]]
+    series.append(Series("the most possible", "limit", _curve(rows, "best")))
+    series.append(Series("by chance", "chance", [(0.0, 0.0, ""), (1.0, 1.0, "")]))
     said = "; ".join(f"{share(r['share'])} contacted: {share(r['risk'])} found, {share(r['best'])} possible" for r in _told(rows))
     return Chart("Leavers found", said + ".", share_axis("customers contacted"), share_axis("leavers found"), series)
 
 
 def _lift_chart(rows: list[Report]) -> Chart:
     shown = [row for row in rows if row["share"] >= LEAST_SHARE]
-    names = {"best": ("the most possible", "limit")} | {name: (SCORES[name], name) for name in SCORES if name in rows[0]}
+    names = {name: (SCORES[name], name) for name in SCORES if name in rows[0]} | {"best": ("the most possible", "limit")}
     series = [
         Series(title, look, [(row["share"], row[name] / row["share"], "") for row in shown])
         for name, (title, look) in names.items()
     ]
-    series.insert(1, Series("by chance", "chance", [(LEAST_SHARE, 1.0, ""), (1.0, 1.0, "")]))
+    series.append(Series("by chance", "chance", [(LEAST_SHARE, 1.0, ""), (1.0, 1.0, "")]))
     highest = max(y or 0.0 for one in series for _, y, _ in one.points)
     said = "; ".join(f"{share(r['share'])} contacted: {times(r['risk'] / r['share'])}" for r in _told(rows))
     return Chart(

@@ -21,7 +21,7 @@ from streams.backtest.report_parts.words import (
     of_100,
     rate,
     share,
-    times,
+    times_in_words,
 )
 
 PLAIN = ("idle", "frequency")
@@ -61,11 +61,11 @@ def tiles(report: Report) -> Iterator[tuple[str, str]]:
     """The figures that count, each with what it means."""
     alerts, mean = report["alerts"], report["mean"]
     if known(alerts["precision"]):
-        yield share(alerts["precision"]), "of the alerts were right: the customer then stayed away"
+        yield share(alerts["precision"]), _right(report)
     if known(alerts["recall"]):
         yield share(alerts["recall"]), "of those who left had been warned about"
     if known(alerts["lead_time_days"]["p50"]):
-        yield days(alerts["lead_time_days"]["p50"]), "ahead of plain counting, for half of the right alerts or more"
+        yield days(alerts["lead_time_days"]["p50"]), "before counting silent days would have noticed (median of the right alerts)"
     yield rate(alerts["per_day"]), "alerts a day"
     if mean and known(mean["risk"]["auc"]):
         best = max(mean[name]["auc"] for name in PLAIN if known(mean[name]["auc"]))
@@ -82,12 +82,19 @@ def sentences(report: Report) -> Iterator[str]:
     yield from _profit(report)
 
 
+def _right(report: Report) -> str:
+    said = "of the alerts were right: the customer then stayed away"
+    if not report["cutoffs"]:
+        return said
+    return f"{said}; of all scored {share(fmean(cutoff['base_rate'] for cutoff in report['cutoffs']))} did"
+
+
 def _who(report: Report) -> str:
     cutoffs, settings = report["cutoffs"], report["settings"]
     horizon = days(settings["horizon_days"])
     return (
-        f"At {len(cutoffs)} cut-offs from {day(cutoffs[0]['at'])} to {day(cutoffs[-1]['at'])} "
-        f"{count(fmean(cutoff['n'] for cutoff in cutoffs))} customers on average were scored with what was known by then. "
+        f"{count(fmean(cutoff['n'] for cutoff in cutoffs))} customers on average were scored at each of {len(cutoffs)} cut-offs "
+        f"from {day(cutoffs[0]['at'])} to {day(cutoffs[-1]['at'])}, with what was known by then. "
         f"{of_100(fmean(cutoff['base_rate'] for cutoff in cutoffs))} of them bought nothing in the {horizon} that followed."
     )
 
@@ -126,8 +133,8 @@ def _ranking(report: Report) -> Iterator[str]:
     )
     if known(risk["lift_at_10"]):
         yield (
-            f"Among the tenth of customers with the highest risk, leavers are {times(risk['lift_at_10'])} as frequent as among "
-            f"all; more than {times(risk['lift_cap'])} is not possible where so many leave."
+            f"Among the tenth of customers with the highest risk, leavers are {times_in_words(risk['lift_at_10'])} as frequent "
+            f"as among all; more than {times_in_words(risk['lift_cap'])} is not possible where so many leave."
         )
     if known(risk["ece"]):
         yield (

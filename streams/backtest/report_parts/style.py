@@ -42,9 +42,9 @@ ul.said li { margin: .3rem 0; }
 .tile span { display: block; font-size: .85rem; line-height: 1.35; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 22rem), 1fr)); gap: 1rem 1.5rem;
   margin: 1rem 0; }
-figure { margin: 0; max-width: 34rem; min-width: 0; break-inside: avoid; }
+figure { margin: 0; max-width: 34rem; min-width: 0; break-inside: avoid; display: flex; flex-direction: column; }
 figcaption { font-size: .9rem; font-weight: 600; }
-figure > svg { display: block; width: 100%; height: auto; overflow: visible; }
+figure > svg { display: block; width: 100%; height: auto; overflow: visible; margin-top: auto; }
 .legend { list-style: none; margin: .2rem 0 .3rem; padding: 0; display: flex; flex-wrap: wrap; gap: 0 1rem; font-size: .8rem; }
 .legend li { display: flex; align-items: center; gap: .35rem; }
 .swatch { width: 26px; height: 12px; flex: none; }
@@ -55,6 +55,7 @@ svg .middle { text-anchor: middle; }
 .axis { stroke: var(--limit); stroke-width: 1; fill: none; }
 .line { fill: none; stroke-width: 1.75; stroke-linejoin: round; }
 .dot { stroke: var(--page); stroke-width: 1; }
+.ring { fill: none; stroke-width: 1.75; }
 .line.risk { stroke: var(--risk); stroke-width: 2.75; }
 .line.btyd { stroke: var(--btyd); stroke-dasharray: 7 3; }
 .line.idle { stroke: var(--idle); stroke-dasharray: 2 3; stroke-width: 2.25; }
@@ -63,15 +64,19 @@ svg .middle { text-anchor: middle; }
 .line.chance { stroke: var(--limit); stroke-dasharray: 4 4; stroke-width: 1.25; }
 .dot.risk, .bar.risk { fill: var(--risk); }
 .dot.btyd { fill: var(--btyd); }
+.ring.btyd { stroke: var(--btyd); }
 .dot.idle { fill: var(--idle); }
 .dot.frequency { fill: var(--frequency); }
 .dot.limit, .bar.limit { fill: var(--limit); }
 .scroll { overflow-x: auto; margin: .75rem 0; }
 table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
+table.broad { min-width: 44rem; }
 caption { text-align: left; font-weight: 600; padding: .25rem 0; }
 th, td { text-align: right; padding: .3rem .7rem; border-bottom: 1px solid var(--rule); font-weight: 400; vertical-align: top; }
 thead th { font-weight: 600; vertical-align: bottom; }
-th.words, td.words { text-align: left; }
+td, tbody th { white-space: nowrap; }
+th.words, td.words { text-align: left; white-space: normal; }
+td.words { min-width: 12rem; }
 th:first-child, td:first-child { padding-left: .3rem; }
 tr.marked > * { background: var(--mark); }
 .settings td { overflow-wrap: anywhere; max-width: 30rem; }
@@ -86,12 +91,16 @@ code { font-family: ui-monospace, SFMono-Regular, Consolas, monospace; font-size
   main { padding: 1rem .8rem 2rem; }
   .tiles { grid-template-columns: 1fr 1fr; gap: .5rem; }
   .tile b { font-size: 1.25rem; }
+  .tile:last-child:nth-child(odd) { grid-column: span 2; }
 }
 @page { margin: 14mm; }
 @media print {
   body { font-size: 10.5pt; }
   main { max-width: none; padding: 0; }
-  h2, h3, caption, figcaption { break-after: avoid; }
+  h2, h3, h2 + p, caption, figcaption, dt { break-after: avoid; }
+  p, dd, li { break-inside: avoid; }
+  .tiles { grid-template-columns: repeat(5, 1fr); }
+  table.broad { min-width: 0; }
   tr, figure, .tile, dt { break-inside: avoid; }
   .charts { grid-template-columns: 1fr 1fr; }
   .scroll { overflow: visible; }

@@ -6,6 +6,9 @@ from collections.abc import Collection, Sequence
 
 from streams.backtest.report_parts.markup import Markup, element
 
+BROAD = 5
+"""Columns above which a table is not squeezed into a narrow screen but scrolls."""
+
 
 def table(
     caption: str,
@@ -36,7 +39,8 @@ def table(
         )
         for number, row in enumerate(rows)
     ]
-    whole = element("table", element("caption", caption), element("thead", header), element("tbody", *body))
+    broad = "broad" if len(head) > BROAD else None
+    whole = element("table", element("caption", caption), element("thead", header), element("tbody", *body), class_=broad)
     return element("div", whole, class_="scroll", tabindex="0", role="region", aria_label=caption)
 
 

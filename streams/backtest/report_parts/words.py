@@ -83,6 +83,15 @@ def times(value: float | None) -> str:
     return f"{value:.1f} ×" if value is not None and math.isfinite(value) else NONE
 
 
+def times_in_words(value: float) -> str:
+    """A lift within a sentence.
+
+    >>> times_in_words(1.916)
+    '1.9 times'
+    """
+    return f"{value:.1f} times"
+
+
 def days(value: float | None) -> str:
     """A number of days.
 
@@ -118,16 +127,16 @@ def of_100(value: float | None) -> str:
 
 
 def day(instant: object) -> str:
-    """The day of an RFC 3339 time; what is none comes back as it is.
+    """The day of an RFC 3339 time, its parts kept on one line; what is none comes back as it is.
 
     >>> day("2010-09-03T00:00:00.000Z"), day("?")
-    ('3 Sep 2010', '?')
+    ('3\\xa0Sep\\xa02010', '?')
     """
     try:
         found = date.fromisoformat(str(instant)[:10])
     except ValueError:
         return str(instant)
-    return f"{found.day} {month(found)}"
+    return f"{found.day} {month(found)}".replace(" ", "\xa0")
 
 
 def month(of: date) -> str:
