@@ -3,8 +3,8 @@
     decided     alerts that fired a whole horizon or more before the history ends
     precision   of these, the share after which no purchase came within the horizon: (t, t + H] is empty
     left        silences of a whole horizon, since a purchase by which the customer had bought on min-events occasions
-    recall      of these, the share in which an alert fired, or was still firing since before, within [p, p + H]
-    lead        of those, days from the alert (at the earliest from p) to p + H, when silence alone would have told
+    recall      of these, the share in which an alert fired within [p, p + H], or was firing already since before p
+    lead        of those that fired within, days from the alert to p + H, when silence alone would have told
 
 Alerts come in steps of the policy: breaches, cool-down and hysteresis are in all of these numbers.
 """
@@ -30,13 +30,15 @@ class AlertOutcomes:
 
     decided, kept_silent   alerts that can be judged; of these, those that were followed by a horizon without a purchase
     left, alerted          silences; of these, those that were told of
-    lead_days              one entry for each of `alerted`
+    already                of these, those with an alert that was firing before
+    lead_days              one entry for each of the others
     """
 
     decided: int
     kept_silent: int
     left: int
     alerted: int
+    already: int
     lead_days: NDArray[np.float64]
 
     @property
@@ -46,6 +48,9 @@ class AlertOutcomes:
     @property
     def recall(self) -> float | None:
         return self.alerted / self.left if self.left else None
+
+
+ALREADY_MS = -1
 
 
 def alert_outcomes(alerts: Episodes, silences: Silences, horizon_ms: int, end_ms: int, min_events: int) -> AlertOutcomes:
@@ -59,12 +64,14 @@ def alert_outcomes(alerts: Episodes, silences: Silences, horizon_ms: int, end_ms
     told_ms = _told_ms(alerts, silences, horizon_ms)
     counted = silences.number >= min_events
     told = counted & (told_ms <= silences.since_ms + horizon_ms)
-    lead_ms = silences.since_ms[told] + horizon_ms - told_ms[told]
+    within = told & (told_ms > ALREADY_MS)
+    lead_ms = silences.since_ms[within] + horizon_ms - told_ms[within]
     return AlertOutcomes(
         decided=int(decided.sum()),
         kept_silent=int((decided & silent).sum()),
         left=int(counted.sum()),
         alerted=int(told.sum()),
+        already=int(told.sum() - within.sum()),
         lead_days=lead_ms / DAY_MS,
     )
 
@@ -79,22 +86,17 @@ def _followed_by_silence(alerts: Episodes, silences: Silences, horizon_ms: int) 
 
 
 def _told_ms(alerts: Episodes, silences: Silences, horizon_ms: int) -> Ints:
-    """When each silence was told of: its own beginning where an alert was firing already; past its horizon where it was not."""
-    before = _last_up_to(alerts.customer, alerts.from_ms, silences.customer, silences.since_ms)
-    firing = before >= 0
-    firing[firing] = alerts.until_ms[before[firing]] > silences.since_ms[firing]
-    following = np.minimum(_first_after(alerts, silences), len(alerts.customer) - 1)
+    """When each silence was told of: ALREADY_MS where an alert was firing before; past its horizon where it was not."""
+    following = _places(alerts.customer, alerts.from_ms, silences.customer, silences.since_ms - 1)
     told_ms = silences.since_ms + horizon_ms + 1
-    if len(alerts.customer):
-        same = alerts.customer[following] == silences.customer
-        later = same & (alerts.from_ms[following] > silences.since_ms)
-        told_ms[later] = alerts.from_ms[following[later]]
-    told_ms[firing] = silences.since_ms[firing]
+    there = np.flatnonzero(following < len(alerts.customer))
+    there = there[alerts.customer[following[there]] == silences.customer[there]]
+    told_ms[there] = alerts.from_ms[following[there]]
+    before = np.flatnonzero(following > 0)
+    before = before[alerts.customer[following[before] - 1] == silences.customer[before]]
+    firing = before[alerts.until_ms[following[before] - 1] > silences.since_ms[before]]
+    told_ms[firing] = ALREADY_MS
     return told_ms
-
-
-def _first_after(alerts: Episodes, silences: Silences) -> NDArray[np.intp]:
-    return _places(alerts.customer, alerts.from_ms, silences.customer, silences.since_ms)
 
 
 def _last_up_to(customer: Ints, time_ms: Ints, whose: Ints, until_ms: Ints) -> NDArray[np.intp]:

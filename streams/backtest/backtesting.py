@@ -18,12 +18,12 @@ from detectors.parameters import BtydParameters
 from streams.backtest.alert_log import AlertLog
 from streams.backtest.alert_outcomes import AlertOutcomes, alert_outcomes
 from streams.backtest.cut_offs import CutOffRules, cut_offs
-from streams.backtest.judging import CutOffs, Judged
+from streams.backtest.judging import CutOffs, Judged, ScoredCutOff
 from streams.backtest.loading import Loaded
 from streams.backtest.occasions import Occasions
 from streams.backtest.payloads import tick_times
 from streams.backtest.refits import refit_times, refitted
-from streams.backtest.scores import scored
+from streams.backtest.scores import kinds_of, scored
 from streams.backtest.silences import LongSilences
 from streams.backtest.stretches import Stretch, stretches
 from streams.backtest.tables import Tables
@@ -139,4 +139,4 @@ class _Backtest:
         customers = np.flatnonzero(self.counts.until(at_ms) >= self.rules.cut_offs.min_events)
         rows = self.tables.records(customers)
         scores = scored(rows, at_ms, self.model, self.rules.engine.horizon_days)
-        self.cut_offs.score(at_ms, customers, self.occasions.last_ms[customers], scores)
+        self.cut_offs.score(ScoredCutOff(at_ms, customers, self.occasions.last_ms[customers], scores, kinds_of(rows, at_ms)))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors.measures import Measured, auc, lift_at_10, measure, pr_auc
 from streams.backtest.scores import RANKING, SCORES, Curve, fit_curve
+from streams.backtest.weak_spots import Kinds
 
 Floats = NDArray[np.float64]
 Marks = NDArray[np.bool_]
@@ -23,6 +24,7 @@ class ScoredCutOff:
     customer           number of each
     last_purchase_ms   the latest purchase by then
     scores             by name, one entry a customer
+    kinds              what each customer was like
     curves             for scores that only rank: how they were probabilities then
     """
 
@@ -30,7 +32,8 @@ class ScoredCutOff:
     customer: NDArray[np.int64]
     last_purchase_ms: NDArray[np.int64]
     scores: Mapping[str, Floats]
-    curves: Mapping[str, Curve | None]
+    kinds: Kinds
+    curves: Mapping[str, Curve | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +53,11 @@ class CutOffs:
         self._waiting: dict[int, ScoredCutOff] = {}
         self.judged: list[Judged] = []
 
-    def score(
-        self, at_ms: int, customer: NDArray[np.int64], last_purchase_ms: NDArray[np.int64], scores: Mapping[str, Floats]
-    ) -> None:
-        """Take down the scores of a cut-off. Whose outcome is known by then must be judged already."""
+    def score(self, scored: ScoredCutOff) -> None:
+        """Take down a cut-off. Whose outcome is known by then must be judged already."""
         known = self.judged[-1] if self.judged else None
         curves = {name: fit_curve(name, known.scored.scores[name], known.left) if known else None for name in RANKING}
-        self._waiting[at_ms + self._horizon_ms] = ScoredCutOff(at_ms, customer, last_purchase_ms, scores, curves)
+        self._waiting[scored.at_ms + self._horizon_ms] = replace(scored, curves=curves)
 
     def judge(self, at_ms: int, last_purchase_ms: NDArray[np.int64]) -> None:
         """At the end of a cut-off's horizon: who bought nothing since has left.
