@@ -130,10 +130,15 @@ class _Backtest:
         if at_ms in self.judging:
             self.cut_offs.judge(at_ms, self.occasions.last_ms)
         if at_ms in self.refitting:
-            self.model = refitted(self.tables.everyone(), at_ms, self.model)
-            self.models.append((at_ms, self.model.version))
+            self._refit(at_ms)
         if at_ms in self.scoring:
             self._score(at_ms)
+
+    def _refit(self, at_ms: int) -> None:
+        fitted = refitted(self.tables.everyone(), at_ms, self.model)
+        if fitted is not self.model:
+            self.model = fitted
+            self.models.append((at_ms, fitted.version))
 
     def _score(self, at_ms: int) -> None:
         customers = np.flatnonzero(self.counts.until(at_ms) >= self.rules.cut_offs.min_events)
