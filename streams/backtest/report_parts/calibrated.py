@@ -18,9 +18,12 @@ Found = Mapping[str, Sequence[Report]]
 def section(report: Report) -> Markup:
     """Risk against the share that left, and how many customers had which risk."""
     found: Found = report["calibration"]
+    title = element("h2", "Can a risk be read as a probability?")
+    if not found["risk"]:
+        return element("section", title, element("p", "Nobody was scored."))
     return element(
         "section",
-        element("h2", "Can a risk be read as a probability?"),
+        title,
         element(
             "p",
             "Each dot is a tenth of the scale; the bigger, the more customers. On the diagonal, of the customers given 30% "

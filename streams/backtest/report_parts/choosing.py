@@ -97,7 +97,7 @@ def _thresholds(rows: list[Report], given: Report | None, lines: dict[float, str
     head = ["risk from", "contacts", "a day", "precision", "recall", "lead, median"]
     body = [
         [
-            f"{r['risk']:.2f} {lines.get(r['risk'], '')}".rstrip(),
+            f"{r['risk']:.2f} {lines.get(r['risk'], '')}".rstrip().replace(" ", "\xa0"),
             count(r["fired"]),
             rate(r["per_day"]),
             share(r["precision"]),

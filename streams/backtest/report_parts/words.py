@@ -126,6 +126,15 @@ def of_100(value: float | None) -> str:
     return f"{100 * value:.0f} of 100" if value is not None and math.isfinite(value) else NONE
 
 
+def points(value: float | None, decimals: int = 0) -> str:
+    """A share as a number out of 100.
+
+    >>> points(0.748), points(0.748, 1), points(None)
+    ('75', '74.8', '–')
+    """
+    return f"{100 * value:.{decimals}f}" if value is not None and math.isfinite(value) else NONE
+
+
 def day(instant: object) -> str:
     """The day of an RFC 3339 time, its parts kept on one line; what is none comes back as it is.
 
