@@ -60,15 +60,17 @@ class Snapshots:
     customers        whom
     day              UTC day at whose beginning, days since 1970
     inputs           float32 (n, len(INPUTS)): what a model may know of them
-    closed_form_bp   risk by the closed form, 1e-4
-    logit            of the linear model in use, unshifted; where there is none, of the closed form
+    closed_form      risk by the closed form, 0 to 1
+    logit            log odds by the linear model, unshifted, whether or not it serves; None where there is none
+    model            its version; "" where there is none
     """
 
     customers: list[str] = field(default_factory=list)
     day: Ints = field(default_factory=lambda: np.empty(0, np.int64))
     inputs: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, len(INPUTS)), np.float32))
-    closed_form_bp: NDArray[np.uint16] = field(default_factory=lambda: np.empty(0, np.uint16))
-    logit: NDArray[np.float64] = field(default_factory=lambda: np.empty(0, np.float64))
+    closed_form: NDArray[np.float64] = field(default_factory=lambda: np.empty(0, np.float64))
+    logit: NDArray[np.float64] | None = None
+    model: str = ""
 
     def __len__(self) -> int:
         return len(self.customers)
@@ -111,7 +113,8 @@ def snapshot_due(rows: Records, as_of_ms: Ints, phase: Ints, rules: OutcomeRules
     """Whether a look at `as_of_ms` is one at which the customer is taken down."""
     day = as_of_ms // DAY_MS
     on_grid = (as_of_ms == day * DAY_MS) & (day % rules.grid_days == phase)
-    return on_grid & (rows["purchases"] > 0) & (as_of_ms - rows["last_purchase_ms"] <= rules.active_days * DAY_MS)
+    due: Marks = on_grid & (rows["purchases"] > 0) & (as_of_ms - rows["last_purchase_ms"] <= rules.active_days * DAY_MS)
+    return due
 
 
 def outcome_due(rows: Records, as_of_ms: Ints, phase: Ints, rules: OutcomeRules) -> Marks:
@@ -119,7 +122,8 @@ def outcome_due(rows: Records, as_of_ms: Ints, phase: Ints, rules: OutcomeRules)
     end_ms = as_of_ms - rules.lateness_ms
     day = end_ms // DAY_MS
     on_grid = (end_ms == day * DAY_MS) & (day % rules.grid_days == phase)
-    return on_grid & (rows["purchases"] > 0) & (day - rules.horizon_days > rows["first_day"])
+    due: Marks = on_grid & (rows["purchases"] > 0) & (day - rules.horizon_days > rows["first_day"])
+    return due
 
 
 def snapshot_day(as_of_ms: Ints, rules: OutcomeRules) -> Ints:
@@ -132,7 +136,8 @@ def left(rows: Records, since_day: Ints, rules: OutcomeRules) -> Marks:
     recent = rows["recent_days"].astype(np.int64)
     end_day = (since_day + rules.horizon_days)[:, None]
     latest = np.where(recent < end_day, recent, 0).max(axis=1)
-    return latest < since_day
+    gone: Marks = latest < since_day
+    return gone
 
 
 def next_outcome_look_s(rows: Records, as_of_ms: Ints, phase: Ints, rules: OutcomeRules) -> NDArray[np.uint32]:
@@ -140,9 +145,7 @@ def next_outcome_look_s(rows: Records, as_of_ms: Ints, phase: Ints, rules: Outco
     until_day = (rows["last_purchase_ms"] + rules.active_days * DAY_MS) // DAY_MS  # of the last snapshot, as things are
     bought = rows["purchases"] > 0
     snapshot = _next_on_grid(as_of_ms // DAY_MS, phase, rules.grid_days)
-    after_day = np.maximum(
-        (as_of_ms - rules.lateness_ms) // DAY_MS, rows["first_day"].astype(np.int64) + rules.horizon_days
-    )
+    after_day = np.maximum((as_of_ms - rules.lateness_ms) // DAY_MS, rows["first_day"].astype(np.int64) + rules.horizon_days)
     outcome = _next_on_grid(after_day, phase, rules.grid_days)
     snapshot_s = np.where(bought & (snapshot <= until_day), snapshot * (DAY_MS // 1000), NEVER_S)
     outcome_s = outcome * (DAY_MS // 1000) + rules.lateness_ms // 1000

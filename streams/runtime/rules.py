@@ -8,6 +8,7 @@ from streams.columns import DAY_MS
 from streams.contract import EventRules
 from streams.engine import EngineRules
 from streams.explain import Context
+from streams.outcomes import OutcomeRules
 from streams.runtime.settings import Settings
 from streams.timers import LookRules
 
@@ -46,6 +47,20 @@ def engine_rules(settings: Settings) -> EngineRules:
             ),
             silence_patience=settings.risk.silence_patience,
         ),
+        outcomes=outcome_rules(settings),
+    )
+
+
+def outcome_rules(settings: Settings) -> OutcomeRules | None:
+    """When customers are taken down for learning; None where nothing is learnt."""
+    learning, horizon_days = settings.learning, settings.risk.horizon_days
+    if not learning.enabled:
+        return None
+    return OutcomeRules(
+        horizon_days=horizon_days,
+        grid_days=horizon_days // learning.snapshots_per_horizon,
+        active_days=learning.active_days,
+        lateness_ms=settings.time.lateness_s * 1000,
     )
 
 

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from alerts.alert import encode
-from detectors.parameters import SHIPPED
 from streams.columns import Columns
 from streams.customer import row_bytes
-from streams.engine import EngineRules, Step, advance
+from streams.engine import EngineRules, advance
+from streams.step import Step
 from streams.table import CustomerTable
 from tests.oracle.rfm_twin import EventTwin
+from tests.support.engine_rules import served
 from tests.support.streams_of_rows import as_columns
 
 
@@ -56,9 +57,9 @@ def run(
     """Every batch advanced and taken over, the last one with the clock at `last_now_ms`; before them `held`, without a sweep."""
     table, outcome, parts = table or CustomerTable(), Outcome(), list(batches)
     for batch in held:
-        outcome.take_over(table, advance(table, batch, 0, rules, SHIPPED, sweep=False))
+        outcome.take_over(table, advance(table, batch, 0, rules, served(rules), sweep=False))
     for k, batch in enumerate(parts):
-        outcome.take_over(table, advance(table, batch, last_now_ms if k == len(parts) - 1 else 0, rules, SHIPPED))
+        outcome.take_over(table, advance(table, batch, last_now_ms if k == len(parts) - 1 else 0, rules, served(rules)))
     return outcome
 
 
