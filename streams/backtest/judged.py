@@ -16,7 +16,7 @@ from streams.backtest.calibration_table import calibration_rows
 from streams.backtest.gain import gain_rows
 from streams.backtest.profit import ProfitAssumptions
 from streams.backtest.thresholds import GRID, Scored, budget_rows, threshold_rows, usual_budgets
-from streams.backtest.weak_spots import Kinds, weak_spots
+from streams.backtest.weak_spots import KindBits, weak_spots
 
 PROBABILITIES = ("risk", "btyd")
 """The scores whose calibration is shown."""
@@ -25,7 +25,7 @@ PROBABILITIES = ("risk", "btyd")
 def judged(
     scored: Scored,
     others: Mapping[str, NDArray[np.float64]],
-    kinds: Kinds,
+    kinds: KindBits,
     *,
     horizon_days: float,
     every_days: float,
@@ -36,7 +36,7 @@ def judged(
 
     scored         all customers at all cut-offs; `scored.risk` is the score "risk"
     others         name -> the baseline's score of each entry, higher for leavers: btyd, idle, frequency
-    kinds          what each entry's customer was like
+    kinds          of each entry's customer, `weak_spots.kinds_of`
     every_days     from one cut-off to the next: the days that a list of contacts lasts
     lines          thresholds to be shown besides the grid: the policy's
     Raises ValueError for columns of different lengths and values out of range.

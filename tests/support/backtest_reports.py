@@ -11,7 +11,6 @@ from detectors.measures import auc, lift_at_10, measure, pr_auc
 from streams.backtest.judged import judged
 from streams.backtest.profit import ProfitAssumptions
 from streams.backtest.thresholds import Scored
-from streams.backtest.weak_spots import Kinds
 from streams.columns import DAY_MS
 
 FIRST_DAY, EVERY_DAYS, HORIZON_DAYS = 14_760, 30, 90
@@ -30,7 +29,7 @@ def example(seed: int = 7, cutoffs: int = 4, customers: int = 120, given: Profit
     risk = np.round(np.clip(truth + rng.normal(0, 0.05, n), 0, 1), 4)
     scores = {"btyd": np.clip(truth * 0.9, 0, 1), "idle": idle_days / 200, "frequency": -rng.uniform(size=n)}
     scored = Scored(np.tile(np.arange(customers), cutoffs), at_ms, at_ms - idle_days * DAY_MS, risk, left)
-    kinds = Kinds(idle_days * 1.0, idle_days + rng.integers(0, 500, n) * 1.0, rng.integers(1, 15, n), rng.exponential(100, n))
+    kinds = (rng.integers(0, 2**12, n) | 1).astype(np.uint16)  # everybody is of the first
     at_cutoffs = [
         _cutoff(int(at_ms[rows[0]]), left[rows], {"risk": risk[rows]} | {k: v[rows] for k, v in scores.items()})
         for rows in (np.flatnonzero(cutoff == k) for k in range(cutoffs))

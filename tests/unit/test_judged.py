@@ -8,7 +8,6 @@ import numpy as np
 
 from streams.backtest.judged import judged
 from streams.backtest.thresholds import GRID, Scored, threshold_rows
-from streams.backtest.weak_spots import Kinds
 from streams.columns import DAY_MS
 from tests.support.backtest_reports import EVERY_DAYS, HORIZON_DAYS, MONEY, example
 
@@ -18,7 +17,7 @@ NOBODY = Scored(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int
 def test_contacts_are_spread_over_the_days_that_all_lists_last():
     customer, at_day = np.array([1, 1, 2]), np.array([100, 130, 130])
     scored = Scored(customer, at_day * DAY_MS, np.array([90, 90, 120]) * DAY_MS, np.array([0.6, 0.9, 0.3]), np.ones(3, bool))
-    kinds = Kinds(np.array([10.0, 40.0, 10.0]), np.full(3, 200.0), np.full(3, 5), np.ones(3))
+    kinds = np.ones(3, np.uint16)
     parts = judged(scored, {"btyd": scored.risk}, kinds, horizon_days=90.0, every_days=30.0, lines=(0.62,))
     assert [row["risk"] for row in parts["thresholds"]] == sorted({*GRID, 0.62})
     (row,) = [row for row in parts["thresholds"] if row["risk"] == 0.62]
@@ -39,7 +38,7 @@ def test_all_of_it_is_json_and_of_the_customers_given():
 
 
 def test_nobody_scored_makes_empty_parts():
-    kinds = Kinds(np.empty(0), np.empty(0), np.empty(0, np.int64), np.empty(0))
+    kinds = np.empty(0, np.uint16)
     parts = judged(NOBODY, {"btyd": np.empty(0)}, kinds, horizon_days=HORIZON_DAYS, every_days=EVERY_DAYS)
     assert (parts["gain"], parts["calibration"], parts["budgets"]) == ([], {"risk": [], "btyd": []}, [])
     assert {row["fired"] for row in parts["thresholds"]} == {0}
