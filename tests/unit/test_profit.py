@@ -67,10 +67,3 @@ def test_every_assumption_out_of_range_is_named_at_once():
     assert [line.split()[0] for line in str(caught.value).splitlines()] == [
         "offer_cost", "contact_cost", "customer_value", "success_rate", "currency",
     ]  # fmt: skip
-
-
-def test_assumptions_are_given_all_or_not_at_all():
-    assert ProfitAssumptions.given(200.0, 10.0, 1.0, 0.3, "EUR") == PAPER
-    assert ProfitAssumptions.given(None, None, None, None, "nonsense") is None
-    with pytest.raises(ValueError, match="give offer_cost, success_rate too, or none"):
-        ProfitAssumptions.given(200.0, None, 0.0, None, "EUR")

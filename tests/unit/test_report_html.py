@@ -215,3 +215,20 @@ def test_whatever_could_not_be_measured_is_a_dash_and_never_an_error(seed, odds,
     html = render(report)
     Page(html)
     test_nothing_reads_as_the_absence_of_a_number_does_in_a_program(html)
+
+
+def test_where_nothing_learnt_served_the_closed_form_is_not_beaten_by_itself():
+    report = example()
+    text = Page(render(report)).text
+    assert f"the closed form alone {100 * report['mean']['btyd']['auc']:.1f}, where risk has" in text
+    report["mean"]["risk"] = report["mean"]["btyd"]
+    assert "risk was the closed form’s, since nothing learnt served" in Page(render(report)).text
+
+
+@pytest.mark.parametrize("cutoffs", [1, 60])
+def test_one_cut_off_and_many_are_drawn(cutoffs):
+    report = example(cutoffs=cutoffs, customers=40)
+    html = render(report)
+    chart = ElementTree.fromstring(re.search(r'<svg[^>]*aria-label="AUC at.*?</svg>', html, re.S)[0])
+    assert len([text for text in chart.iter("text") if "tick" in text.get("class") and "20" in text.text]) >= 2
+    assert bool(list(chart.iter("circle"))) == (cutoffs == 1)

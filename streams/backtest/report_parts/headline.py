@@ -129,10 +129,12 @@ def _early(lead_days: float) -> str:
 def _ranking(report: Report) -> Iterator[str]:
     mean = report["mean"]
     risk = mean["risk"]
+    closed_form = f"the closed form alone {points(mean['btyd']['auc'], 1)}, where risk has {points(risk['auc'], 1)}"
+    if mean["btyd"] == risk:
+        closed_form = "risk was the closed form’s, since nothing learnt served"
     yield (
         f"Of two customers, one of whom leaves, risk is higher for that one in {of_100(risk['auc'])} cases. Days of silence get "
-        f"{points(mean['idle']['auc'])}, purchase frequency {points(mean['frequency']['auc'])}, the closed form alone "
-        f"{points(mean['btyd']['auc'], 1)} where risk has {points(risk['auc'], 1)}."
+        f"{points(mean['idle']['auc'])}, purchase frequency {points(mean['frequency']['auc'])}; {closed_form}."
     )
     if known(risk["lift_at_10"]) and known(risk["lift_cap"]):
         yield (

@@ -11,6 +11,8 @@ from streams.backtest.report_parts.tables import folded, table
 from streams.backtest.report_parts.words import SCORES, Report, count, day, known, ordinal_day, score, share, times
 
 MEASURES = (("auc", "AUC"), ("pr_auc", "PR AUC"), ("log_loss", "log loss"), ("brier", "Brier"), ("ece", "calibration error"))
+MOST_DOTS = 40
+"""Cut-offs up to which each has its dot on the line."""
 
 
 def section(report: Report) -> Markup:
@@ -64,7 +66,7 @@ def _over_time(cutoffs: list[Report], name: str, measure: str) -> Series:
         value = cutoff["scores"][name][measure]
         said = f"{day(cutoff['at'])}: {score(value)} ({SCORES[name]})"
         points.append((float(ordinal_day(cutoff["at"])), value if known(value) else None, said))
-    return Series(SCORES[name], name, points, "dotted")
+    return Series(SCORES[name], name, points, "dotted" if len(points) <= MOST_DOTS else "line")
 
 
 def _entropy(p: float) -> float:
