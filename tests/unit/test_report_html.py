@@ -232,3 +232,13 @@ def test_one_cut_off_and_many_are_drawn(cutoffs):
     chart = ElementTree.fromstring(re.search(r'<svg[^>]*aria-label="AUC at.*?</svg>', html, re.S)[0])
     assert len([text for text in chart.iter("text") if "tick" in text.get("class") and "20" in text.text]) >= 2
     assert bool(list(chart.iter("circle"))) == (cutoffs == 1)
+
+
+def test_each_view_of_what_was_learnt_has_its_table_where_anything_was_measured():
+    report = example()
+    report["learning"]["measured_repeat_buyers"] = {"champion": dict.fromkeys(report["mean"]["risk"])}
+    text = Page(render(report)).text
+    assert "Each model on all outcomes, before it learnt from them" in text
+    assert "what was served 21,000" in re.sub(r"\s+", " ", text)
+    assert "Each model on the latest outcomes, by which" in text
+    assert "who had bought on more than one day" not in text
