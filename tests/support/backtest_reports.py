@@ -84,6 +84,7 @@ def alerts(fired: int = 406) -> dict[str, Any]:
         "fired": fired,
         "per_day": fired / 120,
         "precision": 0.463,
+        "decided": fired - 6,
         "recall": 0.71,
         "lead_time_days": {"p10": -12.0, "p50": 41.25, "p90": 88.0},
         "by_week": [{"at": f"2010-06-{day:02}T00:00:00.000Z", "fired": fired // 4} for day in (1, 8, 15, 22)],

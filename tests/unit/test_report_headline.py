@@ -29,7 +29,7 @@ def report(*cutoffs: tuple[float | None, float, float]):
         ),
         ([(0.64, 0.60, 0.69), (0.71, 0.65, 0.70)], False, "better than purchase frequency alone does; it is ahead at 1 of 2"),
         ([(0.60, 0.60, 0.55)], False, "better than days of silence alone does; it is ahead at 0 of 1"),
-        ([(0.75, 0.64, 0.69), (None, None, None)], True, "at 1 of 1 cut-offs"),
+        ([(0.75, 0.64, 0.69), (None, None, None)], True, "at 1 of 1 cut-off."),
         ([(None, None, None)], None, "Nothing can be said"),
         ([], None, "Nothing can be said"),
     ],

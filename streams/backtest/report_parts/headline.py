@@ -51,7 +51,7 @@ def verdict(report: Report) -> tuple[bool | None, str]:
     rival = max(plain, key=lambda name: plain[name])
     own = _mean_auc(judged, "risk")
     won = sum(scores["risk"]["auc"] > max(scores[name]["auc"] for name in PLAIN) for scores in judged)
-    at = f"at {won} of {len(judged)} cut-offs"
+    at = f"at {won} of {len(judged)} cut-off{'s' if len(judged) > 1 else ''}"
     if own > plain[rival] and 2 * won > len(judged):
         return True, f"Risk finds those who leave better than counting days of silence or purchases does: {at}."
     if own > plain[rival]:
@@ -94,9 +94,12 @@ def _right(report: Report) -> str:
 def _who(report: Report) -> str:
     cutoffs, settings = report["cutoffs"], report["settings"]
     horizon = days(settings["horizon_days"])
+    people, first, last = count(fmean(cutoff["n"] for cutoff in cutoffs)), day(cutoffs[0]["at"]), day(cutoffs[-1]["at"])
+    scored = f"{people} customers were scored on {first}"
+    if len(cutoffs) > 1:
+        scored = f"{people} customers on average were scored at each of {len(cutoffs)} cut-offs from {first} to {last}"
     return (
-        f"{count(fmean(cutoff['n'] for cutoff in cutoffs))} customers on average were scored at each of {len(cutoffs)} cut-offs "
-        f"from {day(cutoffs[0]['at'])} to {day(cutoffs[-1]['at'])}, with what was known by then. "
+        f"{scored}, with what was known by then. "
         f"{of_100(fmean(cutoff['base_rate'] for cutoff in cutoffs))} of them bought nothing in the {horizon} that followed."
     )
 
