@@ -33,6 +33,9 @@ Floats = NDArray[np.float64]
 GRID = tuple(percent / 100 for percent in range(5, 100, 5))
 """Thresholds that are always shown."""
 
+FINE_GRID = tuple(percent / 100 for percent in range(1, 100))
+"""Thresholds from which the best within a budget is chosen."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scored:

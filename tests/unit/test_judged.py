@@ -7,7 +7,7 @@ import json
 import numpy as np
 
 from streams.backtest.judged import judged
-from streams.backtest.thresholds import GRID, Scored, threshold_rows
+from streams.backtest.thresholds import FINE_GRID, GRID, Scored, threshold_rows
 from streams.columns import DAY_MS
 from tests.support.backtest_reports import EVERY_DAYS, HORIZON_DAYS, MONEY, example
 
@@ -33,8 +33,13 @@ def test_all_of_it_is_json_and_of_the_customers_given():
     assert sum(row["n"] for row in parts["calibration"]["risk"]) == 480
     assert set(parts["gain"][0]) == {"share", "risk", "btyd", "idle", "frequency", "best"}
     assert parts["weak_spots"][0]["n"] == 480
+    profits = {row["risk"]: row["profit"] for row in parts["thresholds"]}
+    within = [row["profit"] for row in parts["budgets"] if row["profit"] is not None]
+    assert within
+    assert max(profits.values()) >= max(within), "the best of all is among those shown"
+    assert len(profits) <= len({*GRID, 0.5, 0.72, 0.85}) + 1
     assert parts["profit_assumptions"]["currency"] == MONEY.currency
-    assert {row["risk"] for row in parts["budgets"]} <= {row["risk"] for row in parts["thresholds"]} | {None}
+    assert {row["risk"] for row in parts["budgets"]} <= {*FINE_GRID, 0.5, 0.72, 0.85, None}
 
 
 def test_nobody_scored_makes_empty_parts():

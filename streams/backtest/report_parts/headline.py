@@ -21,6 +21,7 @@ from streams.backtest.report_parts.words import (
     of_100,
     points,
     rate,
+    risk_is_closed_form,
     share,
     times_in_words,
 )
@@ -133,7 +134,7 @@ def _ranking(report: Report) -> Iterator[str]:
     mean = report["mean"]
     risk = mean["risk"]
     closed_form = f"the closed form alone {points(mean['btyd']['auc'], 1)}, where risk has {points(risk['auc'], 1)}"
-    if mean["btyd"] == risk:
+    if risk_is_closed_form(report):
         closed_form = "risk was the closed form’s, since nothing learnt served"
     yield (
         f"Of two customers, one of whom leaves, risk is higher for that one in {of_100(risk['auc'])} cases. Days of silence get "
@@ -144,10 +145,12 @@ def _ranking(report: Report) -> Iterator[str]:
             f"Among the tenth of customers with the highest risk, leavers are {times_in_words(risk['lift_at_10'])} as frequent "
             f"as among all; more than {times_in_words(risk['lift_cap'])} is not possible where so many leave."
         )
+    others = f"{points(mean['idle']['ece'])} for days of silence"
+    if not risk_is_closed_form(report):
+        others = f"{points(mean['btyd']['ece'])} for the closed form, {others}"
     if known(risk["ece"]):
         yield (
-            f"Read as a probability, risk was {points(risk['ece'])} points away from the share that left on average "
-            f"({points(mean['btyd']['ece'])} for the closed form, {points(mean['idle']['ece'])} for days of silence)."
+            f"Read as a probability, risk was {points(risk['ece'])} points away from the share that left on average ({others})."
         )
 
 
