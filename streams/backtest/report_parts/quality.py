@@ -87,7 +87,7 @@ def _means(mean: Report) -> Markup:
         if name in mean
     ]
     head = ["score", *(title for _, title in MEASURES), "lift of the top tenth", "at most"]
-    return table("Mean over the cut-offs", head, rows)
+    return table("Mean over the cut-offs at which there is one", head, rows)
 
 
 def _every_cutoff(cutoffs: list[Report]) -> Markup:

@@ -22,9 +22,13 @@ DEFINITIONS = (
     ("closed form (MBG/NBD)", "The statistical model that risk starts from, on purchase days alone, refitted to what was known."),
     (
         "days of silence",
-        "Time since the last purchase, made a probability by what was known of such silences where one is needed.",
+        "Time since the last purchase. Where a probability is needed, a curve fitted to the latest cut-off whose outcome was "
+        "known makes it one.",
     ),
-    ("purchase frequency", "Purchases a day since the first one, plus a month; the rarer, the sooner contacted."),
+    (
+        "purchase frequency",
+        "Purchases divided by the days since the first one and 30 more; who buys rarely comes first. A probability as above.",
+    ),
     (
         "AUC",
         "The chance that of two customers, one who leaves and one who stays, the score is higher for the one who leaves.",
