@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from streams.backtest.report_parts.markup import Markup, element
 from streams.backtest.report_parts.tables import table
-from streams.backtest.report_parts.words import Report, count, day, score, share
+from streams.backtest.report_parts.words import Report, count, day, known, score, share
 
-MODELS = {"champion": "champion (learnt)", "closed_form": "closed form (MBG/NBD)", "idle": "days of silence"}
+MODELS = {
+    "champion": "champion (learnt)",
+    "closed_form": "closed form (MBG/NBD)",
+    "idle": "days of silence",
+    "served": "what was served",
+}
 MEASURES = (("auc", "AUC"), ("log_loss", "log loss"), ("brier", "Brier"), ("ece", "calibration error"))
+VIEWS = (
+    ("measured_total", "Each model on all outcomes, before it learnt from them"),
+    ("measured", "Each model on the latest outcomes, by which the gate decides"),
+    ("measured_repeat_buyers", "Each model on the latest outcomes of customers who had bought on more than one day"),
+)
 
 
 def section(report: Report) -> Markup | None:
@@ -19,7 +29,7 @@ def section(report: Report) -> Markup | None:
     if not learning["enabled"]:
         off = "Learning was off (learning.enabled): risk is the closed form’s, its parameters fitted to what was known."
         return element("section", title, element("p", off))
-    return element("section", title, element("p", said(learning)), _events(learning["events"]), _measured(learning["measured"]))
+    return element("section", title, element("p", said(learning)), _events(learning["events"]), *_measured(learning))
 
 
 def said(learning: Report) -> str:
@@ -44,12 +54,13 @@ def _events(events: list[Report]) -> Markup:
     )
 
 
-def _measured(measured: Report) -> Markup | None:
+def _measured(learning: Report) -> list[Markup]:
+    found = [(title, learning.get(key) or {}) for key, title in VIEWS]
+    return [_table(title, models) for title, models in found if any(known(m.get("log_loss")) for m in models.values())]
+
+
+def _table(title: str, models: Report) -> Markup:
     rows = [
-        [MODELS.get(name, name), *(score(found.get(key)) for key, _ in MEASURES)] for name, found in measured.items() if found
+        [MODELS.get(name, name), count(m.get("n")), *(score(m.get(key)) for key, _ in MEASURES)] for name, m in models.items()
     ]
-    if not rows:
-        return None
-    return table(
-        "Each model on the same outcomes, before it learnt from them", ["model", *(title for _, title in MEASURES)], rows
-    )
+    return table(title, ["model", "outcomes", *(title for _, title in MEASURES)], rows)
