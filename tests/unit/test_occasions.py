@@ -23,7 +23,9 @@ CUSTOMERS = 4
 def purchases(draw: st.DrawFn) -> tuple[list[tuple[int, int]], list[int]]:
     """(time, customer) ascending by time from a start on, and positions at which they are cut."""
     times = st.one_of(st.integers(0, 60), st.sampled_from([0, 5, 10, 15, 20, 30]))
-    bought = sorted(draw(st.lists(st.tuples(times, st.integers(0, CUSTOMERS - 1)), min_size=1, max_size=40)), key=lambda one: one[0])
+    bought = sorted(
+        draw(st.lists(st.tuples(times, st.integers(0, CUSTOMERS - 1)), min_size=1, max_size=40)), key=lambda one: one[0]
+    )
     cuts = draw(st.lists(st.integers(0, len(bought)), max_size=4))
     return bought, sorted(cuts)
 
@@ -51,7 +53,9 @@ def test_purchases_at_one_instant_are_one_occasion_however_they_are_cut(drawn):
         assert sorted(zip(new.customer.tolist(), new.time_ms.tolist(), strict=True)) == list(
             zip(new.customer.tolist(), new.time_ms.tolist(), strict=True)
         )
-        for who, *told in zip(*(column.tolist() for column in (new.customer, new.time_ms, new.before_ms, new.number)), strict=True):
+        for who, *told in zip(
+            *(column.tolist() for column in (new.customer, new.time_ms, new.before_ms, new.number)), strict=True
+        ):
             got[who].append(tuple(told))
     expected = {
         who: [(when, times[k - 1] if k else NEVER_MS, k + 1) for k, when in enumerate(times)]
