@@ -150,7 +150,8 @@ def _ranking(report: Report) -> Iterator[str]:
         others = f"{points(mean['btyd']['ece'], 1)} for the closed form, {others}"
     if known(risk["ece"]):
         yield (
-            f"Read as a probability, risk was {points(risk['ece'], 1)} points away from the share that left on average ({others})."
+            f"Read as a probability, risk was {points(risk['ece'], 1)} points away from the share that left on average "
+            f"({others})."
         )
 
 
