@@ -66,9 +66,12 @@ def _around(cutoffs: list[dict[str, Any]]) -> dict[str, Any]:
             "left_share": 0.365,
             "models": 17,
             "served_from": "2010-09-03T00:00:00.000Z",
-            "events": [{"at": "2011-01-15T00:00:00.000Z", "what": "demoted", "why": "log loss 0.634 against 0.621"}],
-            "measured_total": {"served": mean["risk"] | {"n": 21_000}, "closed_form": mean["btyd"] | {"n": 21_000}},
-            "measured": {"champion": mean["risk"], "closed_form": mean["btyd"], "idle": mean["idle"]},
+            "events": [
+                {"at": "2010-09-03T00:00:00.000Z", "what": "serving", "why": "log loss 0.611 against 0.621"},
+                {"at": "2011-01-15T00:00:00.000Z", "what": "demoted", "why": "log loss 0.634 against 0.621"},
+            ],
+            "measured": {"served": mean["risk"] | {"n": 21_000}, "closed_form": mean["btyd"] | {"n": 21_000}},
+            "measured_rolling": {"champion": mean["risk"], "closed_form": mean["btyd"], "idle": mean["idle"]},
         },
         "alerts": alerts(),
         "policies": [

@@ -125,7 +125,7 @@ def test_hostile_text_anywhere_is_text():
     report["settings"] |= {HOSTILE: HOSTILE, "list": [HOSTILE]}
     report["weak_spots"][1]["name"] = HOSTILE
     report["learning"]["events"].append({"at": HOSTILE, "what": HOSTILE, "why": HOSTILE})
-    report["learning"]["measured"][HOSTILE] = report["mean"]["risk"]
+    report["learning"]["measured_rolling"][HOSTILE] = report["mean"]["risk"]
     report["policies"][1] |= {"name": HOSTILE, "settings_hash": HOSTILE}
     report["profit_assumptions"]["currency"] = HOSTILE
     assert_harmless(report)
@@ -181,6 +181,8 @@ def test_where_no_threshold_pays_contacting_nobody_is_best():
 def test_learning_that_was_off_and_that_never_served_is_said():
     off = Page(render(example() | {"learning": {"enabled": False}})).text
     assert "Learning was off" in off
+    on = "first served on 3 Sep 2010, and on 134 of the 462 days since then"
+    assert on in Page(render(example())).text
     never = example()
     never["learning"] |= {"served_from": None, "events": []}
     text = Page(render(never)).text

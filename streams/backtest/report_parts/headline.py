@@ -145,12 +145,13 @@ def _ranking(report: Report) -> Iterator[str]:
             f"Among the tenth of customers with the highest risk, leavers are {times_in_words(risk['lift_at_10'])} as frequent "
             f"as among all; more than {times_in_words(risk['lift_cap'])} is not possible where so many leave."
         )
-    others = f"{points(mean['idle']['ece'])} for days of silence"
+    others = f"{points(mean['idle']['ece'], 1)} for days of silence"
     if not risk_is_closed_form(report):
-        others = f"{points(mean['btyd']['ece'])} for the closed form, {others}"
+        others = f"{points(mean['btyd']['ece'], 1)} for the closed form, {others}"
     if known(risk["ece"]):
         yield (
-            f"Read as a probability, risk was {points(risk['ece'])} points away from the share that left on average ({others})."
+            f"Read as a probability, risk was {points(risk['ece'], 1)} points away from the share that left on average "
+            f"({others})."
         )
 
 
