@@ -18,5 +18,8 @@ The way through, in the order to read:
     table, state           a partition's customers; what the partition itself remembers
     evaluations, explain   scores in their order; alerts with their reasons (transitions: without words)
     working_rows, board    the rows and rounds of one step; customers by tier and segment
-    engine                 all of it: advance(table, batch, now) -> Step
+    model_inputs, scoring  what a model may know of a customer; the risk it sees
+    outcomes, outcome_looks   when customers are taken down for learning, and what became of them
+    pending, labels        how that waits, and how it travels to the learner
+    engine, step           all of it: advance(table, batch, now) -> Step
 """

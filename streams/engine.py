@@ -15,29 +15,29 @@ committed). The result does not depend on where batches are cut:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from alerts.alert import Alert
 from alerts.policy import SENDS, ReasonCode, copied, decide
 from alerts.rules import PolicyRules
-from detectors.btyd import p_no_purchase, to_basis_points
-from detectors.parameters import BtydParameters
+from detectors.served import ServedModel
 from streams import rfm, windows
 from streams.board import cells, recount
 from streams.columns import PURCHASE, TICK, Columns
 from streams.customer import Records, gather, last_purchase_day, new_records, scatter
 from streams.evaluations import FORGOTTEN, Evaluations, settle
 from streams.explain import Context, Moved, explain, together
-from streams.features import closed_form_inputs
+from streams.outcome_looks import OutcomeLooks
+from streams.outcomes import OutcomeRules
 from streams.quintiles import frequency_bin, monetary_bin
-from streams.state import PartitionState
+from streams.scoring import risk_bp
+from streams.step import Step, StepStats
 from streams.table import CustomerTable
 from streams.timers import LookRules, is_last_look, next_look_s
-from streams.transitions import NO_TRANSITIONS, Transitions, in_columns
+from streams.transitions import in_columns
 from streams.watermark import running
 from streams.working_rows import NO_EVENT, customers, loaded, rounds
 
@@ -51,6 +51,7 @@ class EngineRules:
     lateness_ms    how far the watermark stays behind the newest event, ms
     horizon_days   H of the risk, days
     looks, policy, context   rules of the timers, of the alerts, and of what an alert says
+    outcomes       when customers are taken down and what became of them is found out; None: they are not
     """
 
     lateness_ms: int
@@ -58,6 +59,7 @@ class EngineRules:
     looks: LookRules
     policy: PolicyRules
     context: Context
+    outcomes: OutcomeRules | None = None
 
     def live_after(self, time_ms: int | None) -> EngineRules:
         """The same, saying of decisions up to this event time that they are about the past; None: of all."""
@@ -65,58 +67,12 @@ class EngineRules:
         return replace(self, context=replace(self.context, alert=alert))
 
 
-@dataclass(frozen=True, slots=True)
-class StepStats:
-    """What a step did, for metrics.
-
-    events       folded events by kind code (PURCHASE, COMPLAINT, LOGIN, REFUND)
-    duplicates   events left out as repeats, by kind code
-    late         events older than the watermark they met
-    looks        looks fired
-    decisions    evaluations by ReasonCode
-    risk_bp      risk of each evaluation, 1e-4
-    forgotten    customers forgotten after a time without any event
-    """
-
-    events: tuple[int, ...]
-    duplicates: tuple[int, ...]
-    late: int
-    looks: int
-    decisions: NDArray[np.int64]
-    risk_bp: NDArray[np.uint16]
-    forgotten: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What `advance` computed and has not yet been committed.
-
-    ids, records   the customers that were touched and their rows now
-    rows           where the table held them before, -1 for new ones
-    state          the partition's state now
-    alerts         messages to send, ordered by event time, customer and number
-    gone           customers of whom nothing is kept any more; none of them is among `ids`
-    transitions    the same messages as columns, also where none were asked for in words
-    repeats        positions in the batch of the events left out as repeats
-    """
-
-    ids: list[str]
-    records: Records
-    rows: NDArray[np.intp]
-    state: PartitionState
-    alerts: list[Alert]
-    stats: StepStats
-    gone: list[str] = field(default_factory=list)
-    transitions: Transitions = NO_TRANSITIONS
-    repeats: NDArray[np.intp] = field(default_factory=lambda: np.empty(0, np.intp))
-
-
 def advance(
     table: CustomerTable,
     batch: Columns,
     now_ms: int,
     rules: EngineRules,
-    model: BtydParameters,
+    model: ServedModel,
     *,
     sweep: bool = True,
     only: Sequence[str] | None = None,
@@ -139,7 +95,7 @@ def advance(
 class _Advance:
     """One step's working rows: every customer of the batch once, and those who come due."""
 
-    def __init__(self, table: CustomerTable, batch: Columns, rules: EngineRules, model: BtydParameters, told: bool) -> None:
+    def __init__(self, table: CustomerTable, batch: Columns, rules: EngineRules, model: ServedModel, told: bool) -> None:
         self.table, self.rules, self.model, self.batch, self.told = table, rules, model, batch, told
         self.ids, self.rows, self.slots = customers(table, batch)
         self.before, self.after = running(table.state.watermark_ms, batch.kind, batch.time_ms, rules.lateness_ms)
@@ -149,6 +105,7 @@ class _Advance:
         self.repeats: list[NDArray[np.intp]] = []
         self.late = self.looks = self.forgotten = 0
         self.held = False
+        self.outcomes = OutcomeLooks(None, (), model)
 
     def run(self, now_ms: int, *, sweep: bool, only: Sequence[str] | None) -> Step:
         self.held = not sweep
@@ -156,6 +113,7 @@ class _Advance:
         if sweep:
             self._add_due(self.table.due.due(watermark_ms // 1000) if only is None else self.table.rows(only))
         self.work = loaded(self.table, self.rows)
+        self.outcomes = OutcomeLooks(self.rules.outcomes, self.ids, self.model)
         old_cell = cells(self.work)
         for events in rounds(self.slots, self.batch.kind):
             self._round(events)
@@ -169,8 +127,9 @@ class _Advance:
         alerts = explain(moved, rfm_scores, self.ids, self.batch, self.rules.context, self.model) if self.told else []
         ids, records, rows, gone = self._kept()
         repeats = np.concatenate([np.empty(0, np.intp), *self.repeats])
-        stats = self._stats(repeats)
-        return Step(ids, records, rows, state, alerts, stats, gone, in_columns(moved, self.ids), repeats)
+        snapshots, outcomes = self.outcomes.snapshots(self.ids), self.outcomes.outcomes(self.ids)
+        told = in_columns(moved, self.ids), repeats, snapshots, outcomes
+        return Step(ids, records, rows, state, alerts, self._stats(repeats), gone, *told)
 
     def _kept(self) -> tuple[list[str], Records, NDArray[np.intp], list[str]]:
         """Ids, records and rows of those who are there in the end, and who is gone of those who were stored."""
@@ -229,6 +188,7 @@ class _Advance:
         if last.any():
             self._forget(slots[last], gather(rows, np.flatnonzero(last)), place_ms[last])
             slots, rows, due_ms, place_ms = slots[~last], gather(rows, np.flatnonzero(~last)), due_ms[~last], place_ms[~last]
+        self.outcomes.look(slots, rows, due_ms)
         no_purchase = np.zeros(len(rows), bool)
         no_event = np.full(len(rows), NO_EVENT, np.intp)
         self._evaluate(slots, rows, due_ms, place_ms, no_purchase, last_purchase_day(rows), no_event)
@@ -261,14 +221,14 @@ class _Advance:
         events: NDArray[np.intp],
     ) -> None:
         """Risk, decision and next look of different customers; `rows` (copies) are changed and put back at `slots`."""
-        x, t_x, observed = closed_form_inputs(rows, as_of_ms)
         bought = rows["purchases"] > 0
-        risk_bp = to_basis_points(p_no_purchase(self.model, x, t_x, observed, self.rules.horizon_days)) * bought
-        decided = decide(rows["policy"], risk_bp, as_of_ms, rows["purchases"], by_purchase, self.rules.policy)
+        risk = risk_bp(self.model, rows, as_of_ms)
+        decided = decide(rows["policy"], risk, as_of_ms, rows["purchases"], by_purchase, self.rules.policy)
         copied(decided.state, into=rows["policy"])
-        rows["risk_bp"] = risk_bp
+        rows["risk_bp"] = risk
         rows["seen_ms"] = as_of_ms
-        rows["due_s"] = next_look_s(rows, as_of_ms, decided.wants_look_ms, self.rules.looks)
+        due_s = next_look_s(rows, as_of_ms, decided.wants_look_ms, self.rules.looks)
+        rows["due_s"] = self.outcomes.sooner(due_s, slots, rows, as_of_ms)
         as_of_s = as_of_ms // 1000
         frequency = frequency_bin(windows.window_sum(rows, "purchases_365d", 365, as_of_s)) * bought
         monetary = monetary_bin(windows.window_sum(rows, "spent_365d", 365, as_of_s)) * bought
@@ -281,7 +241,7 @@ class _Advance:
             why = decided.reason[sends], decided.previous_tier[sends]
             self.moved.append(Moved(at, slots[sends], gather(rows, sends), as_of_ms[sends], events[sends], *why))
         self.evaluations.append(
-            slots, place_ms, old_day, *old_bins, last_purchase_day(rows), frequency, monetary, decided.reason, risk_bp
+            slots, place_ms, old_day, *old_bins, last_purchase_day(rows), frequency, monetary, decided.reason, risk
         )
 
     def _stats(self, repeats: NDArray[np.intp]) -> StepStats:

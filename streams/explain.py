@@ -16,10 +16,11 @@ from alerts.policy import Transition, transitions
 from detectors import reasons, silence
 from detectors.actions import suggested_action
 from detectors.causes import probable_cause
-from detectors.parameters import BtydParameters
+from detectors.served import ServedModel
 from streams.columns import DAY_MS, KIND_NAMES, Columns
 from streams.customer import Records, join, new_records
 from streams.features import closed_form_inputs, facts
+from streams.model_inputs import model_inputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +80,16 @@ def together(moved: Sequence[Moved]) -> Moved:
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """Why customers' risk is what it is, one entry a customer."""
+    """Why customers' risk is what it is, one entry a customer; baseline and reasons add up to the risk's log odds."""
 
     facts: list[CustomerFacts]
     reasons: list[list[reasons.Reason]]
+    baseline: list[float]
     idle_risk: NDArray[np.float64]
 
 
 def explain(
-    part: Moved, rfm: NDArray[np.uint8], ids: Sequence[str], batch: Columns, context: Context, model: BtydParameters
+    part: Moved, rfm: NDArray[np.uint8], ids: Sequence[str], batch: Columns, context: Context, model: ServedModel
 ) -> list[Alert]:
     """The messages of a step, ordered by event time, customer and number; `rfm` has the packed scores of every evaluation."""
     if not len(part):
@@ -95,12 +97,13 @@ def explain(
     customers = [ids[slot] for slot in part.slot.tolist()]
     explained = why(customers, part.rows, part.as_of_ms, rfm[part.evaluation], context, model)
     events = _events(batch, part.event)
-    named = ModelRef(model.model, model.version)
+    named = ModelRef(model.name, model.version)
     alerts = [
-        _alert(known, told, idle_risk, transition, risk_bp, event, context, named)
-        for known, told, idle_risk, transition, risk_bp, event in zip(
+        _alert(known, told, baseline, idle_risk, transition, risk_bp, event, context, named)
+        for known, told, baseline, idle_risk, transition, risk_bp, event in zip(
             explained.facts,
             explained.reasons,
+            explained.baseline,
             explained.idle_risk.tolist(),
             transitions(part.rows["policy"], part.reason, part.previous_tier),
             part.rows["risk_bp"].tolist(),
@@ -118,14 +121,29 @@ def why(
     as_of_ms: NDArray[np.int64],
     rfm: NDArray[np.uint8],
     context: Context,
-    model: BtydParameters,
+    model: ServedModel,
 ) -> Explained:
     """Facts and reasons of customers with at least one purchase at `as_of_ms`."""
-    x, t_x, observed = closed_form_inputs(rows, as_of_ms)
-    parts = reasons.contributions(model, x, t_x, observed, context.alert.horizon_days)
+    parts = _parts(rows, as_of_ms, model)
     known = facts(customers, rows, as_of_ms, rfm)
-    told = [_reasons(one, float(s), float(r)) for one, s, r in zip(known, parts.silence, parts.rhythm, strict=True)]
-    return Explained(known, told, _idle_risk(known, context.silence_patience))
+    told = [_reasons(one, part) for one, part in zip(known, parts, strict=True)]
+    baseline = [_baseline(part, found) for part, found in zip(parts, told, strict=True)]
+    return Explained(known, told, baseline, _idle_risk(known, context.silence_patience))
+
+
+def _parts(rows: Records, as_of_ms: NDArray[np.int64], model: ServedModel) -> list[dict[str, float]]:
+    """Contributions by feature, one dict a row; "base" among them."""
+    if model.serving is None:
+        x, t_x, observed = closed_form_inputs(rows, as_of_ms)
+        columns = reasons.contributions(model.closed_form, x, t_x, observed, model.horizon_days)._asdict()
+    else:
+        columns = model.contributions(model_inputs(rows, as_of_ms))
+    return [dict(zip(columns, values, strict=True)) for values in zip(*(c.tolist() for c in columns.values()), strict=True)]
+
+
+def _baseline(parts: dict[str, float], told: Sequence[reasons.Reason]) -> float:
+    """What the reasons leave of the log odds: the base, and what is not told."""
+    return round(sum(parts.values()) - sum(reason.contribution or 0.0 for reason in told), 3) + 0.0
 
 
 def _idle_risk(known: Sequence[CustomerFacts], patience: float) -> NDArray[np.float64]:
@@ -138,7 +156,7 @@ def _idle_risk(known: Sequence[CustomerFacts], patience: float) -> NDArray[np.fl
     return risk
 
 
-def _reasons(one: CustomerFacts, silence_part: float, rhythm_part: float) -> list[reasons.Reason]:
+def _reasons(one: CustomerFacts, parts: dict[str, float]) -> list[reasons.Reason]:
     def days_since(time_ms: int | None) -> float | None:
         return None if time_ms is None else max(0.0, (one.as_of_ms - time_ms) / DAY_MS)
 
@@ -149,8 +167,7 @@ def _reasons(one: CustomerFacts, silence_part: float, rhythm_part: float) -> lis
         gap_spread_days=one.gap_spread_days,
         purchases=one.purchases,
         tenure_days=max(0.0, one.as_of_ms / DAY_MS - first_day),
-        silence=silence_part,
-        rhythm=rhythm_part,
+        parts=parts,
         complaints_30d=one.complaints_30d,
         complaints_90d=one.complaints_90d,
         mean_severity_90d=one.severity_90d / one.complaints_90d if one.complaints_90d else None,
@@ -160,12 +177,17 @@ def _reasons(one: CustomerFacts, silence_part: float, rhythm_part: float) -> lis
         last_login_days=days_since(one.last_login_ms),
         refunds_90d_minor=one.refunded_90d_minor,
         spent_90d_minor=one.spent_90d_minor,
+        purchases_30d=one.purchases_30d,
+        purchases_90d=one.purchases_90d,
+        purchases_365d=one.purchases_365d,
+        spent_365d_minor=one.spent_365d_minor,
     )
 
 
 def _alert(
     known: CustomerFacts,
     told: list[reasons.Reason],
+    baseline: float,
     idle_risk: float,
     transition: Transition,
     risk_bp: int,
@@ -182,6 +204,7 @@ def _alert(
         risk_bp=risk_bp,
         idle_risk=idle_risk,
         reasons=told,
+        baseline=baseline,
         cause=cause.cause,
         cause_why=cause.why,
         suggested_action=suggested_action(transition.tier, cause.cause),

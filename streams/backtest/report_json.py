@@ -140,9 +140,25 @@ def _mean(measured: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 def _learning(found: BacktestResult) -> dict[str, Any]:
-    nothing: dict[str, Any] = {"labels": 0, "left_share": None, "served_from": None, "events": [], "measured": {}}
     models = [{"from": rfc3339(from_ms), "version": version} for from_ms, version in found.models]
-    return {"enabled": False, "models": len(models), "versions": models} | nothing
+    served = {"models": len(models), "versions": models}
+    if found.learner is None:
+        nothing: dict[str, Any] = {"labels": 0, "left_share": None, "served_from": None, "events": [], "measured": {}}
+        return {"enabled": False} | served | nothing
+    told = found.learner.report()
+    from_ms, measured = told["served_from_ms"], told["measured_total"]
+    return {
+        "enabled": True,
+        **served,
+        "labels": told["labels"],
+        "left_share": told["left_share"],
+        "served_from": None if from_ms is None else rfc3339(from_ms),
+        "standing": told["standing"],
+        "why": told["why"],
+        "shift": told["shift"],
+        "events": [{"at": rfc3339(event["at_ms"]), "what": event["what"], "why": event["why"]} for event in told["events"]],
+        "measured": {name: measured[name] for name in ("champion", "closed_form", "idle")},
+    }
 
 
 def _judged(

@@ -18,12 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.btyd import p_no_purchase
-from detectors.parameters import BtydParameters
+from detectors.served import ServedModel
 from streams import windows
 from streams.backtest.weak_spots import Kinds
 from streams.columns import DAY_MS
 from streams.customer import Records
 from streams.features import closed_form_inputs
+from streams.model_inputs import model_inputs
 
 Floats = NDArray[np.float64]
 Marks = NDArray[np.bool_]
@@ -37,13 +38,13 @@ _NEWTON_STEPS = 50
 _RIDGE = 1e-6
 
 
-def scored(rows: Records, at_ms: int, model: BtydParameters, horizon_days: float) -> dict[str, Floats]:
+def scored(rows: Records, at_ms: int, model: ServedModel) -> dict[str, Floats]:
     """The scores of customers who bought before, as at `at_ms`; one entry a row, higher where leaving is likelier."""
     as_of_ms = np.full(len(rows), at_ms, np.int64)
-    closed_form = p_no_purchase(model, *closed_form_inputs(rows, as_of_ms), horizon_days)
+    closed_form = p_no_purchase(model.closed_form, *closed_form_inputs(rows, as_of_ms), model.horizon_days)
     tenure_days = at_ms // DAY_MS - rows["first_day"].astype(np.float64)
     return {
-        "risk": closed_form,
+        "risk": closed_form if model.serving is None else model.risk(model_inputs(rows, as_of_ms)),
         "btyd": closed_form,
         "idle": (at_ms - rows["last_purchase_ms"]) / DAY_MS,
         "frequency": -(rows["purchases"] / (tenure_days + PRIOR_DAYS)),

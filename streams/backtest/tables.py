@@ -7,11 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.parameters import BtydParameters
+from detectors.served import ServedModel
 from streams.backtest.stretches import Stretch, columns_of
 from streams.columns import TICK
 from streams.customer import Records, gather, join, new_records, scatter
-from streams.engine import EngineRules, Step, advance
+from streams.engine import EngineRules, advance
+from streams.step import Step
 from streams.table import CustomerTable
 
 
@@ -25,7 +26,7 @@ class Tables:
         self._tables = [CustomerTable() for _ in range(partitions)]
 
     def advance(
-        self, stretch: Stretch, rules: EngineRules, model: BtydParameters, *, told: bool
+        self, stretch: Stretch, rules: EngineRules, model: ServedModel, *, told: bool
     ) -> Iterator[tuple[NDArray[np.intp], Step]]:
         """Fold a stretch, one partition after another: each step, already applied, with the positions of the events left out."""
         where = self._partition[stretch.rows["customer"]]

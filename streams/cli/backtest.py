@@ -33,7 +33,7 @@ from streams.cli.replay import day, find_sources
 from streams.cli.report import ConfigOption
 from streams.runtime.last_words import hide_secrets
 from streams.runtime.models import read_parameters
-from streams.runtime.rules import engine_rules, event_rules
+from streams.runtime.rules import engine_rules, event_rules, learner_rules
 from streams.runtime.settings import Settings, SettingsError, load_settings_file
 from streams.runtime.settings_sections import MoneySettings
 
@@ -66,6 +66,9 @@ def backtest(
     every: Annotated[int, typer.Option(parser=days, help="From one cut-off to the next")] = "30d",  # type: ignore[assignment]  # parsed
     min_events: Annotated[int, typer.Option(min=1, help="On so many occasions at least")] = 2,
     out: Annotated[Path, typer.Option(help="Folder for report.json and report.html")] = Path("churnwatch-backtest"),
+    learning: Annotated[
+        bool, typer.Option("--learning/--no-learning", help="Learn from what customers did, and let it serve when it is better")
+    ] = True,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave bad rows out instead of refusing the file")] = False,
     partitions: Annotated[int | None, typer.Option(min=1, max=4096, help="Of the live system; none: kafka.partitions")] = None,
     customer_value: Annotated[float | None, typer.Option(help="Worth of a customer who is kept")] = None,
@@ -77,7 +80,7 @@ def backtest(
 ) -> None:
     """Score customers at cut-offs of a history with what was known then, and compare with what they did."""
     began_s = time.monotonic()
-    settings = _settings(config, horizon)
+    settings = _settings(config, horizon, learning)
     rules = CutOffRules(settings.risk.horizon_days, active_window, every, min_events)
     _check(settings, rules)
     money = customer_value, offer_cost, contact_cost, success_rate
@@ -97,8 +100,9 @@ def backtest(
         _show(content, out)
 
 
-def _settings(config: Path | None, horizon_days: int | None) -> Settings:
-    env, variable = dict(os.environ), "CHURNWATCH_RISK__HORIZON_DAYS"
+def _settings(config: Path | None, horizon_days: int | None, learning: bool) -> Settings:
+    variable = "CHURNWATCH_RISK__HORIZON_DAYS"
+    env = dict(os.environ) | {"CHURNWATCH_LEARNING__ENABLED": str(learning).lower()}
     if horizon_days is not None:
         env[variable] = str(horizon_days)
     try:
@@ -166,7 +170,8 @@ def _run(loaded: Loaded, settings: Settings, rules: CutOffRules, partitions: int
     everything = BacktestRules(
         cut_offs=rules,
         engine=engine_rules(settings),
-        model=SHIPPED if file is None else _parameters(file),
+        closed_form=SHIPPED if file is None else _parameters(file),
+        learner=learner_rules(settings),
         refits=_refit_days(settings) is not None,
         partitions=partitions,
     )

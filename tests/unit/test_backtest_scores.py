@@ -10,6 +10,7 @@ from scipy.optimize import minimize
 
 from detectors.measures import auc
 from detectors.parameters import SHIPPED
+from detectors.served import ServedModel
 from streams.backtest.scores import fit_curve, kinds_of, scored
 from streams.columns import DAY_MS
 from streams.customer import new_records
@@ -22,7 +23,7 @@ def test_scores_of_one_customer_worked_out_by_hand():
     rows["recent_days"][0, :3] = 220, 150, 100
     rows["last_purchase_ms"] = 220 * DAY_MS + DAY_MS // 4
     at_ms = 250 * DAY_MS
-    found = scored(rows, at_ms, SHIPPED, 90.0)
+    found = scored(rows, at_ms, ServedModel(SHIPPED, 90.0))
     assert found["idle"].tolist() == [29.75]
     assert found["frequency"].tolist() == [-4 / 180]
     q = ((SHIPPED.alpha_days + 120) / (SHIPPED.alpha_days + 150)) ** (SHIPPED.r + 2)
