@@ -101,7 +101,8 @@ def backtest(
 
 
 def _settings(config: Path | None, horizon_days: int | None, learning: bool) -> Settings:
-    env, variable = dict(os.environ) | {"CHURNWATCH_LEARNING__ENABLED": str(learning).lower()}, "CHURNWATCH_RISK__HORIZON_DAYS"
+    variable = "CHURNWATCH_RISK__HORIZON_DAYS"
+    env = dict(os.environ) | {"CHURNWATCH_LEARNING__ENABLED": str(learning).lower()}
     if horizon_days is not None:
         env[variable] = str(horizon_days)
     try:
