@@ -19,6 +19,7 @@ from alerts.ids import AlertId, Instant, MessageId, alert_id, rfc3339
 from alerts.policy import ReasonCode, Transition
 from alerts.stages.holdout import in_holdout
 from detectors.actions import TIERS, Tier
+from detectors.causes import CauseClass, controllable
 from detectors.reasons import Reason
 
 RULE: Final = "churn-risk"
@@ -72,6 +73,12 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="sche
     reasons: Annotated[list[Reason], Meta(description="what moved the risk, strongest first")]
     cause: Annotated[str, Meta(description="probable cause class")]
     cause_why: str
+    cause_confidence: Annotated[
+        Risk | None, Meta(description="probability that this is the cause; null where a rule says so, or nothing does")
+    ] = None
+    controllable: Annotated[
+        bool | None, Meta(description="whether the business can act on such a cause; null where it is unknown")
+    ] = None
     suggested_action: str
     value_at_stake: ValueAtStake
     segment: Annotated[str, Meta(description="RFM segment")]
@@ -155,8 +162,9 @@ def build_alert(
     risk_bp: int,
     idle_risk: float | None,
     reasons: Sequence[Reason],
-    cause: str,
+    cause: CauseClass,
     cause_why: str,
+    cause_confidence: float | None = None,
     suggested_action: str,
     event: EventRef | None,
     model: ModelRef,
@@ -167,6 +175,7 @@ def build_alert(
     risk_bp     P(no purchase in the horizon), 1e-4, 0..10000
     idle_risk   silence score in [0, 1]; None or NaN where there is no rhythm to compare with
     reasons     strongest first
+    cause_confidence   0 to 1; None where a rule says so
     event       that the customer was evaluated at; None for a look
     Raises ValueError for a holdout share outside 0..1.
     """
@@ -189,6 +198,8 @@ def build_alert(
         reasons=list(reasons),
         cause=cause,
         cause_why=cause_why,
+        cause_confidence=_rounded(cause_confidence, 4),
+        controllable=controllable(cause),
         suggested_action=suggested_action,
         value_at_stake=ValueAtStake(facts.spent_365d_minor, context.currency, STAKE_BASIS),
         segment=facts.segment,

@@ -102,7 +102,11 @@ def _news(alert: Alert) -> str:
 
 
 def _cause(alert: Alert) -> str:
-    return _plain(f"{alert.cause}: {alert.cause_why}" if alert.cause_why else alert.cause)
+    sure = [] if alert.cause_confidence is None else [f"{alert.cause_confidence:.0%} sure"]
+    control = [] if alert.controllable is None else ["controllable" if alert.controllable else "not controllable"]
+    in_brackets = ", ".join(sure + control)
+    told = f"{alert.cause} ({in_brackets})" if in_brackets else alert.cause
+    return _plain(f"{told}: {alert.cause_why}" if alert.cause_why else told)
 
 
 def _segment(alert: Alert) -> str:

@@ -14,11 +14,12 @@ from alerts.ids import rfc3339
 from alerts.policy import Transition
 from detectors import reasons, silence
 from detectors.actions import suggested_action
-from detectors.causes import probable_cause
+from detectors.causes import CAUSE_CLASSES, Cause, LastComplaint, probable_cause
 from detectors.parameters import BtydParameters
 from streams.columns import DAY_MS, KIND_NAMES, Columns
 from streams.customer import Records, join
 from streams.features import closed_form_inputs, facts
+from streams.record_marks import causes
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ class Explained:
     facts: list[CustomerFacts]
     reasons: list[list[reasons.Reason]]
     idle_risk: NDArray[np.float64]
+    causes: list[Cause]
 
 
 def explain(
@@ -72,11 +74,12 @@ def explain(
     events = _events(batch, part.event)
     named = ModelRef(model.model, model.version)
     alerts = [
-        _alert(known, told, idle_risk, transition, risk_bp, event, context, named)
-        for known, told, idle_risk, transition, risk_bp, event in zip(
+        _alert(known, told, idle_risk, cause, transition, risk_bp, event, context, named)
+        for known, told, idle_risk, cause, transition, risk_bp, event in zip(
             explained.facts,
             explained.reasons,
             explained.idle_risk.tolist(),
+            explained.causes,
             part.transitions,
             part.rows["risk_bp"].tolist(),
             events,
@@ -95,12 +98,30 @@ def why(
     context: Context,
     model: BtydParameters,
 ) -> Explained:
-    """Facts and reasons of customers with at least one purchase at `as_of_ms`."""
+    """Facts, reasons and probable causes of customers with at least one purchase at `as_of_ms`."""
     x, t_x, observed = closed_form_inputs(rows, as_of_ms)
     parts = reasons.contributions(model, x, t_x, observed, context.alert.horizon_days)
     known = facts(customers, rows, as_of_ms, rfm)
     told = [_reasons(one, float(s), float(r)) for one, s, r in zip(known, parts.silence, parts.rhythm, strict=True)]
-    return Explained(known, told, _idle_risk(known, context.silence_patience))
+    return Explained(known, told, _idle_risk(known, context.silence_patience), probable_causes(known, rows))
+
+
+def probable_causes(known: Sequence[CustomerFacts], rows: Records) -> list[Cause]:
+    """The probable cause of each customer, whose record is the row."""
+    places, confidence = causes(rows["spare"])
+    return [_cause(*told) for told in zip(known, places.tolist(), confidence.tolist(), strict=True)]
+
+
+def _cause(one: CustomerFacts, place: int, confidence: float) -> Cause:
+    last = None
+    if one.last_complaint_ms is not None:
+        last = LastComplaint(CAUSE_CLASSES[place], confidence, max(0.0, (one.as_of_ms - one.last_complaint_ms) / DAY_MS))
+    return probable_cause(
+        complaints_90d=one.complaints_90d,
+        refunds_90d_minor=one.refunded_90d_minor,
+        spent_90d_minor=one.spent_90d_minor,
+        last_complaint=last,
+    )
 
 
 def _idle_risk(known: Sequence[CustomerFacts], patience: float) -> NDArray[np.float64]:
@@ -151,15 +172,13 @@ def _alert(
     known: CustomerFacts,
     told: list[reasons.Reason],
     idle_risk: float,
+    cause: Cause,
     transition: Transition,
     risk_bp: int,
     event: EventRef | None,
     context: Context,
     model: ModelRef,
 ) -> Alert:
-    cause = probable_cause(
-        complaints_90d=known.complaints_90d, refunds_90d_minor=known.refunded_90d_minor, spent_90d_minor=known.spent_90d_minor
-    )
     return build_alert(
         known,
         transition,
@@ -168,6 +187,7 @@ def _alert(
         reasons=told,
         cause=cause.cause,
         cause_why=cause.why,
+        cause_confidence=cause.confidence,
         suggested_action=suggested_action(transition.tier, cause.cause),
         event=event,
         model=model,

@@ -16,10 +16,10 @@ ALLOWED = {
     *("__future__", "abc", "base64", "bisect", "collections", "contextlib", "copy", "dataclasses", "datetime", "decimal", "enum"),
     *("fractions", "functools", "hashlib", "heapq", "itertools", "json", "math", "numbers", "operator", "re", "string", "struct"),
     *("hmac", "textwrap", "types", "typing", "unicodedata", "zlib", "zoneinfo"),
-    *("msgspec", "numpy", "scipy", "xxhash"),
+    *("msgspec", "numpy", "river", "scipy", "xxhash"),
     *PACKAGES,
 }
-"""Imports that give the same answer on every machine at every time. River joins when it learns in the pure core."""
+"""Imports that give the same answer on every machine at every time."""
 
 WORLD_CALLS = {"open", "print", "input", "eval", "exec", "breakpoint", "__import__"}
 WORLD_ATTRIBUTES = {"now", "utcnow", "today", "getenv", "environ", "urandom", "default_rng", "random"}
