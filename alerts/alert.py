@@ -19,7 +19,7 @@ from alerts.ids import AlertId, Instant, MessageId, alert_id, rfc3339
 from alerts.policy import ReasonCode, Transition
 from alerts.stages.holdout import in_holdout
 from detectors.actions import TIERS, Tier
-from detectors.causes import CauseClass, controllable
+from detectors.causes import controllable
 from detectors.reasons import Reason
 
 RULE: Final = "churn-risk"
@@ -162,7 +162,7 @@ def build_alert(
     risk_bp: int,
     idle_risk: float | None,
     reasons: Sequence[Reason],
-    cause: CauseClass,
+    cause: str,
     cause_why: str,
     cause_confidence: float | None = None,
     suggested_action: str,

@@ -57,9 +57,9 @@ class Cause(NamedTuple):
     confidence: float | None = None
 
 
-def controllable(cause: CauseClass) -> bool | None:
-    """Whether the business can do something about such a cause; None for "unknown"."""
-    return None if cause == "unknown" else cause in CONTROLLABLE
+def controllable(cause: str) -> bool | None:
+    """Whether the business can do something about such a cause; None for "unknown", and for what is no cause class."""
+    return None if cause == "unknown" or cause not in CAUSE_CLASSES else cause in CONTROLLABLE
 
 
 def probable_cause(
