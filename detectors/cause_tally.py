@@ -58,7 +58,7 @@ class Tally:
     def weights(self, found: Sequence[int] | NDArray[np.intp]) -> Weights:
         """What each of these features says for each cause; 0 where it was never seen."""
         seen = self.counts[np.asarray(found, np.intp)]
-        weights = np.log(seen + SMOOTHING) - np.log(self._totals + SMOOTHING * self._features)
+        weights = np.log(seen + SMOOTHING) - np.log(self._totals + SMOOTHING * max(self._features, 1))
         weights -= weights.mean(axis=1, keepdims=True)
         weights[~(seen > 0).any(axis=1)] = 0.0
         whole: Weights = np.rint(weights * STEPS).astype(np.int64)
