@@ -71,6 +71,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="sche
     idle_risk: Annotated[Risk | None, Meta(description="silence against the customer's own rhythm; null before there is one")]
     horizon_days: float
     reasons: Annotated[list[Reason], Meta(description="what moved the risk, strongest first")]
+    baseline: Annotated[float | None, Meta(description="log odds of the risk = this + the reasons' contributions")] = None
     cause: Annotated[str, Meta(description="probable cause class")]
     cause_why: str
     cause_confidence: Annotated[
@@ -162,6 +163,7 @@ def build_alert(
     risk_bp: int,
     idle_risk: float | None,
     reasons: Sequence[Reason],
+    baseline: float | None = None,
     cause: str,
     cause_why: str,
     cause_confidence: float | None = None,
@@ -175,6 +177,7 @@ def build_alert(
     risk_bp     P(no purchase in the horizon), 1e-4, 0..10000
     idle_risk   silence score in [0, 1]; None or NaN where there is no rhythm to compare with
     reasons     strongest first
+    baseline    what they leave of the log odds of the risk; None: not told
     cause_confidence   0 to 1; None where a rule says so
     event       that the customer was evaluated at; None for a look
     Raises ValueError for a holdout share outside 0..1.
@@ -196,6 +199,7 @@ def build_alert(
         idle_risk=_rounded(idle_risk, 4),
         horizon_days=float(context.horizon_days),
         reasons=list(reasons),
+        baseline=baseline,
         cause=cause,
         cause_why=cause_why,
         cause_confidence=_rounded(cause_confidence, 4),

@@ -9,6 +9,7 @@ from statistics import median
 
 from benchmarks.stream import columns, make_stream
 from detectors.parameters import SHIPPED
+from detectors.served import ServedModel
 from streams.columns import Columns
 from streams.engine import advance
 from streams.runtime.rules import engine_rules, event_rules
@@ -69,6 +70,7 @@ def _measure(
 def _fold(events: int, merged: dict[int, Columns], settings: Settings, rows: int) -> tuple[int, int]:
     """Looks fired and alerts sent. Raises RuntimeError unless every event was folded."""
     rules = engine_rules(settings)
+    model = ServedModel(SHIPPED, rules.horizon_days)
     tables = {partition: CustomerTable() for partition in merged}
     folded = looks = alerts = 0
     for start in range(0, max(map(len, merged.values())), rows):
@@ -76,7 +78,7 @@ def _fold(events: int, merged: dict[int, Columns], settings: Settings, rows: int
             batch = whole.take(slice(start, start + rows))
             if not len(batch):
                 continue
-            step = advance(tables[partition], batch, 0, rules, SHIPPED)
+            step = advance(tables[partition], batch, 0, rules, model)
             tables[partition].apply(step)
             folded += sum(step.stats.events)
             looks += step.stats.looks

@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry
 
 from benchmarks.stream import PARTITIONS
 from detectors.parameters import SHIPPED
+from detectors.served import ServedModel
 from streams.customer import VERSION
 from streams.runtime.backoff import Backoff
 from streams.runtime.committer import Committer
@@ -94,8 +95,8 @@ def _shop(settings: Settings, store: TimedStore, registry: CollectorRegistry, ba
     sender: Any = Arrives()
     return Shop(
         settings=settings, rules=engine_rules(settings), events=event_rules(settings), store=store, sender=sender,
-        metrics=Metrics(registry), model=lambda: SHIPPED, now_ms=lambda: 0, room=lambda: settings.engine.intake_bytes,
-        ends=lambda _: {}, fetched=lambda _: {}, backoff=backoff,
+        metrics=Metrics(registry), model=lambda: ServedModel(SHIPPED, settings.risk.horizon_days), now_ms=lambda: 0,
+        room=lambda: settings.engine.intake_bytes, ends=lambda _: {}, fetched=lambda _: {}, backoff=backoff,
     )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from benchmarks.owners import owning
 from benchmarks.parts import redis_cpu_s
 from benchmarks.stream import columns, make_base
 from detectors.parameters import SHIPPED
+from detectors.served import ServedModel
 from streams.columns import DAY_MS, empty_columns
 from streams.customer import new_records
 from streams.engine import EngineRules, advance
@@ -79,7 +80,7 @@ def _folded(customers: int, settings: Settings, rules: EngineRules) -> list[Cust
     tables = []
     for whole in columns(make_base(customers), event_rules(settings).of_history()).values():
         table = CustomerTable()
-        table.apply(advance(table, whole, 0, rules, SHIPPED))
+        table.apply(advance(table, whole, 0, rules, ServedModel(SHIPPED, rules.horizon_days)))
         tables.append(table)
     return tables
 
@@ -91,7 +92,7 @@ def _sweep_tables(tables: list[CustomerTable], rules: EngineRules, customers: in
         due = sum(int((table.records["due_s"] <= now_ms // 1000).sum()) for table in tables)
         began_s, began_cpu_s, steps = time.perf_counter(), time.process_time(), []
         for table in tables:
-            step = advance(table, empty_columns(0), now_ms, rules, SHIPPED)
+            step = advance(table, empty_columns(0), now_ms, rules, ServedModel(SHIPPED, rules.horizon_days))
             table.apply(step)
             steps.append(step)
         turn.wall_s += time.perf_counter() - began_s
@@ -168,7 +169,7 @@ def _none_due_us(customers: int, rules: EngineRules) -> float:
         table.put([f"c{number:07d}" for number in range(start, start + len(rows))], rows)
     for call in range(_NONE_DUE_CALLS):
         began_s = time.perf_counter()
-        step = advance(table, empty_columns(0), now_ms + call, rules, SHIPPED)
+        step = advance(table, empty_columns(0), now_ms + call, rules, ServedModel(SHIPPED, rules.horizon_days))
         took_s.append(time.perf_counter() - began_s)
         if step.stats.looks:
             raise RuntimeError(f"{step.stats.looks} looks fired where none was due")

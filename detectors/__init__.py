@@ -8,10 +8,33 @@ In the order to read:
     silence     the second baseline: idle time against the customer's own rhythm
     fit         parameters from histories, by maximum likelihood
     bg_nbd      the elder sister model, for published numbers and comparison
-    reasons     the risk in parts that add up, and in words
+    reasons     the risk in parts that add up, and in words (reason_words)
     causes      the probable cause class: what the last complaint spoke of, else a rule
     cause_text, cause_tally   a complaint's sentences as hashed features; how often each was seen with each cause
     cause_snapshot, cause_model   that as versioned data; at work: the cause of a complaint, or "unknown"
     cause_learner, cause_fit   learning on from labelled complaints; a model from examples alone
     actions     what to do, by tier and cause
+
+What is learnt from outcomes:
+
+    model_inputs       the raw inputs that a snapshot freezes, by name
+    labels             a customer as it was, and what it then did
+    customer_features  the features of the linear model, one formula each
+    design             its columns: features scaled and clipped, hinges, products
+    online_logit       Bayesian logistic regression, one outcome at a time; its prior is the closed form
+    linear_model       what was learnt, as numbers
+    served             the model that scores: the closed form, or the linear one on top of it
+    watched            whom the risk is for: by them the champion is judged, and their mean risk is kept
+    scored, shift      what customers were scored; the constant that puts the mean risk where the closed form has it
+
+How good it is, and who serves:
+
+    measures      AUC, PR-AUC, log loss, Brier, calibration error, lift against its cap
+    prequential   the same over labels as they come, of several models, in bounded memory
+    evidence      log losses of champion and baselines over the last days
+    champion      the gate: who serves, and why
+    drift         when the champion is no longer what it was, and how it learns faster then
+    idle_time     idle time as a probability: the baseline that asks for nothing but labels
+    as_served     what each model said when the snapshot was taken: what a label judges
+    learner       labels in, the model that serves out; with learner_rules, learner_state (bytes), learner_report
 """

@@ -17,7 +17,11 @@ The way through, in the order to read:
     quintiles, segments    R, F and M scores against the base; the segment they make
     features, timers       what risk is computed from; when the silent are looked at
     table, state           a partition's customers; what the partition itself remembers
-    evaluations, explain   scores in their order; alerts with their reasons
+    customer_causes        why customers would leave, most probably
+    evaluations, explain   scores in their order; alerts with their reasons (transitions: without words)
     working_rows, board    the rows and rounds of one step; customers by tier and segment
-    engine                 all of it: advance(table, batch, now) -> Step
+    model_inputs, scoring  what a model may know of a customer; the risk it sees
+    outcomes, outcome_looks   when customers are taken down for learning, and what became of them
+    pending, labels        how that waits, and how it travels to the learner
+    engine, step           all of it: advance(table, batch, now) -> Step
 """

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors.cause_model import CauseModel
-from streams.contract import Complaint
 from streams.record_marks import cause_marks
 
 
-def complaint_causes(events: Sequence[Complaint], model: CauseModel | None) -> NDArray[np.uint8]:
+class Worded(Protocol):
+    """What of a complaint is read; None or "" where there is none."""
+
+    @property
+    def text(self) -> str | None: ...
+    @property
+    def category(self) -> str | None: ...
+
+
+def complaint_causes(events: Sequence[Worded], model: CauseModel | None) -> NDArray[np.uint8]:
     """The mark of each complaint (see record_marks); 0 for one without words, and for all where there is no model."""
     marks = np.zeros(len(events), np.uint8)
     worded = [k for k, event in enumerate(events) if event.text or event.category]

@@ -15,28 +15,29 @@ committed). The result does not depend on where batches are cut:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from alerts.alert import Alert
 from alerts.policy import SENDS, ReasonCode, copied, decide
 from alerts.rules import PolicyRules
-from detectors.btyd import p_no_purchase, to_basis_points
-from detectors.parameters import BtydParameters
+from detectors.served import ServedModel
 from streams import rfm, windows
 from streams.board import cells, recount
 from streams.columns import PURCHASE, TICK, Columns
 from streams.customer import Records, gather, last_purchase_day, new_records, scatter
 from streams.evaluations import FORGOTTEN, Evaluations, settle
-from streams.explain import Context, Moved, explain
-from streams.features import closed_form_inputs
+from streams.explain import Context, Moved, explain, together
+from streams.outcome_looks import OutcomeLooks
+from streams.outcomes import OutcomeRules
 from streams.quintiles import frequency_bin, monetary_bin
-from streams.state import PartitionState
+from streams.scoring import risk_bp
+from streams.step import Step, StepStats
 from streams.table import CustomerTable
 from streams.timers import LookRules, is_last_look, next_look_s
+from streams.transitions import in_columns
 from streams.watermark import running
 from streams.working_rows import NO_EVENT, customers, loaded, rounds
 
@@ -50,6 +51,7 @@ class EngineRules:
     lateness_ms    how far the watermark stays behind the newest event, ms
     horizon_days   H of the risk, days
     looks, policy, context   rules of the timers, of the alerts, and of what an alert says
+    outcomes       when customers are taken down and what became of them is found out; None: they are not
     """
 
     lateness_ms: int
@@ -57,6 +59,7 @@ class EngineRules:
     looks: LookRules
     policy: PolicyRules
     context: Context
+    outcomes: OutcomeRules | None = None
 
     def live_after(self, time_ms: int | None) -> EngineRules:
         """The same, saying of decisions up to this event time that they are about the past; None: of all."""
@@ -64,57 +67,16 @@ class EngineRules:
         return replace(self, context=replace(self.context, alert=alert))
 
 
-@dataclass(frozen=True, slots=True)
-class StepStats:
-    """What a step did, for metrics.
-
-    events       folded events by kind code (PURCHASE, COMPLAINT, LOGIN, REFUND)
-    duplicates   events left out as repeats, by kind code
-    late         events older than the watermark they met
-    looks        looks fired
-    decisions    evaluations by ReasonCode
-    risk_bp      risk of each evaluation, 1e-4
-    forgotten    customers forgotten after a time without any event
-    """
-
-    events: tuple[int, ...]
-    duplicates: tuple[int, ...]
-    late: int
-    looks: int
-    decisions: NDArray[np.int64]
-    risk_bp: NDArray[np.uint16]
-    forgotten: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What `advance` computed and has not yet been committed.
-
-    ids, records   the customers that were touched and their rows now
-    rows           where the table held them before, -1 for new ones
-    state          the partition's state now
-    alerts         messages to send, ordered by event time, customer and number
-    gone           customers of whom nothing is kept any more; none of them is among `ids`
-    """
-
-    ids: list[str]
-    records: Records
-    rows: NDArray[np.intp]
-    state: PartitionState
-    alerts: list[Alert]
-    stats: StepStats
-    gone: list[str] = field(default_factory=list)
-
-
 def advance(
     table: CustomerTable,
     batch: Columns,
     now_ms: int,
     rules: EngineRules,
-    model: BtydParameters,
+    model: ServedModel,
     *,
     sweep: bool = True,
     only: Sequence[str] | None = None,
+    told: bool = True,
 ) -> Step:
     """Fold a batch and fire what has come due.
 
@@ -125,23 +87,25 @@ def advance(
     sweep    False holds the looks of customers who send nothing (a stalled stream proves no silence)
     only     of the customers who send nothing, look at these alone; the rest stay due. None = at all who are due.
              The result is that of one sweep as long as the slices come in the order of the due times
+    told     False leaves `alerts` empty: words cost more than everything else, and `transitions` has the rest
     """
-    return _Advance(table, batch, rules, model).run(now_ms, sweep=sweep, only=only)
+    return _Advance(table, batch, rules, model, told).run(now_ms, sweep=sweep, only=only)
 
 
 class _Advance:
     """One step's working rows: every customer of the batch once, and those who come due."""
 
-    def __init__(self, table: CustomerTable, batch: Columns, rules: EngineRules, model: BtydParameters) -> None:
-        self.table, self.rules, self.model, self.batch = table, rules, model, batch
+    def __init__(self, table: CustomerTable, batch: Columns, rules: EngineRules, model: ServedModel, told: bool) -> None:
+        self.table, self.rules, self.model, self.batch, self.told = table, rules, model, batch, told
         self.ids, self.rows, self.slots = customers(table, batch)
         self.before, self.after = running(table.state.watermark_ms, batch.kind, batch.time_ms, rules.lateness_ms)
         self.work = new_records(0)
         self.evaluations = Evaluations()
         self.moved: list[Moved] = []
-        self.duplicates = np.zeros(4, np.int64)
+        self.repeats: list[NDArray[np.intp]] = []
         self.late = self.looks = self.forgotten = 0
         self.held = False
+        self.outcomes = OutcomeLooks(None, (), model)
 
     def run(self, now_ms: int, *, sweep: bool, only: Sequence[str] | None) -> Step:
         self.held = not sweep
@@ -149,6 +113,7 @@ class _Advance:
         if sweep:
             self._add_due(self.table.due.due(watermark_ms // 1000) if only is None else self.table.rows(only))
         self.work = loaded(self.table, self.rows)
+        self.outcomes = OutcomeLooks(self.rules.outcomes, self.ids, self.model)
         old_cell = cells(self.work)
         for events in rounds(self.slots, self.batch.kind):
             self._round(events)
@@ -158,9 +123,13 @@ class _Advance:
         state.watermark_ms = watermark_ms
         rfm_scores = settle(self.evaluations, state.quintiles, self.work)
         recount(state, old_cell, cells(self.work))
-        alerts = explain(self.moved, rfm_scores, self.ids, self.batch, self.rules.context, self.model)
+        moved = together(self.moved)
+        alerts = explain(moved, rfm_scores, self.ids, self.batch, self.rules.context, self.model) if self.told else []
         ids, records, rows, gone = self._kept()
-        return Step(ids, records, rows, state, alerts, self._stats(), gone)
+        repeats = np.concatenate([np.empty(0, np.intp), *self.repeats])
+        snapshots, outcomes = self.outcomes.snapshots(self.ids), self.outcomes.outcomes(self.ids)
+        told = in_columns(moved, self.ids), repeats, snapshots, outcomes
+        return Step(ids, records, rows, state, alerts, self._stats(repeats), gone, *told)
 
     def _kept(self) -> tuple[list[str], Records, NDArray[np.intp], list[str]]:
         """Ids, records and rows of those who are there in the end, and who is gone of those who were stored."""
@@ -189,7 +158,7 @@ class _Advance:
         rows = gather(self.work, slots)
         repeat = rfm.is_repeat(rows, batch.id_hash[events])
         if repeat.any():
-            self.duplicates += np.bincount(batch.kind[events[repeat]], minlength=4)
+            self.repeats.append(events[repeat])
             fresh = ~repeat
             events, slots, rows, floor_ms = events[fresh], slots[fresh], gather(rows, np.flatnonzero(fresh)), floor_ms[fresh]
             if not len(events):
@@ -220,6 +189,7 @@ class _Advance:
         if last.any():
             self._forget(slots[last], gather(rows, np.flatnonzero(last)), place_ms[last])
             slots, rows, due_ms, place_ms = slots[~last], gather(rows, np.flatnonzero(~last)), due_ms[~last], place_ms[~last]
+        self.outcomes.look(slots, rows, due_ms)
         no_purchase = np.zeros(len(rows), bool)
         no_event = np.full(len(rows), NO_EVENT, np.intp)
         self._evaluate(slots, rows, due_ms, place_ms, no_purchase, last_purchase_day(rows), no_event)
@@ -252,14 +222,14 @@ class _Advance:
         events: NDArray[np.intp],
     ) -> None:
         """Risk, decision and next look of different customers; `rows` (copies) are changed and put back at `slots`."""
-        x, t_x, observed = closed_form_inputs(rows, as_of_ms)
         bought = rows["purchases"] > 0
-        risk_bp = to_basis_points(p_no_purchase(self.model, x, t_x, observed, self.rules.horizon_days)) * bought
-        decided = decide(rows["policy"], risk_bp, as_of_ms, rows["purchases"], by_purchase, self.rules.policy)
+        risk = risk_bp(self.model, rows, as_of_ms)
+        decided = decide(rows["policy"], risk, as_of_ms, rows["purchases"], by_purchase, self.rules.policy)
         copied(decided.state, into=rows["policy"])
-        rows["risk_bp"] = risk_bp
+        rows["risk_bp"] = risk
         rows["seen_ms"] = as_of_ms
-        rows["due_s"] = next_look_s(rows, as_of_ms, decided.wants_look_ms, self.rules.looks)
+        due_s = next_look_s(rows, as_of_ms, decided.wants_look_ms, self.rules.looks)
+        rows["due_s"] = self.outcomes.sooner(due_s, slots, rows, as_of_ms)
         as_of_s = as_of_ms // 1000
         frequency = frequency_bin(windows.window_sum(rows, "purchases_365d", 365, as_of_s)) * bought
         monetary = monetary_bin(windows.window_sum(rows, "spent_365d", 365, as_of_s)) * bought
@@ -269,20 +239,21 @@ class _Advance:
         sends = np.flatnonzero(SENDS[decided.reason])
         if len(sends):
             at = self.evaluations.total + sends
-            moved = Moved(at, slots[sends], gather(rows, sends), as_of_ms[sends], events[sends], decided.transitions(sends))
-            self.moved.append(moved)
+            why = decided.reason[sends], decided.previous_tier[sends]
+            self.moved.append(Moved(at, slots[sends], gather(rows, sends), as_of_ms[sends], events[sends], *why))
         self.evaluations.append(
-            slots, place_ms, old_day, *old_bins, last_purchase_day(rows), frequency, monetary, decided.reason, risk_bp
+            slots, place_ms, old_day, *old_bins, last_purchase_day(rows), frequency, monetary, decided.reason, risk
         )
 
-    def _stats(self) -> StepStats:
-        folded = np.bincount(self.batch.kind[self.batch.kind != TICK], minlength=4) - self.duplicates
+    def _stats(self, repeats: NDArray[np.intp]) -> StepStats:
+        duplicates = np.bincount(self.batch.kind[repeats], minlength=4)
+        folded = np.bincount(self.batch.kind[self.batch.kind != TICK], minlength=4) - duplicates
         reasons, risk_bp = self.evaluations.column("reason"), self.evaluations.column("risk_bp")
         if self.forgotten:
             reasons, risk_bp = reasons[reasons != FORGOTTEN], risk_bp[reasons != FORGOTTEN]
         return StepStats(
             events=tuple(folded.tolist()),
-            duplicates=tuple(self.duplicates.tolist()),
+            duplicates=tuple(duplicates.tolist()),
             late=self.late,
             looks=self.looks,
             decisions=np.bincount(reasons, minlength=len(ReasonCode)),

@@ -12,7 +12,7 @@ from alerts.policy import ReasonCode
 from streams.board import cells, recount
 from streams.commands import Erase
 from streams.customer import gather, last_purchase_day, new_records
-from streams.engine import Step, StepStats
+from streams.step import Step, StepStats
 from streams.table import CustomerTable
 
 _NOTHING = StepStats((0, 0, 0, 0), (0, 0, 0, 0), 0, 0, np.zeros(len(ReasonCode), np.int64), np.empty(0, np.uint16))
@@ -108,6 +108,7 @@ def what_remains(prefix: str, channels: Sequence[str]) -> tuple[Remains, ...]:
         ("churn.triggers", "triggers that had left"),
         ("churn.dead-letters", "refused events with this customer's key"),
     ]
+    topics.append(("churn.labels", "what was learnt from: numbers under a digest of id and day, without the id"))
     fitted = Remains("parameters", "what was fitted to the whole base: numbers that name nobody", "the next `churnwatch fit`")
     told = [Remains(f"channel {name}", "messages that its receiver was sent", "the receiver deletes them") for name in channels]
     redis = Remains("Redis", "a keyed hash of the id with the time of the erasure; files and backups written before",

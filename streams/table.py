@@ -18,7 +18,7 @@ from streams.state import PartitionState
 from streams.timers import DueIndex
 
 if TYPE_CHECKING:
-    from streams.engine import Step
+    from streams.step import Step
 
 _START = 1_024
 

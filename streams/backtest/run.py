@@ -13,6 +13,7 @@ import numpy as np
 
 from alerts.alert import encode
 from detectors.parameters import BtydParameters
+from detectors.served import ServedModel
 from streams.columns import TICK, Columns
 from streams.customer import row_bytes
 from streams.engine import EngineRules, advance
@@ -38,7 +39,7 @@ class RunResult:
 
 
 def run_history(
-    columns_by_partition: Mapping[int, Columns], rules: EngineRules, model: BtydParameters, *, max_rows: int = MAX_ROWS
+    columns_by_partition: Mapping[int, Columns], rules: EngineRules, parameters: BtydParameters, *, max_rows: int = MAX_ROWS
 ) -> RunResult:
     """Fold every partition from its first row to its last.
 
@@ -50,14 +51,14 @@ def run_history(
     """
     if max_rows < 1:
         raise ValueError(f"max_rows: {max_rows} folds nothing; give 1 or more")
-    result = RunResult()
+    result, model = RunResult(), ServedModel(parameters, rules.horizon_days)
     for partition, columns in sorted(columns_by_partition.items()):
         _run_partition(partition, columns, rules, model, max_rows, result)
     return result
 
 
 def _run_partition(
-    partition: int, columns: Columns, rules: EngineRules, model: BtydParameters, max_rows: int, result: RunResult
+    partition: int, columns: Columns, rules: EngineRules, model: ServedModel, max_rows: int, result: RunResult
 ) -> None:
     table, end = CustomerTable(), _end(columns)
     for start in range(0, end, max_rows):

@@ -20,7 +20,7 @@ from streams.cli.errors import CommandError
 from streams.cli.report import ConfigOption, JsonOption, one_line_errors, settings_from
 from streams.runtime.connect import connected_store
 from streams.runtime.customer_view import CustomerView, Judges, view_customer
-from streams.runtime.parameters_in_use import parameters_in_use
+from streams.runtime.model_in_use import model_in_use
 from streams.runtime.partitioner import partition_of
 from streams.runtime.rules import engine_rules
 from streams.runtime.settings import Settings
@@ -52,7 +52,7 @@ def customer(
 
 async def _view(settings: Settings, customer_id: str) -> tuple[CustomerView | None, int | None]:
     """What is stored; where nothing is, up to when the customer is erased, ms (None: not, or there is no key to tell by)."""
-    judges, partitions = Judges(engine_rules(settings), parameters_in_use(settings)), settings.kafka.partitions
+    judges, partitions = Judges(engine_rules(settings), model_in_use(settings)), settings.kafka.partitions
     async with connected_store(settings) as store:
         view = await view_customer(store, customer_id, partitions, judges)
         if view is not None or settings.erasure.key is None:

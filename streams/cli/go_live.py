@@ -21,7 +21,7 @@ from streams.runtime.catch_up import Sent, build_digest, digest_id, find_digest,
 from streams.runtime.connect import connected_store
 from streams.runtime.customer_view import Judges
 from streams.runtime.kafka_client import AdminError
-from streams.runtime.parameters_in_use import parameters_in_use
+from streams.runtime.model_in_use import model_in_use
 from streams.runtime.rules import engine_rules
 from streams.runtime.settings import Settings
 from streams.runtime.standing import Standing, check_loaded, standings
@@ -127,7 +127,7 @@ async def _all_live(store: PartitionStore, settings: Settings, on_progress: OnPr
 
 
 async def _digest(store: PartitionStore, settings: Settings, found: Sequence[Standing], at_ms: int) -> Digest:
-    return await build_digest(store, settings, Judges(engine_rules(settings), parameters_in_use(settings)), found, at_ms)
+    return await build_digest(store, settings, Judges(engine_rules(settings), model_in_use(settings)), found, at_ms)
 
 
 @contextmanager

@@ -3,8 +3,9 @@
 In the order to read:
 
     settings, settings_sections     what an operator decides (settings_base, settings_kafka, settings_redis, settings_channels,
-                                    settings_erasure, settings_problems, settings_secrets, settings_docs); playbook_file:
-                                    what retention does; strict_yaml reads both
+                                    settings_erasure, settings_learning, settings_problems, settings_secrets, settings_docs;
+                                    settings_across: do they go together?); playbook_file: what retention does; strict_yaml
+                                    reads both
     tls, kafka_login                certificates, and how clients of Kafka log in; kafka_refused, redis_refused: what waiting
                                     will not mend; kafka_rights, redis_rights: what each role may do (rights_docs)
     app                             the composition root: one worker, put together; rules and kafka_client from its settings
@@ -21,8 +22,9 @@ In the order to read:
                                     adapter; redis_wire, redis_scans and redis_link below: one server, redis_cluster,
                                     redis_sentinel (redis_connections, redis_errors); redis_watch: does it evict?
     command_inbox, erasing          what is commanded, and carried out before anything else
-    committer, commits              from a batch to a commit; what one commit writes (step_metrics), triggers
-                                    with it (triggering); backoff between attempts, waits: who is being waited for
+    committer, commits              from a batch to a commit; what one commit writes (step_metrics), triggers with it
+                                    (triggering), what the learner is told (labelling); backoff between attempts, waits: who is
+                                    being waited for
     shop                            what the partitions of a worker share
     outbox, sender, graveyard       what leaves, in order, until Kafka has acknowledged; dead letters
     models, partitioner             which parameters are in use; which partition a customer is in
@@ -37,6 +39,6 @@ In the order to read:
     dead_letter_reader, mark_reader what was refused, and what was done about it; redriving and dropping do it, letter by letter
                                     (letter_plan, original), in letter_transactions; rereading: a rebuild makes letters void
     erase_requests                  for `erase`: the commands, and the notices that they are done
-    customer_view, connect          one customer as Redis has it; parameters_in_use, forgetting for `fit` and `rebuild`
+    customer_view, connect          one customer as Redis has it; model_in_use, forgetting for `fit` and `rebuild`
     embedded, child, wheels         the broker and the Valkey that the demo starts
 """

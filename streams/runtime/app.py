@@ -15,6 +15,7 @@ import structlog
 from faust.types import TP
 from prometheus_client import CollectorRegistry, disable_created_metrics
 
+from detectors.served import ServedModel
 from streams.customer import VERSION
 from streams.runtime.backoff import Backoff, Retrying
 from streams.runtime.broker_clock import BrokerClock
@@ -106,7 +107,7 @@ class Worker:
             store=self.store,
             sender=self.sender,
             metrics=self.metrics,
-            model=lambda: self.models.current,
+            model=lambda: ServedModel(self.models.current, self.settings.risk.horizon_days),
             now_ms=self.clock.now_ms,
             room=lambda: self.owner.room,
             ends=lambda partition: self.owner.ends(partition),

@@ -11,11 +11,13 @@ from alerts.alert import Alert, IngestionAlert, encode
 from alerts.trigger_event import Trigger, encode_trigger
 from streams.columns import TOPIC_RANKS
 from streams.customer import NEVER_S, VERSION, row_bytes
-from streams.engine import Step
 from streams.erasure import ErasureNotice, encode_notice
+from streams.labels import LabelMessage, encode_labels
+from streams.runtime.labelling import NOTHING_LABELLED, Labelled
 from streams.runtime.live_clock import ClockMemory
 from streams.runtime.store import CommitRequest, OutboxEntry
-from streams.runtime.topics import ALERTS, ERASURES, JOURNAL, TRIGGERS
+from streams.runtime.topics import ALERTS, ERASURES, JOURNAL, LABELS, TRIGGERS
+from streams.step import Step
 from streams.table import CustomerTable
 
 TOPIC_OF_RANK = {rank: topic for topic, rank in TOPIC_RANKS.items()}
@@ -81,6 +83,7 @@ class LiveState(msgspec.Struct, frozen=True):
     live_after_ms, switched_ms   see mode.Mode
     past                         alerts about the past
     topic_ids                    topic -> Kafka's id of it, which another topic of that name has not; of those that have one
+    tick_ms                      the last tick of history that was passed, ms since 1970; 0 = none
     """
 
     engine: bytes
@@ -90,6 +93,7 @@ class LiveState(msgspec.Struct, frozen=True):
     switched_ms: int | None = None
     past: PastAlerts = PastAlerts()
     topic_ids: dict[str, str] = {}
+    tick_ms: int = 0
 
 
 def pack_state(state: LiveState) -> bytes:
@@ -115,13 +119,17 @@ def messages(
     triggers: Sequence[Trigger],
     journal: JournalEntry,
     notices: Sequence[ErasureNotice] = (),
+    labels: LabelMessage | None = None,
 ) -> list[OutboxEntry]:
-    """What leaves with the commit, numbered on from `after_no`: ingestion alerts, customers', triggers, notices of erasures, the
-    journal entry."""
+    """What leaves with the commit, numbered on from `after_no`: ingestion alerts, customers', triggers, notices of erasures, what
+    the learner is told, the journal entry."""
     found = [(ALERTS, f"partition-{alert.partition}".encode(), encode(alert)) for alert in ingestion]
     found += [(ALERTS, alert.customer_id.encode(), encode(alert)) for alert in step.alerts]
     found += [(TRIGGERS, trigger.subject.encode(), encode_trigger(trigger)) for trigger in triggers]
     found += [(ERASURES, notice.customer_id.encode(), encode_notice(notice)) for notice in notices]
+    if labels is not None:
+        numbered = msgspec.structs.replace(labels, number=after_no + len(found) + 1)
+        found.append((LABELS, str(labels.partition).encode(), encode_labels(numbered)))
     found.append((JOURNAL, str(journal.partition).encode(), msgspec.json.encode(journal)))
     return [OutboxEntry(after_no + k, prefix + topic, key, value) for k, (topic, key, value) in enumerate(found, 1)]
 
@@ -134,12 +142,14 @@ def commit_request(
     state: bytes,
     outbox: Sequence[OutboxEntry],
     record_version: int = VERSION,
+    labelled: Labelled = NOTHING_LABELLED,
 ) -> CommitRequest:
     """One commit's content; risks and looks are written where they changed, records all.
 
     journal          names the commit
     offsets          topic rank -> last folded offset
     record_version   as which records are stored
+    labelled         what becomes of snapshots
     """
     known, before = step.rows >= 0, np.maximum(step.rows, 0)
     due_s, risk_bp = step.records["due_s"], step.records["risk_bp"]
@@ -158,5 +168,7 @@ def commit_request(
         offsets={TOPIC_OF_RANK[rank]: offset for rank, offset in offsets.items() if offset >= 0},
         state=state,
         outbox=outbox,
+        pending=labelled.pending,
+        settled=labelled.settled,
         gone=step.gone,
     )

@@ -17,20 +17,23 @@ from alerts.triggers import forgettable_before_s
 from streams.columns import TOPIC_RANKS, Columns, empty_columns
 from streams.commands import Erase
 from streams.customer import read_records
-from streams.engine import Step, advance
+from streams.engine import advance
 from streams.runtime.command_inbox import COMMANDS_RANK
 from streams.runtime.commits import JournalEntry, LiveState, PastAlerts, commit_request, messages, pack_state
 from streams.runtime.erasing import Erasing, Leaving
 from streams.runtime.graveyard import Graveyard
 from streams.runtime.kafka_refused import refused_for_good
+from streams.runtime.labelling import Labelling
 from streams.runtime.live_clock import ClockMemory, LiveClock
 from streams.runtime.mode import Mode, recorded
 from streams.runtime.outbox import OutboxPublisher
 from streams.runtime.shop import Shop
 from streams.runtime.step_metrics import count_step
 from streams.runtime.store import Meta, OutboxEntry, StoreDamaged
+from streams.runtime.topics import LABELS
 from streams.runtime.triggering import Triggering
 from streams.state import PartitionState
+from streams.step import Step
 from streams.table import CustomerTable
 from streams.watermark import running
 
@@ -97,6 +100,7 @@ class Committer:
         self._whole = not meta.exists  # it began empty under us, so the table has every customer as long as none was dropped
         self._triggering = Triggering(partition, shop)
         self._erasing = Erasing(partition, shop)
+        self._labelling = Labelling(partition, shop, 0 if stored is None else stored.tick_ms)
         self.publisher = OutboxPublisher(shop.store, partition, meta, self._publish, backoff=shop.backoff)
         self.committed_s, self.commits = time.monotonic(), 0
 
@@ -213,10 +217,11 @@ class Committer:
         decided = await self._triggering.decide(step)
         journal = self._journal(work, step, model_version)
         notices = work.leaving.notices if work.leaving else ()
-        outbox = messages(prefix, self.outbox_no, step, work.ingestion, decided.triggers, journal, notices)
+        labelled = await self._labelling.settle(step, work.batch, self._rules.outcomes, history=self._mode.history)
+        outbox = messages(prefix, self.outbox_no, step, work.ingestion, decided.triggers, journal, notices, labelled.message)
         past = self._past.and_those_of(step.alerts)
         state, version = self._state(work, step, past), self._shop.settings.engine.record_version
-        request = commit_request(journal, step, self.table, work.offsets, state, outbox, version)
+        request = commit_request(journal, step, self.table, work.offsets, state, outbox, version, labelled)
         if decided.triggers:
             past_s = self._past_s(work, step)
             request = replace(request, triggered=list(decided.triggered_s.items()), forget_triggered_before_s=past_s)
@@ -228,6 +233,7 @@ class Committer:
         self._shop.metrics.commit_seconds.observe(time.perf_counter() - began_s)
         self.seq, self.outbox_no, self._commit_id = journal.seq, outbox[-1].number, journal.commit_id
         self.done, self._past = work.offsets, past
+        self._labelling.committed(work.batch)
         self.committed_s, self.commits = time.monotonic(), self.commits + 1
         self.table.apply(step)
         self._whole = self.table.forget_unused() == 0 and self._whole
@@ -249,7 +255,7 @@ class Committer:
         if work.switch_ms is not None:
             mode = mode.switched(work.switch_ms, watermark_ms, self._rules.lateness_ms, self._shop.now_ms())
         inflow, memory = (self._clock.profile.to_bytes(), self._clock.memory) if self._clock else (b"", ClockMemory())
-        told = (mode.live_after_ms, mode.switched_ms, past, self._topic_ids)
+        told = (mode.live_after_ms, mode.switched_ms, past, self._topic_ids, self._labelling.tick_after(work.batch))
         return pack_state(LiveState(step.state.to_bytes(), inflow, memory, *told))
 
     def _journal(self, work: Work, step: Step, model_version: str) -> JournalEntry:
@@ -280,9 +286,9 @@ class Committer:
 
     async def _send(self, topic: str, entries: Sequence[OutboxEntry]) -> list[BaseException | None]:
         # outputs have the inputs' partitions (the worker checks it at the start), so this is where the keys belong anyway
-        mine = [(entry.key, entry.value) for entry in entries if entry.topic == topic]
-        outcomes = await self._shop.sender.send_together(topic, self._partition, mine)
         short = topic.removeprefix(self._shop.settings.kafka.topic_prefix)
+        mine = [(entry.key, entry.value) for entry in entries if entry.topic == topic]
+        outcomes = await self._shop.sender.send_together(topic, 0 if short == LABELS else self._partition, mine)
         self._shop.metrics.outbox_published[short].inc(outcomes.count(None))
         if for_ever := next((problem for problem in outcomes if problem and refused_for_good(problem)), None):
             raise for_ever

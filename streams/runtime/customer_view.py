@@ -10,18 +10,19 @@ import numpy as np
 from alerts.facts import CustomerFacts
 from alerts.ids import alert_id, rfc3339
 from alerts.rules import TIER_NAMES
-from detectors.btyd import p_no_purchase, to_basis_points
 from detectors.causes import Cause, controllable
-from detectors.parameters import BtydParameters
 from detectors.reasons import Reason
+from detectors.served import ServedModel
 from streams.columns import DAY_MS
 from streams.customer import NEVER_S, Records, read_records
+from streams.customer_causes import probable_causes
 from streams.engine import EngineRules
-from streams.explain import probable_causes, why
-from streams.features import closed_form_inputs, facts
+from streams.explain import why
+from streams.features import facts
 from streams.runtime.commits import unpack_state
 from streams.runtime.partitioner import partition_of
 from streams.runtime.store import PartitionStore
+from streams.scoring import risk_bp
 from streams.state import PartitionState
 from streams.windows import COMPLAINT_UNIT_S, COMPLAINT_WRAP
 
@@ -67,7 +68,7 @@ class Judges:
     """What a view is judged by."""
 
     rules: EngineRules
-    model: BtydParameters
+    model: ServedModel
 
 
 async def view_customer(store: PartitionStore, customer_id: str, partitions: int, judges: Judges) -> CustomerView | None:
@@ -88,7 +89,7 @@ def build_view(customer_id: str, partition: int, row: Records, watermark_ms: int
     horizon_days = judges.rules.horizon_days
     risk, idle_risk, reasons = None, None, []
     if bought:
-        bp = to_basis_points(p_no_purchase(judges.model, *closed_form_inputs(row, as_of_ms), horizon_days))
+        bp = risk_bp(judges.model, row, as_of_ms)
         explained = why([customer_id], row, as_of_ms, row["rfm"], judges.rules.context, judges.model)
         risk, reasons = int(bp[0]) / 10_000, explained.reasons[0]
         idle_risk = None if np.isnan(explained.idle_risk[0]) else round(float(explained.idle_risk[0]), 4)

@@ -17,7 +17,7 @@ from streams.runtime.redis_rights import check_commands, worker_roles
 from streams.runtime.sender import Sender
 from streams.runtime.settings import Settings
 from streams.runtime.store import StoreError, StoreMisconfigured
-from streams.runtime.topics import check_partitions, topic_specs
+from streams.runtime.topics import LABELS, check_partitions, topic_specs
 
 
 async def check_broker(settings: Settings, sender: Sender) -> None:
@@ -27,12 +27,13 @@ async def check_broker(settings: Settings, sender: Sender) -> None:
         from streams.runtime.kafka_rights import check_worker_rights  # its library takes a while to import
 
         await asyncio.to_thread(check_worker_rights, settings)
-    check_partitions(topic_specs(kafka.topic_prefix, kafka.partitions), await sender.partition_counts())
+    specs = topic_specs(kafka.topic_prefix, kafka.partitions)
+    if not settings.learning.enabled:  # an installation from before there was learning goes on as it is
+        specs = tuple(spec for spec in specs if spec.name != kafka.topic_prefix + LABELS)
+    check_partitions(specs, await sender.partition_counts())
 
 
-async def check_redis(
-    settings: Settings, link: RedisLink, backoff: Backoff, on_failure: Callable[[BaseException], None]
-) -> None:
+async def check_redis(settings: Settings, link: RedisLink, backoff: Backoff, on_failure: Callable[[BaseException], None]) -> None:
     """Ask Redis, as soon as it answers, whether we may run what we will run.
 
     on_failure   told StoreMisconfigured where we may not
@@ -42,6 +43,7 @@ async def check_redis(
         playbook=settings.triggers.playbook_file is not None,
         wait_replicas=redis.wait_replicas > 0,
         erases=settings.erasure.key is not None or settings.retention.inactive_days is not None,
+        learns=settings.learning.enabled,
     )
     try:
         await check_commands(link, redis.prefix, roles, backoff)

@@ -10,11 +10,11 @@ import msgspec
 
 from streams.columns import DAY_MS, Columns
 from streams.commands import Erase
-from streams.engine import Step
 from streams.erasure import ErasureNotice, Removed, notice, what_remains, without
 from streams.runtime.shop import Shop
 from streams.runtime.store import Removal
 from streams.runtime.topics import ALERTS, INPUTS, TRIGGERS
+from streams.step import Step
 from streams.table import CustomerTable
 from streams.tombstones import Tombstones, fingerprint
 

@@ -23,6 +23,7 @@ from streams.runtime.topics import (
     ERASURES,
     INPUTS,
     JOURNAL,
+    LABELS,
     MODELS,
     READ,
     TRIGGERS,
@@ -56,6 +57,12 @@ ROLES: Mapping[str, tuple[Rights, ...]] = {
         Rights("group", ("",), ("READ",)),
     ),
     "worker with channels, also": (Rights("topic", (ALERTS,), ("READ",)), Rights("group", ("-channel-*",), ("READ",))),
+    "worker with learning.enabled, also": (Rights("topic", (LABELS,), ("WRITE",)),),
+    "learner": (
+        Rights("topic", (LABELS, MODELS), ("READ",)),
+        Rights("topic", (MODELS, ALERTS), ("WRITE",)),
+        Rights("group", ("-learner",), ("READ",)),
+    ),
     "source of events": (Rights("topic", SOURCES, ("WRITE",)),),
     "topics create": (Rights("topic", EVERY, ("CREATE", "DESCRIBE", "DESCRIBE_CONFIGS")),),
     "topics check": (Rights("topic", EVERY, ("DESCRIBE", "DESCRIBE_CONFIGS")),),
@@ -105,6 +112,8 @@ def wanted_by_worker(settings: Settings) -> list[Right]:
     """With these settings."""
     names = settings.channels.names()
     wanted = list(rights_of("worker", settings.kafka))
+    if settings.learning.enabled:
+        wanted += rights_of("worker with learning.enabled, also", settings.kafka)
     return wanted + (list(rights_of("worker with channels, also", settings.kafka, names)) if names else [])
 
 

@@ -19,7 +19,7 @@ from alerts.triggers import Outcome
 from streams.clock_rule import ClockAction, ClockReason
 from streams.dead_letters import DeadReason
 from streams.runtime.collectors import CrossTable, RiskHistogram
-from streams.runtime.topics import ALERTS, ERASURES, INPUTS, JOURNAL, TRIGGERS
+from streams.runtime.topics import ALERTS, ERASURES, INPUTS, JOURNAL, LABELS, TRIGGERS
 from streams.runtime.waits import SERVERS, Server
 from streams.segments import SEGMENTS
 
@@ -89,7 +89,7 @@ class Metrics:
         self.commit_seconds = _histogram(registry, "commit_seconds", "Time to commit a batch to Redis", SECONDS_BUCKETS)
         self.commit_retries = _counter(registry, "commit_retries", "Commits sent again after an unclear answer")
         self.outbox_published = _counters(
-            registry, "outbox_published", "Messages Kafka acknowledged", {"topic": (ALERTS, TRIGGERS, JOURNAL, ERASURES)}
+            registry, "outbox_published", "Messages Kafka acknowledged", {"topic": (ALERTS, TRIGGERS, JOURNAL, ERASURES, LABELS)}
         )
 
     def _declare_risk(self, registry: CollectorRegistry) -> None:

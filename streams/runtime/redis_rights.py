@@ -60,6 +60,7 @@ _COMMIT = ("exists", "mset", "type", "xadd", "xinfo|stream", "zadd", "zrem")
 ROLES: Mapping[str, tuple[str, ...]] = {
     "worker": (*_TAKE, *_COMMIT, "hscan", "info", "mget", "xrange", "xtrim", "zrangebyscore"),
     "worker with erasure.key or retention.inactive_days, also": ("hdel", "unlink", "xdel", "zscan"),
+    "worker with learning.enabled, also": ("hdel",),
     "worker with triggers.playbook_file, also": ("zmscore", "zremrangebyscore"),
     "worker with redis.wait_replicas, also": ("hget", "set", "wait"),
     "customer": ("get", "hget", "hgetall", "zscore"),
@@ -84,12 +85,13 @@ def acl_line(user: str, prefix: str, *roles: str, password: str = ">PASSWORD") -
     return words + [f"+{command}" for command in commands]
 
 
-def worker_roles(*, playbook: bool, wait_replicas: bool, erases: bool = False) -> list[str]:
+def worker_roles(*, playbook: bool, wait_replicas: bool, erases: bool = False, learns: bool = False) -> list[str]:
     """Those of a worker with such settings."""
     more = {
         "worker with triggers.playbook_file, also": playbook,
         "worker with redis.wait_replicas, also": wait_replicas,
         "worker with erasure.key or retention.inactive_days, also": erases,
+        "worker with learning.enabled, also": learns,
     }
     return ["worker", *(role for role, wanted in more.items() if wanted)]
 

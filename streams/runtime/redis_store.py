@@ -8,6 +8,8 @@
     <prefix>:{p}:triggered ZSET   <play>\\0<customer> -> event time of the last trigger, s; not there before the first
     <prefix>:{p}:erased   HASH    digest of a customer -> time up to which it is erased, ms; `key` -> fingerprint of the digests'
                                   secret; not there before the first
+    <prefix>:{p}:pending  HASH    <day>:<customer> -> what was known of a customer, to learn from when the outcome is; not there
+                                  before the first
     <prefix>:{p}:confirm  STRING  written before WAIT, see `confirmed`
 
 The hash tag {p} keeps a partition in one slot, so that one script may touch all of it.
@@ -113,7 +115,7 @@ class RedisPartitionStore:
         """See `EpochStore`."""
         check_request(request)
         record_key = self.key(partition, "c:")
-        keys = [self.key(partition, name) for name in ("meta", "due", "risk", "outbox", "triggered", "erased")]
+        keys = [self.key(partition, name) for name in ("meta", "due", "risk", "outbox", "triggered", "erased", "pending")]
         keys += [record_key + customer for customer, _ in request.records]
         keys += [record_key + customer for customer in request.gone]
         reply = await self._run(self._commit, keys, pack_commit(epoch, nonce, request))
@@ -170,6 +172,13 @@ class RedisPartitionStore:
         pages = scanned(self._in_row, "ZSCAN", triggered)
         found = [name async for page in pages for name in page[::2] if name.partition(b"\0")[2] in wanted]
         return [name.decode() for name in dict.fromkeys(found)]
+
+    async def pending(self, partition: int, names: Sequence[str]) -> list[bytes | None]:
+        """See `RecordStore`."""
+        pending, found = self.key(partition, "pending"), list[bytes | None]()
+        for at in range(0, len(names), LOAD_SLICE):
+            found += await self._send("pending", pending, "HMGET", pending, *names[at : at + LOAD_SLICE])
+        return found
 
     async def erased(self, partition: int) -> ErasedCustomers:
         """See `RecordStore`."""

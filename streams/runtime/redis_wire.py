@@ -94,6 +94,8 @@ def pack_commit(epoch: int, nonce: str, request: CommitRequest) -> bytes:
         [name for name, _ in request.triggered],
         [time_s for _, time_s in request.triggered],
         False if request.forget_triggered_before_s is None else request.forget_triggered_before_s,
+        [part for name_and_value in request.pending for part in name_and_value],
+        list(request.settled),
     ]
     body.append([len(part) for part in body if isinstance(part, list)])
     body.append(_leaving(request) if request.gone or request.removal else False)

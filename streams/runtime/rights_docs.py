@@ -35,7 +35,7 @@ def _resources(rights: Rights) -> str:
 
 def kafka_commands() -> str:
     """For a worker, as commands of Kafka's own tool."""
-    roles = ("worker", "worker with channels, also")
+    roles = ("worker", "worker with channels, also", "worker with learning.enabled, also")
     return "\n".join(line for role in roles for rights in kafka_rights.ROLES[role] for line in _acls(rights))
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from alerts.alert import AlertContext
 from alerts.rules import PolicyRules
+from detectors.learner_rules import LearnerRules
 from streams.columns import DAY_MS
 from streams.contract import EventRules
 from streams.engine import EngineRules
 from streams.explain import Context
+from streams.outcomes import OutcomeRules
 from streams.runtime.cause_files import cause_model
 from streams.runtime.settings import Settings
 from streams.timers import LookRules
@@ -47,7 +49,27 @@ def engine_rules(settings: Settings) -> EngineRules:
             ),
             silence_patience=settings.risk.silence_patience,
         ),
+        outcomes=outcome_rules(settings),
     )
+
+
+def outcome_rules(settings: Settings) -> OutcomeRules | None:
+    """When customers are taken down for learning; None where nothing is learnt."""
+    learning, horizon_days = settings.learning, settings.risk.horizon_days
+    if not learning.enabled:
+        return None
+    return OutcomeRules(
+        horizon_days=horizon_days,
+        grid_days=horizon_days // learning.snapshots_per_horizon,
+        active_days=learning.active_days,
+        lateness_ms=settings.time.lateness_s * 1000,
+    )
+
+
+def learner_rules(settings: Settings) -> LearnerRules | None:
+    """How it is learnt; None where nothing is."""
+    outcomes = outcome_rules(settings)
+    return None if outcomes is None else LearnerRules(outcomes.horizon_days, outcomes.grid_days)
 
 
 def event_rules(settings: Settings) -> EventRules:

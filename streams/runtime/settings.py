@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from streams.runtime.settings_across import contradictions
 from streams.runtime.settings_base import Section
 from streams.runtime.settings_channels import ChannelSettings, split_addresses
 from streams.runtime.settings_erasure import ErasureSettings, RetentionSettings
@@ -40,8 +41,8 @@ from streams.runtime.strict_yaml import BadYaml, Unreadable, read_text, read_yam
 from streams.runtime.tls import unusable
 
 __all__ = ["Settings", "SettingsError", "load_settings", "load_settings_file", "variable_names"]
-__all__ += ["EngineSettings", "HttpSettings", "KafkaSettings", "LearningSettings", "LogSettings", "LooksSettings", "MoneySettings"]
-__all__ += ["ErasureSettings", "RetentionSettings"]
+__all__ += ["EngineSettings", "HttpSettings", "KafkaSettings", "LogSettings", "LooksSettings", "MoneySettings"]
+__all__ += ["ErasureSettings", "LearningSettings", "RetentionSettings"]
 __all__ += ["ChannelSettings", "PolicySettings", "RedisSettings", "RiskSettings", "TimeSettings", "TriggersSettings"]
 
 PREFIX = "CHURNWATCH_"
@@ -94,7 +95,7 @@ class Settings(BaseSettings):
 
     @property
     def config_hash(self) -> str:
-        """12 hex digits of what decides: time.lateness_s, risk, policy, looks, money, and retention where it is set.
+        """12 hex digits of what decides: time.lateness_s, risk, policy, looks, money; retention and learning where they are set.
 
         Where the files of parameters and of causes lie decides nothing; their contents have versions of their own.
         """
@@ -104,6 +105,8 @@ class Settings(BaseSettings):
         deciding["lateness_s"] = self.time.lateness_s
         if self.retention.inactive_days is not None:
             deciding["inactive_days"] = self.retention.inactive_days
+        if self.learning.enabled:
+            deciding["learning"] = self.learning.model_dump(mode="json")
         return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:12]
 
     def secret_values(self) -> tuple[str, ...]:
@@ -162,7 +165,8 @@ def load_settings(
     where = {path: key for key, path in known.items() if key in variables}
     settings, wrong = _validate(values, where, name)
     if settings is not None:
-        wrong += [seen(path, value, fix, where=where, name=name) for path, value, fix in look(settings)]
+        found = [*contradictions(settings), *look(settings)]
+        wrong += [seen(path, value, fix, where=where, name=name) for path, value, fix in found]
     if settings is None or problems or wrong:
         raise SettingsError([*problems, *wrong])
     return settings

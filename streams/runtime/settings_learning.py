@@ -9,7 +9,7 @@ from streams.runtime.settings_base import Section
 
 class LearningSettings(Section):
     enabled: bool = Field(
-        False, description="Take down what customers then did, for `churnwatch learner` to learn from, and serve what it learnt"
+        False, description="Take down what customers then did, for the learner to learn from, and serve what it learnt"
     )
     snapshots_per_horizon: int = Field(
         3, ge=1, le=30, description="Snapshots of each customer in one horizon; risk.horizon_days must be a multiple of it"

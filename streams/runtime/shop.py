@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from alerts.playbook import Playbook
-from detectors.parameters import BtydParameters
+from detectors.served import ServedModel
 from streams.contract import EventRules
 from streams.engine import EngineRules
 from streams.runtime.backoff import Backoff
@@ -26,7 +26,7 @@ async def no_voids(_partitions: Sequence[int]) -> dict[int, Voids]:
 class Shop:
     """Rules, connections and offsets.
 
-    model      the parameters in use now
+    model      what scores now
     now_ms     the worker's clock, ms; in history mode asked by the switch, and by commands, which decide nothing of the history
     knows_time   whether a broker has told this worker anything about the time
     ahead_s    how far the host's clock is ahead of the broker's, where that is too far, s; 0 where they agree
@@ -43,7 +43,7 @@ class Shop:
     store: PartitionStore
     sender: Sender
     metrics: Metrics
-    model: Callable[[], BtydParameters]
+    model: Callable[[], ServedModel]
     now_ms: Callable[[], int]
     room: Callable[[], int]
     ends: Callable[[int], dict[int, int | None]]

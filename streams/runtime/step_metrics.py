@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from alerts.triggers import Decided
-from streams.engine import Step
 from streams.runtime.metrics import Metrics
 from streams.runtime.topics import INPUTS
+from streams.step import Step
 
 
 def count_step(metrics: Metrics, partition: int, step: Step, rows: int, decided: Decided) -> None:

@@ -12,8 +12,7 @@ from typing import NamedTuple, Protocol
 
 LAYOUT_VERSION = 1
 """Of the keys and of meta's fields. Another one is refused; record versions are the engine's own.
-
-A key that an older program can do without (`triggered` and `erased` came later) is no new layout."""
+A key that an older program can do without (`triggered`, `erased` and `pending` came later) is no new layout."""
 
 
 class StoreError(Exception):
@@ -150,7 +149,7 @@ class Removal:
 
 @dataclass(frozen=True, slots=True)
 class CommitRequest:
-    """Everything one commit changes; all of it is applied or none.
+    """Everything one commit changes; all of it is applied or none. A customer, or a name, comes at most once in each list.
 
     seq         n; applied only onto n - 1
     commit_id   unique to this content: a retry repeats it, other content under the same seq has another
@@ -162,9 +161,10 @@ class CommitRequest:
     outbox      entries numbered on from the last committed one
     triggered   (name of what was triggered for whom, event time in s); a later time replaces the stored one
     forget_triggered_before_s   of what was triggered, forget what lies before this event time, s; None: nothing
+    pending     (name of what waits for its outcome, bytes); replaces what is stored under the name
+    settled     names of what waits no more; none of them is in `pending`
     gone        customers whose record, look and risk are deleted; none of them is in `records`, `due` or `risk`
     removal     what else goes, where something does
-    A customer, or a name, comes at most once in each list.
     """
 
     seq: int
@@ -177,6 +177,8 @@ class CommitRequest:
     outbox: Sequence[OutboxEntry] = ()
     triggered: Sequence[tuple[str, int]] = ()
     forget_triggered_before_s: int | None = None
+    pending: Sequence[tuple[str, bytes]] = ()
+    settled: Sequence[str] = ()
     gone: Sequence[str] = ()
     removal: Removal | None = None
 
@@ -251,6 +253,10 @@ class RecordStore(Protocol):
 
     async def triggered_of(self, partition: int, customers: Collection[str]) -> list[str]:
         """Names of all that was triggered for these customers, whatever the play, in no order. Reads all that was triggered."""
+        ...
+
+    async def pending(self, partition: int, names: Sequence[str]) -> list[bytes | None]:
+        """What waits for its outcome, in the order of names; None where nothing does."""
         ...
 
     async def erased(self, partition: int) -> ErasedCustomers:

@@ -48,6 +48,9 @@ def check_request(request: CommitRequest) -> None:
             raise ValueError(f"{name}: a customer comes twice in commit {request.seq}")
     if len(dict(request.triggered)) != len(request.triggered):
         raise ValueError(f"triggered: a name comes twice in commit {request.seq}")
+    waiting, settled = dict(request.pending), set(request.settled)
+    if len(waiting) != len(request.pending) or len(settled) != len(request.settled) or settled & waiting.keys():
+        raise ValueError(f"pending: a name comes twice, or waits no more as well, in commit {request.seq}")
     gone = set(request.gone)
     written = {pair[0] for part in (request.records, request.due, request.risk) for pair in part} if gone else set()
     if len(gone) != len(request.gone) or gone & written:

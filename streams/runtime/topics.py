@@ -17,6 +17,7 @@ DEAD_LETTER_MARKS = "churn.dead-letter-marks"
 MODELS = "churn.models"
 JOURNAL = "churn.journal"
 ERASURES = "churn.erasures"
+LABELS = "churn.labels"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,8 @@ def topic_specs(prefix: str, partitions: int) -> tuple[TopicSpec, ...]:
     journal = TopicSpec(prefix + JOURNAL, partitions, stamped)
     compacted = {"cleanup.policy": "compact"}
     marks = TopicSpec(prefix + DEAD_LETTER_MARKS, partitions, compacted)
-    return (*inputs, *outputs, journal, marks, TopicSpec(prefix + MODELS, 1, compacted))
+    labels = TopicSpec(prefix + LABELS, 1, keep)
+    return (*inputs, *outputs, journal, marks, labels, TopicSpec(prefix + MODELS, 1, compacted))
 
 
 class WrongTopics(Exception):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from alerts.triggers import Decided, candidates, decide
-from streams.engine import Step
 from streams.runtime.shop import Shop
+from streams.step import Step
 
 
 class Triggering:

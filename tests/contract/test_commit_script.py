@@ -31,8 +31,9 @@ WRONG: dict[int, tuple[Any, ...]] = {
     12: (*LIST, [1], [1, "t", b"k"], [1, "t", b"k", 5], [2, "t", b"k", b"v"], ["1", "t", b"k", b"v"], [1.5, "t", b"k", b"v"]),
     13: (*LIST, [], ["x"]), 14: (*LIST, [], [1], ["1", "2"], [1, float("nan")], [1, float("inf")]),
     15: (None, True, "1", [], [1], float("nan"), float("inf"), float("-inf")),
-    16: (*LIST, [], [2, 2, 2, 0, 2, 2, 2, 5, 2, 2], [2, 2, 2, 0, 2, 2, 2, 4, 2], [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]),
-    17: (None, True, 1, "x", [], {"a": 1}, [1, 2, 3, 4, 5, 6, 7]),
+    16: (*LIST, [], [b"5:x"], [b"5:x", 5], [b"5:x", b"1", b"5:y"]), 17: (None, 1, True, "x", [[]], [1], []),
+    18: (*LIST, [], [2, 2, 2, 0, 2, 2, 2, 5, 2, 2, 2, 1], [2, 2, 2, 0, 2, 2, 2, 4, 2, 2, 2], [1] * 12),
+    19: (None, True, 1, "x", [], {"a": 1}, [1, 2, 3, 4, 5, 6, 7]),
 }  # fmt: skip
 
 
@@ -51,13 +52,14 @@ async def test_a_malformed_blob_writes_nothing(kind: str, request: pytest.Fixtur
         await store.take_epoch(0, 1, 1, "owner")
         good = msgpack.unpackb(pack_commit(1, "owner", CommitRequest(
             1, "c1", [("x", b"1"), ("y", b"2")], [("x", 1), ("y", 2)], [("x", 0.1), ("y", 0.2)], {"t": 5}, b"s",
-            [OutboxEntry(1, "t", b"k", b"v")], [("p\0x", 1), ("p\0y", 2)], 1,
+            [OutboxEntry(1, "t", b"k", b"v")], [("p\0x", 1), ("p\0y", 2)], 1, [("5:x", b"1")], ["4:x"],
             ["z"], Removal(["p\0z"], [1], {b"d" * 16: 5}, "f", [b"e" * 16]),
         )))  # fmt: skip
         link = RedisLink(server.url)
         case = RedisCase(link, store.key(0, "meta").split(":")[0], store)
         before = await case.save(0)
-        keys = [store.key(0, name) for name in ("meta", "due", "risk", "outbox", "triggered", "erased", "c:x", "c:y", "c:z")]
+        names = ("meta", "due", "risk", "outbox", "triggered", "erased", "pending", "c:x", "c:y", "c:z")
+        keys = [store.key(0, name) for name in names]
 
         async def send(blob: bytes) -> Any:
             return await link.send(keys[0], "EVAL", Script("commit").source, len(keys), *keys, blob)
@@ -76,13 +78,13 @@ async def test_a_malformed_blob_writes_nothing(kind: str, request: pytest.Fixtur
         await link.close()
 
 
-@pytest.mark.parametrize("name", ["due", "risk", "outbox", "triggered", "erased"])
+@pytest.mark.parametrize("name", ["due", "risk", "outbox", "triggered", "erased", "pending"])
 async def test_a_key_of_another_type_refuses_the_whole_commit(real_redis: RunningRedis, name: str) -> None:
     async with store_on(real_redis.url, prefix="type" + secrets.token_hex(3)) as store:
         await store.take_epoch(0, 1, 1, "owner")
         with real_redis.client() as admin:
             admin.set(store.key(0, name), "not mine")
             with pytest.raises(StoreDamaged, match="is a string"):
-                await store.commit(0, 1, "owner", replace(numbered(1), removal=Removal(forgotten=[b"d"])))
+                await store.commit(0, 1, "owner", replace(numbered(1), settled=["5:x"], removal=Removal(forgotten=[b"d"])))
             assert (await store.read_meta(0)).seq == 0
             assert await store.load(0, CUSTOMERS[:1]) == [None]

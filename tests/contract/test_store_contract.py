@@ -63,6 +63,8 @@ async def test_a_partition_never_taken_is_empty(store_case: StoreCase) -> None:
     assert await store.read_customer(3, "ann") is None
     assert await store.triggered(3, ["call\0ann"]) == [None]
     assert await store.triggered(3, []) == []
+    assert await store.pending(3, ["5:ann"]) == [None]
+    assert await store.pending(3, []) == []
     assert [found async for found in store.scan_records(3)] == []
     assert await store.reset_generation(3) is False
 
@@ -117,6 +119,17 @@ async def test_a_trigger_is_remembered_until_a_commit_forgets_what_lies_before_a
     assert await store.triggered(1, names) == [None] * 4, "partitions are apart"
 
 
+async def test_what_waits_for_its_outcome_is_there_until_it_is_settled(store_case: StoreCase) -> None:
+    store, names = store_case.store, [f"5:{name}" for name in ODD_IDS]
+    await store.take_epoch(0, 1, 4, "a")
+    waiting = [(name, bytes(range(256)) + name.encode()) for name in names]
+    await store.commit(0, 1, "a", CommitRequest(1, "c1", pending=waiting))
+    assert await store.pending(0, [*names, "6:ann"]) == [*(value for _, value in waiting), None]
+    await store.commit(0, 1, "a", CommitRequest(2, "c2", pending=[(names[0], b"")], settled=[*names[1:], "9:nobody"]))
+    assert await store.pending(0, names) == [b"", *[None] * (len(names) - 1)]
+    assert await store.pending(1, names[:1]) == [None], "partitions are apart"
+
+
 async def test_looks_that_are_due_at_once_come_in_the_order_of_the_ids_bytes(store_case: StoreCase) -> None:
     store = store_case.store
     await store.take_epoch(0, 1, 4, "a")
@@ -162,6 +175,9 @@ async def test_outbox_numbers_go_on_from_the_last(store_case: StoreCase, number:
         (CommitRequest(1, "c", risk=[("x", math.nan)]), "risk"),
         (CommitRequest(1, "c", outbox=[entry(1), entry(3)]), "outbox"),
         (CommitRequest(1, "c", triggered=[("call\0x", 1), ("call\0x", 2)]), "triggered"),
+        (CommitRequest(1, "c", pending=[("5:x", b""), ("5:x", b"")]), "pending"),
+        (CommitRequest(1, "c", pending=[("5:x", b"")], settled=["5:x"]), "pending"),
+        (CommitRequest(1, "c", settled=["5:x", "5:x"]), "pending"),
         (CommitRequest(1, "c", gone=["x", "x"]), "gone"),
         (CommitRequest(1, "c", due=[("x", None)], gone=["x"]), "gone"),
         (CommitRequest(1, "c", removal=Removal(erased={b"d": 1})), "fingerprint"),
@@ -184,11 +200,15 @@ async def test_twenty_thousand_records_in_one_commit(store_case: StoreCase, reco
     await store.commit(0, 1, "a", CommitRequest(
         1, "c1", [(name, name.encode() * 32) for name in ids], [(name, at) for at, name in enumerate(ids)],
         [(name, at / 20_000) for at, name in enumerate(ids)], triggered=[(name, at) for at, name in enumerate(ids)],
+        pending=[(f"5:{name}", name.encode() * 32) for name in ids],
     ))  # fmt: skip
     record_property("commit_s", round(time.perf_counter() - began_s, 3))
     assert await store.load(0, ids) == [name.encode() * 32 for name in ids]
     assert await store.due(0, 2**32, 30_000) == ids
     assert await store.triggered(0, ids) == list(range(20_000))
     assert {name async for name, _ in store.scan_records(0)} == set(ids)
-    await store.commit(0, 1, "a", CommitRequest(2, "c2", due=[(name, None) for name in ids]))
+    assert await store.pending(0, [f"5:{name}" for name in ids]) == [name.encode() * 32 for name in ids]
+    more = CommitRequest(2, "c2", due=[(name, None) for name in ids], settled=[f"5:{name}" for name in ids])
+    await store.commit(0, 1, "a", more)
+    assert await store.pending(0, [f"5:{name}" for name in ids]) == [None] * 20_000
     assert await store.due(0, 2**32, 30_000) == []

@@ -65,6 +65,8 @@ async def _assert_means(store: PartitionStore, means: dict[str, Any]) -> None:
     assert await store.riskiest(1, 10) == [tuple(pair) for pair in means["risk"]]
     assert [entry.number for entry in await store.outbox_read(1, 0, 10)] == [number for number, *_ in means["outbox"]]
     assert await store.triggered(1, list(means["triggered"])) == list(means["triggered"].values())
+    waiting = [value if value is None else value.encode("latin-1") for value in means.get("pending", {}).values()]
+    assert await store.pending(1, list(means.get("pending", {}))) == waiting
 
 
 async def test_today_leaves_in_redis_what_stands_in_the_newest_file(real_redis: RunningRedis) -> None:
@@ -75,11 +77,12 @@ async def test_today_leaves_in_redis_what_stands_in_the_newest_file(real_redis: 
         await store.commit(1, 1, "0123456789abcdef", CommitRequest(
             1, "c1", [("anna", b"\1\2"), ("bert", b"\3")], [("anna", 1_700_000_000), ("bert", 5)],
             [("anna", 0.25), ("bert", 0.5)], {"purchases": 41, "clock": 0}, b"state-1", first,
-            [("call\0anna", 1_700_000_000), ("mail\0bert", 7)],
+            [("call\0anna", 1_700_000_000), ("mail\0bert", 7)], pending=[("19700:anna", b"\1"), ("19690:bert", b"\3")],
         ))  # fmt: skip
         await store.commit(1, 1, "0123456789abcdef", CommitRequest(
             2, "c2", [("anna", b"\1\4")], [("bert", None)], [("anna", 0.75)], {"purchases": 2**53 + 1}, b"state-2",
             [OutboxEntry(3, "eu.churn.alerts", b"bert", b"[]")], [("call\0anna", 1_700_000_060)], 8,
+            [("19700:anna", b"\1\2")], ["19690:bert"],
         ))  # fmt: skip
         await store.outbox_ack(1, 1, "0123456789abcdef", 1)
         with real_redis.client() as client:

@@ -10,8 +10,11 @@ import math
 from collections import Counter
 from dataclasses import dataclass, field
 
+from xxhash import xxh3_64_intdigest
+
 from alerts.rules import TIER_NAMES, PolicyRules
 from detectors.parameters import BtydParameters
+from streams.outcomes import OutcomeRules
 from streams.timers import LookRules
 from tests.oracle.policy_twin import TwinRules, TwinState, decide_one
 from tests.oracle.quintiles_twin import SketchTwin, frequency_bin, monetary_bin, segment
@@ -53,12 +56,48 @@ class Evaluation:
     rfm: Scores | None = None
 
 
+@dataclass(frozen=True)
+class Taken:
+    """A customer taken down at the beginning of a day, or (known_ms, left) what became of it."""
+
+    customer: str
+    day: int
+    known_ms: int | None = None
+    left: bool | None = None
+
+
 def p_no_purchase(model: BtydParameters, x: int, t_x_days: int, observed_days: int, horizon_days: float) -> float:
     """MBG/NBD: (c + q s) / (q + c), as in the text of detectors/btyd.py."""
     q = ((model.alpha_days + t_x_days) / (model.alpha_days + observed_days)) ** (model.r + x)
     s = ((model.alpha_days + observed_days) / (model.alpha_days + observed_days + horizon_days)) ** (model.r + x)
     c = model.a / (model.b + x)
     return float((c + q * s) / (q + c))
+
+
+def hash_of(customer: str) -> int:
+    return xxh3_64_intdigest(customer.encode())
+
+
+def phase_of(customer: str, grid_days: int) -> int:
+    return hash_of(customer) % grid_days
+
+
+def next_outcome_look_s(customer: str, life: CustomerTwin, as_of_ms: int, rules: OutcomeRules) -> int:
+    """Day by day: the first day to come at which the customer is taken down, or its outcome is found out."""
+    if not life.purchases:
+        return NEVER_S
+    phase, day = phase_of(customer, rules.grid_days), as_of_ms // DAY_MS - rules.horizon_days - 9
+    reach_ms = life.last_purchase_ms + rules.active_days * DAY_MS
+    found = [NEVER_S]
+    for d in range(day, as_of_ms // DAY_MS + rules.grid_days + 1):
+        on_grid = d % rules.grid_days == phase and d * DAY_MS <= reach_ms
+        known_ms = (d + rules.horizon_days) * DAY_MS + rules.lateness_ms
+        if on_grid and d * DAY_MS > as_of_ms:
+            found.append(d * DAY_MS // 1000)
+        if on_grid and d > life.first_day and known_ms > as_of_ms:
+            found.append(known_ms // 1000)
+    # the outcome of a snapshot yet to come is later than the snapshot itself; a day before the first purchase has none
+    return min(found)
 
 
 def next_look_s(life: CustomerTwin, as_of_ms: int, wish_ms: int, rules: LookRules) -> int:
@@ -90,7 +129,9 @@ class EngineTwin:
         lateness_ms: int,
         horizon_days: float,
         watermark_ms: int = 0,
+        outcomes: OutcomeRules | None = None,
     ) -> None:
+        self.outcome_rules, self.taken, self.found = outcomes, list[Taken](), list[Taken]()
         self.model, self.looks, self.lateness_ms, self.horizon_days = model, looks, lateness_ms, horizon_days
         self.policy = TwinRules(
             policy.fire_bp, policy.release_bp, policy.breaches, policy.breach_spacing_s, policy.cool_down_s, policy.min_purchases
@@ -148,8 +189,23 @@ class EngineTwin:
             if self.looks.forget_s is not None and one.life.newest_s + self.looks.forget_s <= one.due_s:
                 made.append(self.forget(one, due_ms, min(max(due_ms, earliest_place_ms), latest_place_ms)))
                 break
+            self.take_down(one, due_ms)
             made.append(self.evaluate(one, due_ms, min(max(due_ms, earliest_place_ms), latest_place_ms), None))
         return made
+
+    def take_down(self, one: Watched, at_ms: int) -> None:
+        """What a look is for, besides deciding."""
+        rules, life = self.outcome_rules, one.life
+        if rules is None or not life.purchases:
+            return
+        phase, day, end_ms = phase_of(one.customer, rules.grid_days), at_ms // DAY_MS, at_ms - rules.lateness_ms
+        active = at_ms - life.last_purchase_ms <= rules.active_days * DAY_MS
+        if at_ms % DAY_MS == 0 and day % rules.grid_days == phase and active:
+            self.taken.append(Taken(one.customer, day))
+        since = end_ms // DAY_MS - rules.horizon_days
+        if end_ms % DAY_MS == 0 and since % rules.grid_days == phase and since > life.first_day:
+            stayed = any(since <= bought < since + rules.horizon_days for bought in life.days)
+            self.found.append(Taken(one.customer, since, at_ms, not stayed))
 
     def forget(self, one: Watched, as_of_ms: int, place_ms: int) -> Evaluation:
         """Not an evaluation, but it has its place among them, where the sketch loses the customer."""
@@ -164,6 +220,8 @@ class EngineTwin:
         decided = decide_one(before, one.risk_bp, as_of_ms, life.purchases, by_purchase, self.policy)
         one.policy, one.seen_ms = decided.state, as_of_ms
         one.due_s = next_look_s(life, as_of_ms, decided.wants_look_ms, self.looks)
+        if self.outcome_rules is not None:
+            one.due_s = min(one.due_s, next_outcome_look_s(one.customer, life, as_of_ms, self.outcome_rules))
         one.bins = None
         if life.purchases:
             bought, spent = (life.rings[name].sum_at(as_of_ms // 1000) for name in ("purchases_365d", "spent_365d"))

@@ -22,14 +22,16 @@ import msgspec
 
 from alerts.alert import encode
 from detectors.parameters import SHIPPED, BtydParameters, loads
+from detectors.served import ServedModel
 from streams.columns import Columns
 from streams.customer import row_bytes
-from streams.engine import Step, advance
+from streams.engine import advance
 from streams.runtime.commits import JournalEntry
 from streams.runtime.models import read_parameters
 from streams.runtime.rules import engine_rules, event_rules
 from streams.runtime.settings import Settings
 from streams.runtime.topics import CLOCK, DEAD_LETTERS, INPUTS, JOURNAL, MODELS
+from streams.step import Step
 from streams.table import CustomerTable
 from tests.oracle.journal_chain import Chain, NotRepeated, chain
 from tests.oracle.journal_rows import JournalRows
@@ -145,7 +147,8 @@ class _Partition:
     def _advance(self, table: CustomerTable, rows: Columns, entry: JournalEntry) -> Step:
         rules, model = self._rules.live_after(entry.live_after_ms), self._models[entry.model]
         only = None if entry.looked_at is None else table.first_due(entry.now_ms // 1000, entry.looked_at)
-        return advance(table, rows, entry.now_ms, rules, model, sweep=entry.sweep, only=only)
+        served = ServedModel(model, rules.horizon_days)
+        return advance(table, rows, entry.now_ms, rules, served, sweep=entry.sweep, only=only)
 
     @staticmethod
     def _count(step: Step, entry: JournalEntry, found: Repeated) -> None:

@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
-from detectors.parameters import SHIPPED
 from streams.columns import DAY_MS, PURCHASE, Columns, empty_columns
 from streams.commands import Erase
 from streams.contract import EventRules
@@ -29,7 +28,7 @@ from streams.runtime.shop import Shop
 from streams.runtime.topics import ALERTS
 from streams.table import CustomerTable
 from tests.oracle.rfm_twin import EventTwin
-from tests.support.engine_rules import any_rules, engine_rules
+from tests.support.engine_rules import any_rules, engine_rules, served
 from tests.support.examples import examples
 from tests.support.memory_store import MemoryStore
 from tests.support.outcomes import Outcome, run, sliced
@@ -52,7 +51,7 @@ def shop(store: MemoryStore, rules: EngineRules, max_rows: int, cached: int = 3)
         store=store,
         sender=Sender(chosen.kafka, Backoff()),  # nothing is sent: there is no dead letter, and nobody runs the publisher
         metrics=Metrics(CollectorRegistry()),
-        model=lambda: SHIPPED,
+        model=lambda: served(rules),
         now_ms=lambda: 0,
         room=lambda: 1 << 20,
         ends=lambda _: {},
@@ -138,6 +137,6 @@ def test_arrears_after_a_hold_come_in_slices_and_all_of_them(cached: int) -> Non
     assert commits - len(held) >= 1_000 // 50
     table, expected = CustomerTable(), Outcome()
     for events, sweep in ((batch, False), (late, False), (empty_columns(0), True)):
-        expected.take_over(table, advance(table, events, 0, rules, SHIPPED, sweep=sweep))
+        expected.take_over(table, advance(table, events, 0, rules, served(rules), sweep=sweep))
     assert same(found, expected)
     assert len(expected.alerts) >= 1_000

@@ -7,7 +7,6 @@ from dataclasses import fields
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.parameters import SHIPPED
 from streams.columns import Columns
 from streams.customer import read_records, row_bytes
 from streams.engine import EngineRules, advance
@@ -15,7 +14,7 @@ from streams.state import PartitionState
 from streams.table import CustomerTable
 from streams.watermark import running
 from tests.oracle.rfm_twin import EventTwin
-from tests.support.engine_rules import any_rules
+from tests.support.engine_rules import any_rules, served
 from tests.support.examples import examples
 from tests.support.outcomes import Outcome, run, sliced
 from tests.support.streams_of_rows import DAY_MS, as_columns, cuts, rows
@@ -77,7 +76,7 @@ def test_partitions_interleaved_in_any_order_are_each_as_if_alone(partitions, ru
     ready = {p: iter(sliced(events, [slice(k, k + 1) for k in range(len(events))])) for p, events in enumerate(partitions)}
     for turn in order:  # partitions in any order, the rows of each in theirs
         partition = turns[turn][0]
-        step = advance(tables[partition], next(ready[partition]), 0, rules, SHIPPED)
+        step = advance(tables[partition], next(ready[partition]), 0, rules, served(rules))
         outcomes[partition].take_over(tables[partition], step)
     assert outcomes == [run([as_columns(events)], rules) for events in partitions]
 
@@ -109,7 +108,7 @@ def test_a_bounded_table_computes_what_an_unbounded_one_does(events, rules, capa
     for k, batch in enumerate(batches):
         now_ms = max(event.time_ms for event in events) + DAY_MS if k == len(batches) - 1 else 0
         store.prepare(batch, rules, now_ms)
-        step = advance(table, batch, now_ms, rules, SHIPPED)
+        step = advance(table, batch, now_ms, rules, served(rules))
         table.apply(step)
         store.rows |= dict(zip(step.ids, row_bytes(step.records), strict=True))
         store.rows = {customer: row for customer, row in store.rows.items() if customer not in step.gone}
@@ -131,8 +130,8 @@ def test_advance_reads_the_table_and_batch_and_changes_neither(drawn, rules, swe
     for batch in sliced(events, batches):
         now_ms = table.state.watermark_ms + ahead_ms // 10
         before, sent = frozen(table), values(batch)
-        step = advance(table, batch, now_ms, rules, SHIPPED, sweep=sweep)
-        again = advance(table, batch, now_ms, rules, SHIPPED, sweep=sweep)
+        step = advance(table, batch, now_ms, rules, served(rules), sweep=sweep)
+        again = advance(table, batch, now_ms, rules, served(rules), sweep=sweep)
         assert frozen(table) == before
         assert values(batch) == sent
         first, second = Outcome(), Outcome()

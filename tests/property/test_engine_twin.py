@@ -12,12 +12,13 @@ from alerts.ids import rfc3339
 from alerts.policy import ReasonCode
 from alerts.rules import TIER_NAMES
 from detectors.parameters import SHIPPED, BtydParameters
-from streams.engine import EngineRules, Step, advance
+from streams.engine import EngineRules, advance
+from streams.step import Step
 from streams.table import CustomerTable
-from tests.oracle.engine_twin import SENDING, EngineTwin, Evaluation
+from tests.oracle.engine_twin import SENDING, EngineTwin, Evaluation, Taken, hash_of
 from tests.oracle.quintiles_twin import segment
 from tests.oracle.rfm_twin import EventTwin
-from tests.support.engine_rules import EAGER_POLICY, LIVELY, any_rules, engine_rules, twin_of
+from tests.support.engine_rules import EAGER_POLICY, LIVELY, any_rules, engine_rules, served, twin_of
 from tests.support.examples import examples
 from tests.support.same_as_twin import assert_same_records, assert_same_state
 from tests.support.streams_of_rows import DAY_MS, START_MS, as_columns, cuts, rows
@@ -74,16 +75,27 @@ def tell(twin: EngineTwin, events: list[EventTwin], ahead_ms: int, model: BtydPa
 def test_the_engine_is_its_twin(history, rules):
     table, twin = CustomerTable(), twin_of(rules)
     for events, ahead_ms, model, sweep in history:
+        taken, found = len(twin.taken), len(twin.found)
         already, repeats, late, forgotten = len(twin.evaluations), twin.repeats, twin.late, twin.forgotten
         now_ms = tell(twin, events, ahead_ms, model, sweep)
-        step = advance(table, as_columns(events), now_ms, rules, model, sweep=sweep)
+        step = advance(table, as_columns(events), now_ms, rules, served(rules, model), sweep=sweep)
         table.apply(step)
         made = twin.evaluations[already:]
         assert_same_records(step.ids, step.records, twin)
         assert_same_state(step.state, twin)
         assert_same_alerts(step.alerts, made, rules)
+        assert_same_outcomes(step, twin.taken[taken:], twin.found[found:])
         assert_same_stats(step, made, events, twin.repeats - repeats, twin.late - late, twin.forgotten - forgotten)
     assert_table_holds(table, twin)
+
+
+def assert_same_outcomes(step: Step, taken: list[Taken], found: list[Taken]) -> None:
+    snapshots, outcomes = step.snapshots, step.outcomes
+    got = list(zip(snapshots.customers, snapshots.day.tolist(), strict=True))
+    assert got == sorted(((one.customer, one.day) for one in taken), key=lambda one: (one[1], hash_of(one[0])))
+    columns = (outcomes.customers, outcomes.day.tolist(), outcomes.known_ms.tolist(), outcomes.left.tolist())
+    want = sorted(((one.customer, one.day, one.known_ms, one.left) for one in found), key=lambda one: (one[2], hash_of(one[0])))
+    assert list(zip(*columns, strict=True)) == want
 
 
 def assert_table_holds(table: CustomerTable, twin: EngineTwin) -> None:

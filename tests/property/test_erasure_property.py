@@ -12,7 +12,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from alerts.alert import Alert
-from detectors.parameters import SHIPPED
 from streams.columns import Columns
 from streams.commands import Erase
 from streams.customer import new_records, read_records
@@ -25,7 +24,7 @@ from streams.tombstones import Tombstones
 from tests.oracle.engine_twin import EngineTwin
 from tests.oracle.rfm_twin import EventTwin
 from tests.property.test_committer import committed, same
-from tests.support.engine_rules import any_rules, engine_rules, twin_of
+from tests.support.engine_rules import any_rules, engine_rules, served, twin_of
 from tests.support.examples import examples
 from tests.support.outcomes import Outcome
 from tests.support.same_as_twin import assert_same_records, assert_same_state
@@ -89,7 +88,7 @@ def run(life: Life, batches: list[slice], rules: EngineRules, table: CustomerTab
             tombstones.bury({digest: max(one.at_ms, tombstones.time_ms(one.customer) or 0)})
         else:
             batch = tombstones.kept(one, table.row_of).batch
-            outcome.take_over(table, advance(table, batch, 0, rules, SHIPPED))
+            outcome.take_over(table, advance(table, batch, 0, rules, served(rules)))
     return outcome
 
 
@@ -170,7 +169,8 @@ def test_the_drawn_lives_reach_what_they_are_for():
 
 def test_a_row_that_is_free_again_holds_nothing_of_whom_it_held():
     table = CustomerTable()
-    table.apply(advance(table, as_columns([EventTwin("purchase", START_MS, "c0", 100, 0, 5)]), 0, engine_rules(), SHIPPED))
+    rules, bought = engine_rules(), as_columns([EventTwin("purchase", START_MS, "c0", 100, 0, 5)])
+    table.apply(advance(table, bought, 0, rules, served(rules)))
     row = table.row_of["c0"]
     table.apply(without(table, ["c0"]))
     assert table.records[row : row + 1].tobytes() == new_records(1).tobytes()

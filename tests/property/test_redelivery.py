@@ -8,14 +8,13 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.parameters import SHIPPED
 from streams.columns import Columns
 from streams.customer import read_records
 from streams.engine import EngineRules, advance
 from streams.merge import PartitionMerge
 from streams.state import PartitionState
 from streams.table import CustomerTable
-from tests.support.engine_rules import any_rules
+from tests.support.engine_rules import any_rules, served
 from tests.support.examples import examples
 from tests.support.outcomes import Outcome, run
 from tests.support.streams_of_rows import as_columns, rows
@@ -72,7 +71,7 @@ def live(logs: Logs, stored: Outcome, done: dict[int, int], life: Life, rules: E
         batch = merge.take(life.rows)
         if batch is None:
             break
-        stored.take_over(table, advance(table, batch, 0, rules, SHIPPED))
+        stored.take_over(table, advance(table, batch, 0, rules, served(rules)))
         done = dict(merge.done)
     return done
 

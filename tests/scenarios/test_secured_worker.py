@@ -17,7 +17,7 @@ from streams.runtime.catch_up import build_digest
 from streams.runtime.connect import connected_store, link_to
 from streams.runtime.customer_view import Judges
 from streams.runtime.kafka_rights import Right, missing_rights
-from streams.runtime.parameters_in_use import parameters_in_use
+from streams.runtime.model_in_use import model_in_use
 from streams.runtime.redis_rights import ROLES
 from streams.runtime.redis_store import RedisPartitionStore
 from streams.runtime.rules import engine_rules
@@ -135,7 +135,7 @@ def _command(*args: str) -> None:
 async def _digest(settings: Settings) -> None:
     """What go-live reads, on a system that did not load a history."""
     async with connected_store(settings) as store:
-        judges = Judges(engine_rules(settings), parameters_in_use(settings))
+        judges = Judges(engine_rules(settings), model_in_use(settings))
         await build_digest(store, settings, judges, await standings(store, settings), 0)
 
 

@@ -79,6 +79,7 @@ def an_alert(moved: Transition | None = None, facts: CustomerFacts = FACTS, **ch
         "risk_bp": 9_100,
         "idle_risk": 0.98889,
         "reasons": REASONS,
+        "baseline": -0.46,
         "cause": "service",
         "cause_why": "rule: 1 complaint in 90 days",
         "suggested_action": "Call today: settle the complaint, then confirm in writing.",

@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 
 from alerts.alert import AlertContext
 from alerts.rules import PolicyRules
-from detectors.parameters import SHIPPED
+from detectors.parameters import SHIPPED, BtydParameters
+from detectors.served import ServedModel
 from streams.columns import DAY_MS
 from streams.engine import EngineRules
 from streams.explain import Context
+from streams.outcomes import OutcomeRules
 from streams.timers import LookRules
 from tests.oracle.engine_twin import EngineTwin
 
@@ -46,13 +48,27 @@ LIVELY = msgspec.structs.replace(SHIPPED, version="lively", r=2.0, alpha_days=20
 """Parameters of a base that buys more often and leaves less: everybody's risk falls when they take over."""
 
 
+MONTHLY = OutcomeRules(horizon_days=90, grid_days=30, active_days=365, lateness_ms=DAY_MS)
+BUSY = OutcomeRules(horizon_days=4, grid_days=2, active_days=11, lateness_ms=7 * DAY_MS)
+PROMPT = OutcomeRules(horizon_days=12, grid_days=3, active_days=90, lateness_ms=0)
+
+
+def served(rules: EngineRules, parameters: BtydParameters = SHIPPED) -> ServedModel:
+    """The closed form alone, under these rules."""
+    return ServedModel(parameters, rules.horizon_days)
+
+
 def engine_rules(
-    lateness_ms: int = DAY_MS, horizon_days: float = 90.0, looks: LookRules = DEFAULT_LOOKS, policy: PolicyRules = DEFAULT_POLICY
+    lateness_ms: int = DAY_MS,
+    horizon_days: float = 90.0,
+    looks: LookRules = DEFAULT_LOOKS,
+    policy: PolicyRules = DEFAULT_POLICY,
+    outcomes: OutcomeRules | None = None,
 ) -> EngineRules:
     alert = AlertContext(
         horizon_days=horizon_days, currency="USD", config_hash="0" * 12, holdout_share=0.1, holdout_salt="churnwatch"
     )
-    return EngineRules(lateness_ms, horizon_days, looks, policy, Context(alert, silence_patience=1.0))
+    return EngineRules(lateness_ms, horizon_days, looks, policy, Context(alert, silence_patience=1.0), outcomes)
 
 
 def any_rules() -> st.SearchStrategy[EngineRules]:
@@ -62,9 +78,11 @@ def any_rules() -> st.SearchStrategy[EngineRules]:
         horizon_days=st.sampled_from([90.0, 7.5]),
         looks=st.sampled_from([DEFAULT_LOOKS, DEFAULT_LOOKS, ODD_LOOKS, ODD_LOOKS, FORGETFUL_LOOKS, LATE_TO_FORGET_LOOKS]),
         policy=st.sampled_from([DEFAULT_POLICY, EAGER_POLICY, PATIENT_POLICY]),
+        outcomes=st.sampled_from([None, MONTHLY, BUSY, PROMPT]),
     )
 
 
 def twin_of(rules: EngineRules) -> EngineTwin:
     """A twin that goes by the same rules and the shipped parameters."""
-    return EngineTwin(SHIPPED, rules.policy, rules.looks, lateness_ms=rules.lateness_ms, horizon_days=rules.horizon_days)
+    lateness_ms, horizon_days, outcomes = rules.lateness_ms, rules.horizon_days, rules.outcomes
+    return EngineTwin(SHIPPED, rules.policy, rules.looks, lateness_ms=lateness_ms, horizon_days=horizon_days, outcomes=outcomes)

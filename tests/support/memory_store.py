@@ -34,6 +34,7 @@ class Partition:
     risk: dict[str, float] = field(default_factory=dict)
     outbox: list[OutboxEntry] = field(default_factory=list)
     triggered: dict[str, int] = field(default_factory=dict)
+    pending: dict[str, bytes] = field(default_factory=dict)
     fingerprint: str = ""
     erased: dict[bytes, int] = field(default_factory=dict)
 
@@ -101,6 +102,9 @@ class MemoryStore:
         at.triggered |= dict(request.triggered)
         if (before_s := request.forget_triggered_before_s) is not None:
             at.triggered = {name: time_s for name, time_s in at.triggered.items() if time_s >= before_s}
+        at.pending |= dict(request.pending)
+        for name in request.settled:
+            at.pending.pop(name, None)
         self._take_away(at, request)
         at.meta = dataclasses.replace(
             meta,
@@ -144,6 +148,9 @@ class MemoryStore:
 
     async def triggered_of(self, partition: int, customers: Collection[str]) -> list[str]:
         return [name for name in self.of(partition).triggered if name.partition("\0")[2] in customers]
+
+    async def pending(self, partition: int, names: Sequence[str]) -> list[bytes | None]:
+        return [self.of(partition).pending.get(name) for name in names]
 
     async def erased(self, partition: int) -> ErasedCustomers:
         return ErasedCustomers(self.of(partition).fingerprint, dict(self.of(partition).erased))

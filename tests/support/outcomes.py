@@ -6,24 +6,29 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from alerts.alert import encode
-from detectors.parameters import SHIPPED
 from streams.columns import Columns
 from streams.customer import row_bytes
-from streams.engine import EngineRules, Step, advance
+from streams.engine import EngineRules, advance
+from streams.step import Step
 from streams.table import CustomerTable
 from tests.oracle.rfm_twin import EventTwin
+from tests.support.engine_rules import served
 from tests.support.streams_of_rows import as_columns
 
 
 @dataclass
 class Outcome:
-    """What is stored and sent: rows by customer, the partition's state, and messages in the order in which they left."""
+    """What is stored and sent: rows by customer, the partition's state, messages in the order in which they left; who was taken
+    down for learning, and what was found out.
+    """
 
     records: dict[str, bytes] = field(default_factory=dict)
     state: bytes = b""
     alerts: list[bytes] = field(default_factory=list)
     evaluations: int = 0
     gone: set[str] = field(default_factory=set)
+    taken: list[tuple[int, str, bytes, float]] = field(default_factory=list)
+    found: list[tuple[int, str, int, int]] = field(default_factory=list)
 
     def add(self, step: Step) -> None:
         self.records |= dict(zip(step.ids, row_bytes(step.records), strict=True))
@@ -33,6 +38,10 @@ class Outcome:
         self.state = step.state.to_bytes()
         self.alerts += [encode(alert) for alert in step.alerts]
         self.evaluations += int(step.stats.decisions.sum())
+        taken, found = step.snapshots, step.outcomes
+        inputs = [row.tobytes() for row in taken.inputs]
+        self.taken += zip(taken.day.tolist(), taken.customers, inputs, taken.closed_form.tolist(), strict=True)
+        self.found += zip(found.known_ms.tolist(), found.customers, found.day.tolist(), found.left.tolist(), strict=True)
 
     def take_over(self, table: CustomerTable, step: Step) -> None:
         table.apply(step)
@@ -42,8 +51,8 @@ class Outcome:
         """Messages are a multiset: their order within a partition is by commit."""
         return isinstance(other, Outcome) and self.told() == other.told()
 
-    def told(self) -> tuple[dict[str, bytes], bytes, list[bytes], int]:
-        return self.records, self.state, sorted(self.alerts), self.evaluations
+    def told(self) -> tuple[object, ...]:
+        return self.records, self.state, sorted(self.alerts), self.evaluations, sorted(self.taken), sorted(self.found)
 
 
 def run(
@@ -56,9 +65,9 @@ def run(
     """Every batch advanced and taken over, the last one with the clock at `last_now_ms`; before them `held`, without a sweep."""
     table, outcome, parts = table or CustomerTable(), Outcome(), list(batches)
     for batch in held:
-        outcome.take_over(table, advance(table, batch, 0, rules, SHIPPED, sweep=False))
+        outcome.take_over(table, advance(table, batch, 0, rules, served(rules), sweep=False))
     for k, batch in enumerate(parts):
-        outcome.take_over(table, advance(table, batch, last_now_ms if k == len(parts) - 1 else 0, rules, SHIPPED))
+        outcome.take_over(table, advance(table, batch, last_now_ms if k == len(parts) - 1 else 0, rules, served(rules)))
     return outcome
 
 

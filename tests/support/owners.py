@@ -10,6 +10,7 @@ from faust.types import TP
 from prometheus_client import CollectorRegistry
 
 from detectors.parameters import SHIPPED
+from detectors.served import ServedModel
 from streams.runtime.backoff import Backoff
 from streams.runtime.log_range import LogRange
 from streams.runtime.metrics import Metrics
@@ -94,8 +95,8 @@ class Owned:
         sender: Any = self.sender
         return Shop(
             settings=settings, rules=engine_rules(settings), events=event_rules(settings), store=self.store, sender=sender,
-            metrics=self.metrics, model=lambda: SHIPPED, now_ms=lambda: 0, room=lambda: 1 << 24, ends=lambda _: {},
-            fetched=lambda _: {}, backoff=Backoff(),
+            metrics=self.metrics, model=lambda: ServedModel(SHIPPED, settings.risk.horizon_days), now_ms=lambda: 0,
+            room=lambda: 1 << 24, ends=lambda _: {}, fetched=lambda _: {}, backoff=Backoff(),
         )  # fmt: skip
 
     async def _committed(self, tp: TP) -> int | None:

@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from alerts.alert import Alert, IngestionAlert, Message, decode_any
 from detectors.parameters import SHIPPED
+from detectors.served import ServedModel
 from streams.columns import DAY_MS, TOPIC_RANKS
 from streams.runtime.backoff import Backoff
 from streams.runtime.claim import Claim
@@ -84,7 +85,7 @@ class Played:
             store=self.store,
             sender=self.sender,  # type: ignore[arg-type] # a sender by shape
             metrics=Metrics(CollectorRegistry()),
-            model=lambda: SHIPPED,
+            model=lambda: ServedModel(SHIPPED, settings.risk.horizon_days),
             now_ms=lambda: self.now_ms,
             room=lambda: 1 << 24,
             ends=lambda _: dict(self.ends),

@@ -13,6 +13,7 @@ from benchmarks.peers.job import ALPHA_DAYS, HORIZON_DAYS, KINDS, A, B, R, State
 from benchmarks.stream import TOPICS, Stream, columns, every, make_base, make_stream
 from detectors.btyd import p_no_purchase
 from detectors.parameters import SHIPPED
+from detectors.served import ServedModel
 from streams.columns import DAY_MS
 from streams.customer import gather
 from streams.engine import advance
@@ -28,7 +29,7 @@ def by_engine(stream: Stream) -> dict[str, Kept]:
     found: dict[str, Kept] = {}
     for whole in columns(stream, event_rules(SETTINGS).of_history()).values():
         table = CustomerTable()
-        table.apply(advance(table, whole, 0, engine_rules(SETTINGS), SHIPPED))
+        table.apply(advance(table, whole, 0, engine_rules(SETTINGS), ServedModel(SHIPPED, HORIZON_DAYS)))
         rows = gather(table.records, np.arange(len(table.ids)))
         found |= of_rows(table.ids, rows, SETTINGS.risk.horizon_days)
     return found

@@ -9,6 +9,7 @@ import pytest
 
 from alerts.stages.holdout import in_holdout
 from detectors.parameters import SHIPPED
+from detectors.served import ServedModel
 from streams.columns import DAY_MS
 from streams.customer import new_records, row_bytes
 from streams.runtime.catch_up import FIRST_READ, build_digest, digest_id
@@ -22,7 +23,7 @@ from tests.support.memory_store import MemoryStore
 
 NOW_MS = 20_000 * DAY_MS
 SETTINGS = load_settings(None, {"CHURNWATCH_KAFKA__PARTITIONS": "2", "CHURNWATCH_POLICY__HOLDOUT_SHARE": "0.1"})
-JUDGES = Judges(engine_rules(SETTINGS), SHIPPED)
+JUDGES = Judges(engine_rules(SETTINGS), ServedModel(SHIPPED, SETTINGS.risk.horizon_days))
 STANDING = Standing(0, {}, NOW_MS, NOW_MS - 5, NOW_MS, "", PastAlerts(), {"watch": 1, "high": 0, "critical": 4})
 SINCE = "2020-01-01T00:00:00.000Z"
 

@@ -15,7 +15,7 @@ from streams.engine import advance
 from streams.runtime.customer_view import CustomerView, Judges, build_view
 from streams.runtime.partitioner import partition_of
 from streams.table import CustomerTable
-from tests.support.engine_rules import engine_rules
+from tests.support.engine_rules import engine_rules, served
 
 
 def ms(text: str) -> int:
@@ -45,9 +45,9 @@ LIFE = events(
 def view(as_of: str, life: Columns = LIFE) -> CustomerView:
     table = CustomerTable()
     rules = engine_rules()
-    table.apply(advance(table, life, ms(as_of), rules, SHIPPED))
+    table.apply(advance(table, life, ms(as_of), rules, served(rules)))
     row = table.records[table.rows(["c-17"])]
-    return build_view("c-17", 1, row, table.state.watermark_ms, Judges(rules, SHIPPED))
+    return build_view("c-17", 1, row, table.state.watermark_ms, Judges(rules, served(rules)))
 
 
 class TestView:

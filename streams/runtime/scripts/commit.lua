@@ -1,9 +1,10 @@
 -- One commit of a partition: all of it or nothing.
 --
--- KEYS     meta, due, risk, outbox, triggered, erased, then one key a record, then one a record to delete
+-- KEYS     meta, due, risk, outbox, triggered, erased, pending, then one key a record, then one a record to delete
 -- ARGV[1]  MessagePack: {epoch, nonce, seq, commit id, records, due ids, due times, ids to look at no more, risk ids, risks,
 --          {topic, offset, ...}, state or false, {number, topic, key, value, ...}, triggered names, triggered times,
---          time before which triggers are forgotten or false, lengths of the ten lists, what is taken away or false}
+--          time before which triggers are forgotten or false, pending {field, value, ...}, fields pending no more,
+--          lengths of the twelve lists, what is taken away or false}
 --          Taken away: {customers gone, triggered names, outbox numbers, {digest, time, ...}, digests to forget,
 --          fingerprint of the digests' secret, lengths of the five lists}
 --          epoch, seq and offsets are decimal strings: a Lua number would round them above 2^53 and print them as 1e+15.
@@ -11,7 +12,7 @@
 --
 -- An error after the first write undoes nothing, so everything that can fail is looked at before it. Every key is
 -- declared: while a cluster moves the slot, the server then says TRYAGAIN before the script starts.
-local META, DUE, RISK, OUTBOX, TRIGGERED, ERASED, FIXED = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], 6
+local META, DUE, RISK, OUTBOX, TRIGGERED, ERASED, PENDING, FIXED = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], 7
 local SLICE = 1000 -- pairs; with its own arguments, Lua's unpack takes at most 7,997 values
 
 local function malformed(what)
@@ -37,17 +38,18 @@ local function finite(values, length)
 end
 
 local decoded, body, rest = pcall(cmsgpack.unpack, ARGV[1])
-if not decoded or type(body) ~= 'table' or rest ~= nil or #body ~= 18 then return malformed('not one array of 18') end
+if not decoded or type(body) ~= 'table' or rest ~= nil or #body ~= 20 then return malformed('not one array of 20') end
 local epoch, nonce, seq, commit_id = body[1], body[2], body[3], body[4]
 local records, due_ids, due_s, no_longer_due = body[5], body[6], body[7], body[8]
 local risk_ids, risks, offsets, state, entries = body[9], body[10], body[11], body[12], body[13]
-local triggered, triggered_s, forget_before_s, lengths, leaving = body[14], body[15], body[16], body[17], body[18]
+local triggered, triggered_s, forget_before_s, pending, settled = body[14], body[15], body[16], body[17], body[18]
+local lengths, leaving = body[19], body[20]
 
 local function count(text) return type(text) == 'string' and text:match('^%d+$') end
 
 if not count(epoch) or not count(seq) then return malformed('epoch or seq') end
 if type(nonce) ~= 'string' or type(commit_id) ~= 'string' then return malformed('nonce or commit id') end
-if not all(lengths, 'number', 10) then return malformed('lengths') end
+if not all(lengths, 'number', 12) then return malformed('lengths') end
 local gone = {}
 if leaving ~= false then
   if type(leaving) ~= 'table' or #leaving ~= 7 or not all(leaving[7], 'number', 5) then return malformed('what is taken away') end
@@ -75,6 +77,8 @@ end
 if state ~= false and type(state) ~= 'string' then return malformed('state') end
 if type(entries) ~= 'table' or #entries ~= lengths[8] or #entries % 4 ~= 0 then return malformed('outbox') end
 if not all(triggered, 'string', lengths[9]) or not finite(triggered_s, lengths[9]) or lengths[9] ~= lengths[10] then return malformed('triggered') end
+if not all(pending, 'string', lengths[11]) or #pending % 2 ~= 0 then return malformed('pending') end
+if not all(settled, 'string', lengths[12]) then return malformed('pending no more') end
 if forget_before_s ~= false and not finite({ forget_before_s }, 1) then return malformed('time before which triggers are forgotten') end
 
 -- The fence.
@@ -92,6 +96,7 @@ end
 local kinds = { [DUE] = 'zset', [RISK] = 'zset', [OUTBOX] = 'stream' }
 if #triggered > 0 or forget_before_s or leaving then kinds[TRIGGERED] = 'zset' end
 if leaving then kinds[ERASED] = 'hash' end
+if #pending + #settled > 0 then kinds[PENDING] = 'hash' end
 for key, kind in pairs(kinds) do
   local found = redis.call('TYPE', key).ok
   if found ~= 'none' and found ~= kind then return malformed(key .. ' is a ' .. found .. ', not a ' .. kind) end
@@ -107,6 +112,8 @@ needs(#triggered > 0, 'ZADD', TRIGGERED, '0', '')
 needs(forget_before_s, 'ZREMRANGEBYSCORE', TRIGGERED, '0', '0')
 needs(#no_longer_due > 0, 'ZREM', DUE, '')
 needs(#entries > 0, 'XADD', OUTBOX, '*', 't', '')
+needs(#pending > 0, 'HSET', PENDING, '', '')
+needs(#settled > 0, 'HDEL', PENDING, '')
 if leaving then
   needs(#gone > 0, 'UNLINK', META)
   needs(#gone + #leaving[2] > 0, 'ZREM', DUE, '')
@@ -154,6 +161,16 @@ local function in_slices(first, second, skip, call)
   end
 end
 
+-- Calls command with the head and values in slices, which are of even length: pairs stay together.
+local function one_by_one(values, command, ...)
+  local head = { ... }
+  for from = 1, #values, SLICE do
+    local args = { unpack(head) }
+    for i = from, math.min(from + SLICE - 1, #values) do args[#args + 1] = values[i] end
+    redis.call(command, unpack(args))
+  end
+end
+
 in_slices(KEYS, records, FIXED, function(args, n) redis.call('MSET', unpack(args, 1, n)) end)
 in_slices(due_s, due_ids, 0, function(args, n) redis.call('ZADD', DUE, unpack(args, 1, n)) end)
 in_slices(risks, risk_ids, 0, function(args, n) redis.call('ZADD', RISK, unpack(args, 1, n)) end)
@@ -162,15 +179,9 @@ if forget_before_s then redis.call('ZREMRANGEBYSCORE', TRIGGERED, '-inf', string
 for from = 1, #no_longer_due, SLICE do
   redis.call('ZREM', DUE, unpack(no_longer_due, from, math.min(from + SLICE - 1, #no_longer_due)))
 end
+one_by_one(pending, 'HSET', PENDING)
+one_by_one(settled, 'HDEL', PENDING)
 if leaving then
-  local function one_by_one(values, command, ...)
-    local head = { ... }
-    for from = 1, #values, SLICE do
-      local args = { unpack(head) }
-      for i = from, math.min(from + SLICE - 1, #values) do args[#args + 1] = values[i] end
-      redis.call(command, unpack(args))
-    end
-  end
   local keys, ids = {}, {}
   for i = 1, #gone do keys[i] = KEYS[FIXED + #records + i] end
   for i = 1, #leaving[3] do ids[i] = leaving[3][i] .. '-0' end

@@ -1,18 +1,23 @@
-"""The closed form's parameters for commands: those of the settings' file, else of `churn.models`, else the shipped ones."""
+"""What scores, for commands: by the settings' file, else by `churn.models`, else the shipped parameters."""
 
 from __future__ import annotations
 
 from kafka import TopicPartition  # type: ignore[import-untyped]  # kafka-python ships no types
 
 from detectors.parameters import SHIPPED, BtydParameters, loads
+from detectors.served import ServedModel
 from streams.runtime.kafka_client import AdminError, admin_client, ends, reader
 from streams.runtime.models import CLOSED_FORM_KEY, read_parameters
 from streams.runtime.settings import Settings
 from streams.runtime.topics import MODELS
 
 
-def parameters_in_use(settings: Settings) -> BtydParameters:
+def model_in_use(settings: Settings) -> ServedModel:
     """What a worker with these settings would use now. A broker that is away counts as one without a snapshot."""
+    return ServedModel(_parameters(settings), settings.risk.horizon_days)
+
+
+def _parameters(settings: Settings) -> BtydParameters:
     if settings.risk.parameters_file is not None:
         return read_parameters(settings.risk.parameters_file)
     try:

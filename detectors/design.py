@@ -1,0 +1,98 @@
+"""The columns that the linear model weighs: a customer's features, scaled and clipped, with hinges and products of them.
+
+    features    (formula - centre) / scale, clipped at +-4; but the closed form's logit, as its parameters now are, stands
+                as it is: with the weight 1 there and 0 elsewhere the model is the closed form, to the bit
+    hinges      max(feature - knot, 0) at the knots -1, 0, 1: the effect may bend
+    products    of the main features, squares among them
+    bias        1
+
+Nothing is summed over customers, so a row's columns do not depend on who else is in the batch.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.customer_features import FEATURES, Raw
+from detectors.parameters import BtydParameters
+
+CLIP: Final = 4.0
+KNOTS: Final = (-1.0, 0.0, 1.0)
+HINGED: Final = ("idle", "ratio", "closed_form", "log_z", "z", "decayed_45", "gaps", "over_longest")
+MULTIPLIED: Final = ("idle", "closed_form", "gaps", "ratio", "mean_gap", "decayed_45", "gap_cv", "tenure")
+VARIANCE: Final = 0.05
+BENT_VARIANCE: Final = 0.02
+"""Prior variance of a weight, and of that of a hinge or product."""
+
+_NAMES = [feature.name for feature in FEATURES]
+_PAIRS = [(MULTIPLIED[i], MULTIPLIED[j]) for i in range(len(MULTIPLIED)) for j in range(i, len(MULTIPLIED))]
+_HINGES = [(name, knot) for name in HINGED for knot in KNOTS]
+
+COLUMNS: Final = (
+    *_NAMES,
+    *(f"{name}>{knot:g}" for name, knot in _HINGES),
+    *(f"{one}*{other}" for one, other in _PAIRS),
+    "bias",
+)
+
+CLOSED_FORM: Final = _NAMES.index("closed_form")
+"""The column of the closed form's logit, unclipped."""
+
+_GROUP = {feature.name: feature.group for feature in FEATURES}
+_TOLD_FIRST = ("silence", "rhythm", "frequency", "tenure")
+
+GROUPS: Final = (
+    *(feature.group for feature in FEATURES),
+    *(_GROUP[name] for name, _ in _HINGES),
+    *(min(_GROUP[one], _GROUP[other], key=_TOLD_FIRST.index) for one, other in _PAIRS),
+    "base",
+)
+"""What a person is told that each column is about. Of a product's two it is the one that comes first in `_TOLD_FIRST`."""
+
+_CENTRE = np.array([[feature.centre] for feature in FEATURES])
+_SCALE = np.array([[feature.scale] for feature in FEATURES])
+_HINGED_AT = np.array([_NAMES.index(name) for name, _ in _HINGES])
+_KNOT = np.array([[knot] for _, knot in _HINGES])
+_ONE = np.array([_NAMES.index(one) for one, _ in _PAIRS])
+_OTHER = np.array([_NAMES.index(other) for _, other in _PAIRS])
+_F, _H, _D = len(_NAMES), len(_NAMES) + len(_HINGES), len(COLUMNS)
+
+
+def prior_mean() -> NDArray[np.float64]:
+    """Weights with which the logit is the closed form's."""
+    mean = np.zeros(_D)
+    mean[CLOSED_FORM] = 1.0
+    return mean
+
+
+def prior_variance() -> NDArray[np.float64]:
+    """Variance of each weight before any label."""
+    variance = np.full(_D, VARIANCE)
+    variance[_F:-1] = BENT_VARIANCE
+    variance[CLOSED_FORM] /= _SCALE[CLOSED_FORM, 0] ** 2  # as if it were scaled
+    return variance
+
+
+def design(inputs: NDArray[np.float32], closed_form: BtydParameters, horizon_days: float) -> NDArray[np.float64]:
+    """The columns, float64 (n, len(COLUMNS)), C-contiguous.
+
+    inputs         float32 (n, len(INPUTS)), see `model_inputs`
+    closed_form    parameters as they now are
+    horizon_days   H, > 0
+    """
+    raw = Raw(inputs, closed_form, horizon_days)
+    columns = np.empty((_D, len(inputs)))
+    scaled = columns[:_F]
+    for place, feature in enumerate(FEATURES):
+        scaled[place] = feature.formula(raw)
+    scaled -= _CENTRE
+    scaled /= _SCALE
+    np.clip(scaled, -CLIP, CLIP, out=scaled)
+    np.maximum(scaled[_HINGED_AT] - _KNOT, 0.0, out=columns[_F:_H])
+    np.multiply(scaled[_ONE], scaled[_OTHER], out=columns[_H:-1])
+    scaled[CLOSED_FORM] = raw.closed_form_logit
+    columns[-1] = 1.0
+    return np.ascontiguousarray(columns.T)

@@ -1,0 +1,47 @@
+"""What a learner is told once, and what it tells of itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+from detectors.champion import GateRules
+
+EVENTS_KEPT: Final = 200
+LATEST_DAYS: Final = 8
+"""A label comes at most so many days after its horizon: lateness of 7 days, and the tick."""
+
+
+@dataclass(frozen=True, slots=True)
+class LearnerRules:
+    """horizon_days   H, days, whole
+    grid_days      days between two snapshots of a customer
+    gate           when the champion serves
+    window_days    the evidence: log loss over so many days of labels
+    window         labels in the rolling measures
+    shift_customers   the shift is that of the newest so many customers, of `grid_days` at most
+    drift_delta    ADWIN's: chance of a false alarm at each look
+    """
+
+    horizon_days: int
+    grid_days: int
+    gate: GateRules = field(default_factory=GateRules)
+    window_days: int = 90
+    window: int = 10_000
+    drift_delta: float = 0.002
+    shift_customers: int = 500
+
+
+class Event(msgspec.Struct, frozen=True):
+    """Something that the learner did about itself.
+
+    at_ms   event time, ms since 1970 UTC
+    what    "serving", "demoted", "recovered", "drift", "frozen", "rolled_back", "released"
+    why     in words, with the numbers
+    """
+
+    at_ms: int
+    what: str
+    why: str

@@ -1,0 +1,65 @@
+"""What a learner is made of between two labels, as bytes: MessagePack of numbers and raw little-endian arrays, never pickle."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from detectors.as_served import OfferState, ServedState
+from detectors.champion import Gate
+from detectors.design import COLUMNS
+from detectors.evidence import Evidence
+from detectors.idle_time import IdleTime
+from detectors.learner_rules import Event
+from detectors.model_inputs import INPUTS_HASH
+from detectors.parameters import BtydParameters
+from detectors.prequential import PrequentialState
+from detectors.scored import Scored
+
+SCHEMA: Final = "churnwatch.learner/1"
+
+
+class LearnerState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """See `Learner`. `counts`: tick, left, first and last snapshot's time, time of the first service."""
+
+    schema: str = SCHEMA
+    inputs_hash: str = INPUTS_HASH
+    columns: tuple[str, ...] = COLUMNS
+    horizon_days: int
+    closed_form: BtydParameters
+    logit: bytes
+    idle: IdleTime
+    past: list[OfferState]
+    prequential: PrequentialState
+    evidence: Evidence
+    gate: Gate
+    drift: bytes
+    scored: list[tuple[int, Scored]]
+    events: list[Event]
+    pinned: ServedState | None
+    counts: tuple[int, int, int, int, int]
+
+
+encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(LearnerState).decode
+
+
+def decode(data: bytes, horizon_days: int) -> LearnerState:
+    """The state in `data`. Raises ValueError, naming field, value and remedy, where it is not one of this release and horizon."""
+    try:
+        state = _decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"learner state: {error}; learn again from the labels") from None
+    for name, found, expected in (
+        ("schema", state.schema, SCHEMA),
+        ("inputs_hash", state.inputs_hash, INPUTS_HASH),
+        ("horizon_days", state.horizon_days, horizon_days),
+    ):
+        if found != expected:
+            raise ValueError(f"learner state: {name} = {found!r}: this learner has {expected!r}; learn again from the labels")
+    if state.columns != COLUMNS:
+        raise ValueError(
+            f"learner state: {len(state.columns)} columns: not this release's {len(COLUMNS)}; learn again from the labels"
+        )
+    return state

@@ -1,0 +1,93 @@
+"""`churn.labels`: what customers then did, on its way to the learner.
+
+One message a commit, where it has something to tell: outcomes, scores, or, while history is loaded, a tick that was passed.
+A label carries no customer id; it is recognised by its own, so it counts once however often it comes.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Annotated, Literal
+
+import msgspec
+import numpy as np
+
+from detectors.labels import Labels
+from detectors.model_inputs import INPUTS_HASH
+from detectors.scored import Scored
+from streams.pending import pack_inputs, unpack_inputs
+
+SCHEMA: Literal["churnwatch.labels/1"] = "churnwatch.labels/1"
+
+
+class LabelEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One outcome.
+
+    label_id      16 hex digits: of the customer and the day of the snapshot
+    at_ms         event time of the snapshot, ms since 1970
+    known_ms      event time at which the outcome was known, ms
+    left          whether the customer did not stay
+    inputs        what was known of the customer at `at_ms`: float32, little-endian, zeros at the end left out; base64
+    """
+
+    label_id: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$")]
+    at_ms: int
+    known_ms: int
+    left: bool
+    inputs: str
+
+
+class LabelMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """What one commit of a partition tells the learner; keyed by the partition.
+
+    number        of the message in the partition's outbox
+    history       whether history is being loaded: then labels are learnt tick by tick
+    reached_ms    history: the last tick that was passed, 0 = none yet; live: the watermark. ms since 1970
+    inputs_hash   of the inputs' names: what does not match the learner's is not learnt from
+    labels        outcomes, ordered by the time at which they were known, then by id
+    scored        what customers were scored who were taken down: see detectors/scored.py; null = none were
+    """
+
+    schema: Literal["churnwatch.labels/1"] = SCHEMA
+    partition: int
+    number: int
+    history: bool
+    reached_ms: int
+    inputs_hash: str = INPUTS_HASH
+    labels: list[LabelEntry] = []
+    scored: Scored | None = None
+
+
+def entries(labels: Labels) -> list[LabelEntry]:
+    """The labels as they stand in a message."""
+    packed = [base64.b64encode(row).decode() for row in pack_inputs(labels.inputs)]
+    columns = zip(labels.id.tolist(), labels.at_ms.tolist(), labels.known_ms.tolist(), labels.left.tolist(), packed, strict=True)
+    return [
+        LabelEntry(label_id=f"{label:016x}", at_ms=at_ms, known_ms=known_ms, left=bool(left), inputs=inputs)
+        for label, at_ms, known_ms, left, inputs in columns
+    ]
+
+
+def labels_of(message: LabelMessage) -> Labels:
+    """The labels of a message. Raises ValueError for inputs that are not ours; see `inputs_hash`."""
+    if message.inputs_hash != INPUTS_HASH:
+        raise ValueError(f"inputs_hash {message.inputs_hash}: this release has {INPUTS_HASH}; it learns from its own inputs only")
+    rows = message.labels
+    if not rows:
+        return Labels.none()
+    return Labels(
+        np.array([int(row.label_id, 16) for row in rows], np.uint64),
+        np.array([row.at_ms for row in rows], np.int64),
+        np.array([row.known_ms for row in rows], np.int64),
+        np.array([row.left for row in rows], np.uint8),
+        unpack_inputs([base64.b64decode(row.inputs) for row in rows]),
+    )
+
+
+def encode_labels(message: LabelMessage) -> bytes:
+    """As it stands on the topic."""
+    return msgspec.json.encode(message)
+
+
+decode_labels = msgspec.json.Decoder(LabelMessage).decode
+"""Inverse of `encode_labels`. Raises msgspec.ValidationError or msgspec.DecodeError for anything else."""

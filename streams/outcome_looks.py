@@ -1,0 +1,85 @@
+"""The looks of one step at which customers are taken down for learning, or their outcomes become known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.served import ServedModel
+from streams.columns import DAY_MS
+from streams.customer import Records, gather
+from streams.model_inputs import model_inputs
+from streams.outcomes import (
+    OutcomeRules,
+    Outcomes,
+    Snapshots,
+    customer_hashes,
+    left,
+    next_outcome_look_s,
+    outcome_due,
+    phases,
+    snapshot_day,
+    snapshot_due,
+)
+
+Ints = NDArray[np.int64]
+
+
+class OutcomeLooks:
+    """Collects what the step's looks find.
+
+    rules   None: nothing is taken down, and no look is asked for
+    ids     the step's customers
+    model   what the snapshots are scored with
+    """
+
+    def __init__(self, rules: OutcomeRules | None, ids: Sequence[str], model: ServedModel) -> None:
+        self._rules, self._model = rules, model
+        self._hashes = customer_hashes(ids) if rules else np.empty(0, np.uint64)
+        self._phase = phases(self._hashes, rules.grid_days) if rules else np.empty(0, np.int64)
+        self._taken: list[tuple[NDArray[np.intp], Ints, NDArray[np.float32]]] = []
+        self._found: list[tuple[NDArray[np.intp], Ints, Ints, NDArray[np.bool_]]] = []
+
+    def sooner(self, due_s: NDArray[np.uint32], slots: NDArray[np.intp], rows: Records, as_of_ms: Ints) -> NDArray[np.uint32]:
+        """The times of the next looks, s: those at `due_s`, or sooner where a snapshot or an outcome needs it."""
+        if self._rules is None:
+            return due_s
+        return np.minimum(due_s, next_outcome_look_s(rows, as_of_ms, self._phase[slots], self._rules))
+
+    def look(self, slots: NDArray[np.intp], rows: Records, due_ms: Ints) -> None:
+        """Looks at different customers, as they are just before anything that happens at `due_ms`."""
+        if self._rules is None:
+            return
+        phase = self._phase[slots]
+        at = np.flatnonzero(snapshot_due(rows, due_ms, phase, self._rules))
+        if len(at):
+            self._taken.append((slots[at], due_ms[at], model_inputs(gather(rows, at), due_ms[at])))
+        at = np.flatnonzero(outcome_due(rows, due_ms, phase, self._rules))
+        if len(at):
+            day = snapshot_day(due_ms[at], self._rules)
+            self._found.append((slots[at], day, due_ms[at], left(gather(rows, at), day, self._rules)))
+
+    def snapshots(self, ids: Sequence[str]) -> Snapshots:
+        """Who was taken down, by day and hash."""
+        if not self._taken:
+            return Snapshots()
+        slot, due_ms, inputs = (np.concatenate(column) for column in zip(*self._taken, strict=True))
+        order = np.lexsort((self._hashes[slot], due_ms))  # which does not depend on where batches were cut
+        slot = slot[order]
+        inputs = np.ascontiguousarray(inputs[order])
+        closed_form, logit = self._model.logits(inputs)
+        version = "" if self._model.linear is None else self._model.linear.version
+        customers = [ids[k] for k in slot.tolist()]
+        return Snapshots(customers, self._hashes[slot], due_ms[order] // DAY_MS, inputs, closed_form, logit, version)
+
+    def outcomes(self, ids: Sequence[str]) -> Outcomes:
+        """What became of whom, by the time at which it was known and hash."""
+        if not self._found:
+            return Outcomes()
+        slot, day, known_ms, gone = (np.concatenate(column) for column in zip(*self._found, strict=True))
+        order = np.lexsort((self._hashes[slot], known_ms))
+        slot = slot[order]
+        customers = [ids[k] for k in slot.tolist()]
+        return Outcomes(customers, self._hashes[slot], day[order], known_ms[order], gone[order].astype(np.uint8))

@@ -1,0 +1,108 @@
+"""From a step's snapshots and outcomes to what its commit keeps, settles and tells the learner."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from detectors.labels import Labels
+from streams.columns import DAY_MS, TICK, Columns
+from streams.labels import LabelMessage, entries
+from streams.outcomes import OutcomeRules, Outcomes, label_ids, pending_days
+from streams.pending import pack_pending, pending_name, unpack_pending
+from streams.runtime.shop import Shop
+from streams.scoring import scored_of
+from streams.step import Step
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """What one commit does about outcomes.
+
+    pending   (name, bytes) of who was taken down and waits
+    settled   names of what waits no more
+    message   for the learner, not yet numbered; None: nothing to tell
+    """
+
+    pending: Sequence[tuple[str, bytes]] = ()
+    settled: Sequence[str] = ()
+    message: LabelMessage | None = None
+
+
+NOTHING_LABELLED = Labelled()
+
+
+class Labelling:
+    """The outcomes of one partition. What waits is in the store.
+
+    tick_ms   the last tick of history that the partition has passed, as its last commit told; 0 = none
+    """
+
+    def __init__(self, partition: int, shop: Shop, tick_ms: int) -> None:
+        self._partition, self._shop = partition, shop
+        self.tick_ms = tick_ms
+
+    async def settle(self, step: Step, batch: Columns, rules: OutcomeRules | None, *, history: bool) -> Labelled:
+        """What the step's commit does about outcomes. Raises what the store raises; nothing is written."""
+        if rules is None:
+            return NOTHING_LABELLED
+        taken = {
+            pending_name(customer, day): inputs
+            for customer, day, inputs in zip(
+                step.snapshots.customers, step.snapshots.day.tolist(), pack_pending(step.snapshots.inputs), strict=True
+            )
+        }
+        labels, known = await self._labels(step.outcomes, taken)
+        forgotten = [
+            pending_name(customer, day)
+            for customer in step.gone
+            for day in pending_days(customer, step.state.watermark_ms + rules.lateness_ms + DAY_MS, rules)
+        ]
+        settled = list(dict.fromkeys([*known, *forgotten]))
+        over = set(settled)
+        pending = [(name, inputs) for name, inputs in taken.items() if name not in over]
+        message = self._message(step, batch, labels, rules.horizon_days, history=history)
+        return Labelled(pending, settled, message)
+
+    def tick_after(self, batch: Columns) -> int:
+        """The last tick passed once the batch is committed, ms; 0 = none."""
+        ticks = batch.time_ms[batch.kind == TICK]
+        return max(int(ticks.max()), self.tick_ms) if len(ticks) else self.tick_ms
+
+    def committed(self, batch: Columns) -> None:
+        """A commit with this batch is in the store."""
+        self.tick_ms = self.tick_after(batch)
+
+    async def _labels(self, outcomes: Outcomes, taken: dict[str, bytes]) -> tuple[Labels, list[str]]:
+        """The labels, ordered by time and id, and the names of the snapshots that they settle."""
+        if not len(outcomes):
+            return Labels.none(), []
+        names = [pending_name(customer, day) for customer, day in zip(outcomes.customers, outcomes.day.tolist(), strict=True)]
+        missing = [name for name in names if name not in taken]
+        stored = await self._shop.store.pending(self._partition, missing) if missing else []
+        kept = taken | dict(zip(missing, stored, strict=True))
+        places, inputs = unpack_pending([kept[name] for name in names])
+        at = np.array(places, np.intp)
+        ids = label_ids(outcomes.hashes[at], outcomes.day[at])
+        labels = Labels(ids, outcomes.day[at] * DAY_MS, outcomes.known_ms[at], outcomes.left[at], inputs)
+        there = [name for name in names if kept[name] is not None]
+        return labels.in_order(), there
+
+    def _message(
+        self, step: Step, batch: Columns, labels: Labels, horizon_days: float, *, history: bool
+    ) -> LabelMessage | None:
+        tick_ms = self.tick_after(batch)
+        passed = history and tick_ms != self.tick_ms
+        if not (len(labels) or len(step.snapshots) or passed):
+            return None
+        taken = step.snapshots
+        return LabelMessage(
+            partition=self._partition,
+            number=0,
+            history=history,
+            reached_ms=tick_ms if history else step.state.watermark_ms,
+            labels=entries(labels),
+            scored=scored_of(taken, horizon_days) if len(taken) else None,
+        )
