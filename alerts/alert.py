@@ -19,7 +19,7 @@ from alerts.ids import AlertId, Instant, MessageId, alert_id, rfc3339
 from alerts.policy import ReasonCode, Transition
 from alerts.stages.holdout import in_holdout
 from detectors.actions import TIERS, Tier
-from detectors.causes import controllable
+from detectors.causes import Cause, controllable
 from detectors.reasons import Reason
 
 RULE: Final = "churn-risk"
@@ -164,9 +164,7 @@ def build_alert(
     idle_risk: float | None,
     reasons: Sequence[Reason],
     baseline: float | None = None,
-    cause: str,
-    cause_why: str,
-    cause_confidence: float | None = None,
+    cause: Cause,
     suggested_action: str,
     event: EventRef | None,
     model: ModelRef,
@@ -178,7 +176,6 @@ def build_alert(
     idle_risk   silence score in [0, 1]; None or NaN where there is no rhythm to compare with
     reasons     strongest first
     baseline    what they leave of the log odds of the risk; None: not told
-    cause_confidence   0 to 1; None where a rule says so
     event       that the customer was evaluated at; None for a look
     Raises ValueError for a holdout share outside 0..1.
     """
@@ -200,10 +197,10 @@ def build_alert(
         horizon_days=float(context.horizon_days),
         reasons=list(reasons),
         baseline=baseline,
-        cause=cause,
-        cause_why=cause_why,
-        cause_confidence=_rounded(cause_confidence, 4),
-        controllable=controllable(cause),
+        cause=cause.cause,
+        cause_why=cause.why,
+        cause_confidence=_rounded(cause.confidence, 4),
+        controllable=controllable(cause.cause),
         suggested_action=suggested_action,
         value_at_stake=ValueAtStake(facts.spent_365d_minor, context.currency, STAKE_BASIS),
         segment=facts.segment,

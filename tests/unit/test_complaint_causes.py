@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from alerts.alert import Alert
 from detectors.cause_model import CauseModel
 from detectors.causes import CAUSE_CLASSES
-from detectors.parameters import SHIPPED
 from streams import rfm
 from streams.columns import DAY_MS
 from streams.contract import EventRules
@@ -24,7 +23,7 @@ from streams.record_marks import STEPS, UNKNOWN, cause_marks, causes, with_cause
 from streams.runtime.cause_files import shipped_snapshot
 from streams.table import CustomerTable
 from tests.oracle.rfm_twin import EventTwin
-from tests.support.engine_rules import engine_rules
+from tests.support.engine_rules import engine_rules, served
 from tests.support.intake_app import until
 from tests.support.played import NOW_MS, SILENT_FOR_MONTHS, Played
 from tests.support.records import record, valid
@@ -118,9 +117,9 @@ def test_the_newest_complaint_says_the_cause_and_other_marks_stay(told, mark):
 def alerts_about(as_of_ms: int, *complaints: EventTwin) -> list[Alert]:
     """Alerts on somebody who bought every fortnight and then fell silent, by `as_of_ms`."""
     bought = [EventTwin("purchase", at_ms, "anna", 2_000, 0, n + 1) for n, at_ms in enumerate(SILENT_FOR_MONTHS)]
-    table = CustomerTable()
+    table, rules = CustomerTable(), engine_rules()
     batch = as_columns(sorted([*bought, *complaints], key=lambda event: event.time_ms))
-    return advance(table, batch, as_of_ms, engine_rules(), SHIPPED).alerts
+    return advance(table, batch, as_of_ms, rules, served(rules)).alerts
 
 
 def said(kind: str, time_ms: int, confidence: float) -> EventTwin:
