@@ -19,6 +19,7 @@ from alerts.ids import AlertId, Instant, MessageId, alert_id, rfc3339
 from alerts.policy import ReasonCode, Transition
 from alerts.stages.holdout import in_holdout
 from detectors.actions import TIERS, Tier
+from detectors.causes import controllable
 from detectors.reasons import Reason
 
 RULE: Final = "churn-risk"
@@ -73,6 +74,12 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="sche
     baseline: Annotated[float | None, Meta(description="log odds of the risk = this + the reasons' contributions")] = None
     cause: Annotated[str, Meta(description="probable cause class")]
     cause_why: str
+    cause_confidence: Annotated[
+        Risk | None, Meta(description="probability that this is the cause; null where a rule says so, or nothing does")
+    ] = None
+    controllable: Annotated[
+        bool | None, Meta(description="whether the business can act on such a cause; null where it is unknown")
+    ] = None
     suggested_action: str
     value_at_stake: ValueAtStake
     segment: Annotated[str, Meta(description="RFM segment")]
@@ -159,6 +166,7 @@ def build_alert(
     baseline: float | None = None,
     cause: str,
     cause_why: str,
+    cause_confidence: float | None = None,
     suggested_action: str,
     event: EventRef | None,
     model: ModelRef,
@@ -170,6 +178,7 @@ def build_alert(
     idle_risk   silence score in [0, 1]; None or NaN where there is no rhythm to compare with
     reasons     strongest first
     baseline    what they leave of the log odds of the risk; None: not told
+    cause_confidence   0 to 1; None where a rule says so
     event       that the customer was evaluated at; None for a look
     Raises ValueError for a holdout share outside 0..1.
     """
@@ -193,6 +202,8 @@ def build_alert(
         baseline=baseline,
         cause=cause,
         cause_why=cause_why,
+        cause_confidence=_rounded(cause_confidence, 4),
+        controllable=controllable(cause),
         suggested_action=suggested_action,
         value_at_stake=ValueAtStake(facts.spent_365d_minor, context.currency, STAKE_BASIS),
         segment=facts.segment,

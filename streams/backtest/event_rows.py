@@ -16,6 +16,7 @@ from streams.backtest.mapping import HistoryError
 from streams.backtest.numbered import NumberedCustomers
 from streams.backtest.rows import Event
 from streams.columns import COMPLAINT, LOGIN, PURCHASE, REFUND, TOPIC_RANKS
+from streams.complaint_causes import complaint_causes
 from streams.contract import EventRules
 from streams.money import MAX_AMOUNT_MINOR
 
@@ -29,7 +30,7 @@ EVENT = np.dtype(
         ("kind", "u1"),
         ("rank", "u1"),  # of the topic
         ("severity", "u1"),
-        ("spare", "u1"),
+        ("cause", "u1"),  # what a complaint's words speak of, see record_marks
     ]
 )
 Rows = NDArray[np.void]
@@ -49,8 +50,10 @@ def event_rows(events: Sequence[Event], first_order: int, customers: NumberedCus
     if not events:
         return np.empty(0, EVENT)
     customer, kind, time_ms, amount, currency, severity, _, _, event_id, row = zip(*events, strict=True)
+    complaints = [place for place, one in enumerate(kind) if one == COMPLAINT]
     found = np.zeros(len(events), EVENT)
     found["time_ms"], found["kind"], found["severity"] = time_ms, kind, severity
+    found["cause"][complaints] = complaint_causes([events[place] for place in complaints], rules.causes)
     found["rank"] = RANKS[found["kind"]]
     found["order"] = np.array(row, np.int64) - row[0] + first_order
     found["customer"] = customers.numbers(customer)

@@ -6,7 +6,7 @@ What is kept in memory are the customers' ids. Same files, same options: same lo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
@@ -101,7 +101,7 @@ def _parts(events: Iterable[Event]) -> Iterator[list[Event]]:
 
 def _knowing(currency: str, rules: EventRules) -> EventRules:
     """The rules, or where they have no rate for a currency, rules that know that one alone."""
-    return rules if currency in rules.factors else EventRules(currency, {currency: 1.0}, rules.skew_ms)
+    return rules if currency in rules.factors else replace(rules, base_currency=currency, rates={currency: 1.0})
 
 
 def _add(log: EventLog, rows: Rows) -> None:

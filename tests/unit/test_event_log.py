@@ -73,7 +73,7 @@ def test_the_engine_is_given_what_a_worker_is_given(simulated, tmp_path, monkeyp
     ticks_ms = tick_times(loaded.log.first_ms, loaded.log.last_ms)
     for number, columns in expected.items():
         got = columns_of(rows[partition[rows["customer"]] == number], ticks_ms, ids)
-        for name in ("customer", "kind", "time_ms", "amount_minor", "severity", "id_hash", "rank"):
+        for name in ("customer", "kind", "time_ms", "amount_minor", "severity", "cause", "id_hash", "rank"):
             assert getattr(got, name).tolist() == getattr(columns, name).tolist(), name
         assert (got.kind == TICK).sum() == len(ticks_ms)
 
