@@ -11,7 +11,7 @@ from detectors.labels import Labels
 from detectors.scored import scored
 from streams.columns import DAY_MS, TICK, Columns
 from streams.labels import LabelMessage, entries
-from streams.outcomes import OutcomeRules, Outcomes, label_id, pending_days
+from streams.outcomes import OutcomeRules, Outcomes, firsts, label_id, pending_days
 from streams.pending import pack_pending, pending_name, unpack_pending
 from streams.runtime.shop import Shop
 from streams.step import Step
@@ -78,14 +78,18 @@ class Labelling:
         """The labels, ordered by time and id, and the names of the snapshots that they settle."""
         if not len(outcomes):
             return Labels.none(), []
-        names = [pending_name(customer, day) for customer, day in zip(outcomes.customers, outcomes.day.tolist(), strict=True)]
+        # of a batch in which a cancellation and the look at the end of a snapshot both fall, only the first is an outcome
+        first = firsts(outcomes)
+        whom, day = [outcomes.customers[k] for k in first], outcomes.day[first]
+        names = [pending_name(customer, d) for customer, d in zip(whom, day.tolist(), strict=True)]
         missing = [name for name in names if name not in taken]
         stored = await self._shop.store.pending(self._partition, missing) if missing else []
         kept = taken | dict(zip(missing, stored, strict=True))
         places, inputs = unpack_pending([kept[name] for name in names])
         at = np.array(places, np.intp)
-        ids = [label_id(outcomes.customers[k], int(outcomes.day[k])) for k in places]
-        labels = Labels(np.array(ids, np.uint64), outcomes.day[at] * DAY_MS, outcomes.known_ms[at], outcomes.left[at], inputs)
+        ids = [label_id(whom[k], int(day[k])) for k in places]
+        known_ms, left = outcomes.known_ms[first][at], outcomes.left[first][at]
+        labels = Labels(np.array(ids, np.uint64), day[at] * DAY_MS, known_ms, left, inputs)
         there = [name for name in names if kept[name] is not None]
         return labels.in_order(), there
 

@@ -32,7 +32,7 @@ def assert_same_life(record: np.void, life: CustomerTwin) -> None:
     for name, want in floats.items():
         assert np.ravel(record[name]).tolist() == pytest.approx(want, rel=REL, abs=ABS), name
     assert record["complaint_ring"].tolist() == complaint_ring(life)
-    assert (record["version"], record["spare"]) == (VERSION, 0)
+    assert (record["version"], record["spare"]) == (VERSION, 0x80 if life.ended else 0)
 
 
 def complaint_ring(life: CustomerTwin) -> list[int]:
