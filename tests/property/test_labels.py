@@ -1,4 +1,4 @@
-"""The labels that leave a partition: those of the twin, wherever its batches were cut."""
+"""The labels that leave a partition, and those that a backtest learns from: the twin's, wherever batches were cut."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from detectors.labels import Labels
+from streams.backtest.learning import Learning
 from streams.columns import DAY_MS
+from streams.contract import END_TIME_MS
 from streams.engine import EngineRules, advance
 from streams.labels import labels_of
-from streams.outcomes import label_id
+from streams.outcomes import customer_hashes, label_ids
 from streams.runtime.labelling import Labelling
 from streams.runtime.store import CommitRequest
 from streams.table import CustomerTable
@@ -49,10 +53,42 @@ async def labels(events: list[EventTwin], batches: list[slice], rules: EngineRul
         await store.commit(0, 1, "me", CommitRequest(seq, f"c{seq}", pending=labelled.pending, settled=labelled.settled))
         table.apply(step)
         if labelled.message is not None:
-            found = labels_of(labelled.message)
-            columns = found.id, found.at_ms, found.known_ms, found.left
-            told += zip(*(column.tolist() for column in columns), strict=True)
+            told += in_rows(labels_of(labelled.message))
     return told
+
+
+class Recorder:
+    """Stands where the learner does, and keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.labels = Labels.none()
+
+    def scored(self, scored: object, at_ms: int) -> None:
+        pass
+
+    def learn(self, labels: Labels, _at_ms: int) -> None:
+        self.labels = Labels.concat([self.labels, labels])
+
+    def served(self) -> None:
+        pass
+
+
+def backtested(events: list[EventTwin], batches: list[slice], rules: EngineRules, now_ms: int) -> list[Told]:
+    """What a backtest with these batches would learn from."""
+    recorder: Any = Recorder()
+    assert rules.outcomes is not None
+    learning, table, parts = Learning(recorder, rules.outcomes), CustomerTable(), sliced(events, batches)
+    for number, batch in enumerate(parts, start=1):
+        step = advance(table, batch, now_ms if number == len(parts) else 0, rules, served(rules))
+        learning.add(step)
+        table.apply(step)
+    learning.tick(END_TIME_MS)
+    return in_rows(recorder.labels)
+
+
+def in_rows(labels: Labels) -> list[Told]:
+    columns = labels.id, labels.at_ms, labels.known_ms, labels.left
+    return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
 def of_the_twin(twin: EngineTwin) -> list[Told]:
@@ -61,8 +97,12 @@ def of_the_twin(twin: EngineTwin) -> list[Told]:
     for one in sorted(twin.found, key=lambda one: one.known_ms or 0):
         if (one.customer, one.day) in taken:
             taken.remove((one.customer, one.day))
-            told.append((label_id(one.customer, one.day), one.day * DAY_MS, one.known_ms or 0, int(bool(one.left))))
+            told.append((label_of(one.customer, one.day), one.day * DAY_MS, one.known_ms or 0, int(bool(one.left))))
     return told
+
+
+def label_of(customer: str, day: int) -> int:
+    return int(label_ids(customer_hashes([customer]), np.array([day]))[0])
 
 
 @given(labelled_rows(), st.sampled_from([0, 1, 200 * DAY_MS]))
@@ -74,7 +114,9 @@ def test_each_snapshot_is_one_label_and_it_is_the_twins(drawn, ahead_ms):
         twin.row(event)
     now_ms = max(event.time_ms for event in events) + ahead_ms if ahead_ms else 0
     twin.clock(now_ms)
-    assert sorted(asyncio.run(labels(events, batches, rules, now_ms))) == sorted(of_the_twin(twin))
+    expected = sorted(of_the_twin(twin))
+    assert sorted(asyncio.run(labels(events, batches, rules, now_ms))) == expected
+    assert sorted(backtested(events, batches, rules, now_ms)) == expected
 
 
 def test_the_drawn_rows_cancel_early_enough_to_settle_what_waits():

@@ -8,12 +8,11 @@ from hypothesis import given
 from alerts.alert import TIERS
 from alerts.ids import rfc3339
 from alerts.policy import ReasonCode
-from tests.support.engine_rules import served
 from streams.columns import TICK
 from streams.customer import row_bytes
 from streams.engine import advance
 from streams.table import CustomerTable
-from tests.support.engine_rules import any_rules
+from tests.support.engine_rules import any_rules, served
 from tests.support.examples import examples
 from tests.support.streams_of_rows import as_columns, rows
 

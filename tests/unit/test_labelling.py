@@ -12,7 +12,7 @@ from detectors.labels import Labels
 from detectors.model_inputs import INPUTS
 from streams.columns import DAY_MS, TICK, empty_columns
 from streams.labels import decode_labels, encode_labels, labels_of
-from streams.outcomes import OutcomeRules, Outcomes, Snapshots, label_id
+from streams.outcomes import OutcomeRules, Outcomes, Snapshots, customer_hashes, label_ids
 from streams.pending import pack_pending, pending_name, unpack_pending
 from streams.runtime.labelling import NOTHING_LABELLED, Labelled, Labelling
 from streams.runtime.store import CommitRequest
@@ -30,6 +30,10 @@ def inputs_of(*numbers: float) -> np.ndarray:
     return rows
 
 
+def label_id(customer: str, day: int) -> int:
+    return int(label_ids(customer_hashes([customer]), np.array([day]))[0])
+
+
 def step(snapshots: Snapshots | None = None, outcomes: Outcomes | None = None, gone: list[str] | None = None) -> Step:
     state = PartitionState(watermark_ms=200 * DAY_MS)
     nothing: Any = None
@@ -40,13 +44,19 @@ def step(snapshots: Snapshots | None = None, outcomes: Outcomes | None = None, g
 
 def taken(day: int, **customers: float) -> Snapshots:
     n = len(customers)
-    return Snapshots(list(customers), np.full(n, day), inputs_of(*customers.values()), np.full(n, 0.25), None)
+    return Snapshots(
+        list(customers), customer_hashes(list(customers)), np.full(n, day), inputs_of(*customers.values()), np.full(n, 0.25), None
+    )
 
 
 def found(day: int, known_day: int, **customers: int) -> Outcomes:
     n = len(customers)
     return Outcomes(
-        list(customers), np.full(n, day), np.full(n, known_day * DAY_MS), np.array(list(customers.values()), np.uint8)
+        list(customers),
+        customer_hashes(list(customers)),
+        np.full(n, day),
+        np.full(n, known_day * DAY_MS),
+        np.array(list(customers.values()), np.uint8),
     )
 
 
