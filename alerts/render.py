@@ -108,6 +108,8 @@ def _news(alert: Alert) -> str:
         return f"was {alert.previous_tier}; bought again"
     if alert.decision == "resolved_risk_fell":
         return f"was {alert.previous_tier}; the risk fell"
+    if alert.decision == "resolved_cancelled":
+        return f"was {alert.previous_tier}; the customer has cancelled"
     if alert.decision == "fired":
         return why
     direction = "up" if alert.decision == "escalated" else "down"

@@ -13,7 +13,7 @@ The way through, in the order to read:
     watermark, clock_rule  how far event time has come, and whether the wall clock may move it (inflow)
     reference_clock        whose clock that is
     customer               the record: one fixed-width row a customer, its bytes what Redis stores (once: customer_v1)
-    windows, rfm           rolling sums; the fold of events into rows
+    windows, rfm           rolling sums; the fold of events into rows (record_marks: who has cancelled)
     quintiles, segments    R, F and M scores against the base; the segment they make
     features, timers       what risk is computed from; when the silent are looked at
     table, state           a partition's customers; what the partition itself remembers

@@ -15,7 +15,7 @@ from xxhash import xxh3_64_intdigest as _hash
 from streams.backtest.mapping import HistoryError
 from streams.backtest.numbered import NumberedCustomers
 from streams.backtest.rows import Event
-from streams.columns import COMPLAINT, LOGIN, PURCHASE, REFUND, TOPIC_RANKS
+from streams.columns import CANCELLATION, COMPLAINT, EVENT_KINDS, LOGIN, TOPIC_RANKS
 from streams.complaint_causes import complaint_causes
 from streams.contract import EventRules
 from streams.money import MAX_AMOUNT_MINOR
@@ -36,8 +36,9 @@ EVENT = np.dtype(
 Rows = NDArray[np.void]
 """Rows of dtype EVENT."""
 
-RANKS = np.zeros(max(PURCHASE, COMPLAINT, LOGIN, REFUND) + 1, np.uint8)
+RANKS = np.zeros(EVENT_KINDS, np.uint8)
 RANKS[COMPLAINT], RANKS[LOGIN] = TOPIC_RANKS["complaints"], TOPIC_RANKS["logins"]
+RANKS[CANCELLATION] = TOPIC_RANKS["cancellations"]
 _DIGITS = [str(rank) for rank in RANKS.tolist()]
 
 

@@ -61,6 +61,7 @@ def test_what_is_encoded_decodes_to_the_same_alert_and_the_same_bytes():
         (ReasonCode.DEESCALATED, 1, 3, "firing", None),
         (ReasonCode.RESOLVED_RETURNED, 0, 2, "resolved", "purchase"),
         (ReasonCode.RESOLVED_RISK_FELL, 0, 1, "resolved", "risk_fell"),
+        (ReasonCode.RESOLVED_CANCELLED, 0, 2, "resolved", "cancellation"),
     ],
 )
 def test_each_transition_says_its_status_tiers_and_what_resolved_it(decision, tier, previous, status, resolved_by):

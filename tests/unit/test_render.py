@@ -27,6 +27,7 @@ def test_a_fired_alert_in_one_line():
         (ReasonCode.DEESCALATED, 1, 3, 5100, f"WATCH  c-17  risk 0.51  down from critical; {SILENT}"),
         (ReasonCode.RESOLVED_RETURNED, 0, 3, 1234, "RESOLVED  c-17  risk 0.12  was critical; bought again"),
         (ReasonCode.RESOLVED_RISK_FELL, 0, 1, 4100, "RESOLVED  c-17  risk 0.41  was watch; the risk fell"),
+        (ReasonCode.RESOLVED_CANCELLED, 0, 3, 9100, "RESOLVED  c-17  risk 0.91  was critical; the customer has cancelled"),
     ],
 )
 def test_each_later_message_says_where_it_comes_from(decision, tier, previous, risk_bp, line):
