@@ -30,7 +30,7 @@ _SEVERITIES = {"": DEFAULT_SEVERITY} | {str(level): level for level in range(1, 
 
 
 class EventColumns(NamedTuple):
-    """Events column by column; fields as in `rows.Event`, without category and text, which no number is made of."""
+    """Events column by column; fields as in `rows.Event`."""
 
     customer: Texts
     kind: NDArray[np.uint8]
@@ -38,6 +38,8 @@ class EventColumns(NamedTuple):
     amount: NDArray[np.float64]
     currency: Texts
     severity: NDArray[np.uint8]
+    category: Texts
+    text: Texts
     event_id: Texts
     row: NDArray[np.int64]
 
@@ -48,9 +50,10 @@ class Unusual(Exception):
 
 def as_columns(events: Sequence[Event]) -> EventColumns:
     """Events (at least one) that were read row by row."""
-    customer, kind, time_ms, amount, currency, severity, _, _, event_id, row = zip(*events, strict=True)
+    customer, kind, time_ms, amount, currency, severity, category, text, event_id, row = zip(*events, strict=True)
     numbers = np.array(kind, np.uint8), np.array(time_ms, np.int64), np.array(amount, np.float64)
-    return EventColumns(customer, *numbers, currency, np.array(severity, np.uint8), event_id, np.array(row, np.int64))
+    levels, number = np.array(severity, np.uint8), np.array(row, np.int64)
+    return EventColumns(customer, *numbers, currency, levels, category, text, event_id, number)
 
 
 class CsvColumns:
@@ -80,8 +83,9 @@ class CsvColumns:
             _texts(given.get(name, blank), kind, limit)
             for name, limit in (("category", MAX_CATEGORY_CHARS), ("text", MAX_TEXT_CHARS))
         )
-        found = EventColumns(customer, kind, time_ms, amount, currency, severity, given.get("event_id", blank), number)
-        return found._replace(event_id=_event_ids(found, category, text))
+        own_id = given.get("event_id", blank)
+        found = EventColumns(customer, kind, time_ms, amount, currency, severity, category, text, own_id, number)
+        return found._replace(event_id=_event_ids(found))
 
     def _kinds(self, given: Texts) -> NDArray[np.uint8]:
         types, default = self._mapping.types, self._mapping.default_type
@@ -179,7 +183,7 @@ def _texts(given: Texts, kind: NDArray[np.uint8], limit: int) -> Texts:
     return found
 
 
-def _event_ids(found: EventColumns, category: Texts, text: Texts) -> Texts:
+def _event_ids(found: EventColumns) -> Texts:
     """The file's own ids, or ids made from row number and content, as `rows` makes them."""
     given = found.event_id
     if max(map(len, given)) > MAX_ID_CHARS:
@@ -188,7 +192,7 @@ def _event_ids(found: EventColumns, category: Texts, text: Texts) -> Texts:
         return given
     content: Any = zip(
         given, found.row.tolist(), found.customer, found.kind.tolist(), found.time_ms.tolist(), found.amount.tolist(),
-        found.currency, found.severity.tolist(), category, text, strict=True,
+        found.currency, found.severity.tolist(), found.category, found.text, strict=True,
     )  # fmt: skip
     return [own or f"{row}-{_digest(*made)}" for own, row, *made in content]
 

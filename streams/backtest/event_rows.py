@@ -7,6 +7,7 @@ the two together. Order: time, topic, then where it stood in the files, which is
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,8 @@ from xxhash import xxh3_64_intdigest as _hash
 from streams.backtest.csv_columns import EventColumns
 from streams.backtest.mapping import HistoryError
 from streams.backtest.numbered import NumberedCustomers
-from streams.columns import COMPLAINT, LOGIN, PURCHASE, REFUND, TOPIC_RANKS
+from streams.columns import CANCELLATION, COMPLAINT, EVENT_KINDS, LOGIN, TOPIC_RANKS
+from streams.complaint_causes import complaint_causes
 from streams.contract import EventRules
 from streams.money import MAX_AMOUNT_MINOR
 
@@ -29,14 +31,20 @@ EVENT = np.dtype(
         ("kind", "u1"),
         ("rank", "u1"),  # of the topic
         ("severity", "u1"),
-        ("spare", "u1"),
+        ("cause", "u1"),  # what a complaint's words speak of, see record_marks
     ]
 )
 Rows = NDArray[np.void]
 """Rows of dtype EVENT."""
 
-RANKS = np.zeros(max(PURCHASE, COMPLAINT, LOGIN, REFUND) + 1, np.uint8)
+RANKS = np.zeros(EVENT_KINDS, np.uint8)
 RANKS[COMPLAINT], RANKS[LOGIN] = TOPIC_RANKS["complaints"], TOPIC_RANKS["logins"]
+RANKS[CANCELLATION] = TOPIC_RANKS["cancellations"]
+
+
+class _Worded(NamedTuple):
+    text: str
+    category: str
 
 
 def event_rows(events: EventColumns, first_order: int, customers: NumberedCustomers, rules: EventRules) -> Rows:
@@ -47,6 +55,9 @@ def event_rows(events: EventColumns, first_order: int, customers: NumberedCustom
     """
     found = np.zeros(len(events.row), EVENT)
     found["time_ms"], found["kind"], found["severity"] = events.time_ms, events.kind, events.severity
+    complaints = np.flatnonzero(events.kind == COMPLAINT)
+    worded = [_Worded(events.text[place], events.category[place]) for place in complaints.tolist()]
+    found["cause"][complaints] = complaint_causes(worded, rules.causes)
     found["rank"] = RANKS[events.kind]
     found["order"] = events.row - events.row[0] + first_order
     found["customer"] = customers.numbers(events.customer)

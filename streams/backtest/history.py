@@ -17,17 +17,18 @@ from numpy.typing import NDArray
 from streams.backtest.files import Row, read_rows
 from streams.backtest.mapping import PLAIN, HistoryError, Mapping, Source, find_source
 from streams.backtest.rows import BadRow, Event, RowError, RowParser
-from streams.columns import COMPLAINT, LOGIN, PURCHASE, REFUND, TOPIC_RANKS
+from streams.columns import CANCELLATION, COMPLAINT, EVENT_KINDS, LOGIN, PURCHASE, REFUND, TOPIC_RANKS
 
 __all__ = ["BadRow", "History", "HistoryError", "find_source", "merge_histories", "read_histories", "read_history"]
 
 PROBLEMS_SHOWN = 20
 REQUIRED = ("customer_id", "occurred_at")
 
-_RANK = np.zeros(max(PURCHASE, COMPLAINT, LOGIN, REFUND) + 1, np.uint8)
+_RANK = np.zeros(EVENT_KINDS, np.uint8)
 _RANK[[PURCHASE, REFUND]] = TOPIC_RANKS["purchases"]
 _RANK[COMPLAINT] = TOPIC_RANKS["complaints"]
 _RANK[LOGIN] = TOPIC_RANKS["logins"]
+_RANK[CANCELLATION] = TOPIC_RANKS["cancellations"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class History:
 
     @property
     def rank(self) -> NDArray[np.uint8]:
-        """Topic rank of each event: purchases (and refunds) 0, complaints 1, logins 2."""
+        """Topic rank of each event: purchases (and refunds) 0, complaints 1, logins 2, cancellations 3."""
         return _RANK[self.kind]
 
     def fingerprint(self) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
@@ -158,4 +158,4 @@ def _csv_parts(path: Path, mapping: Mapping, on_bad: Callable[[BadRow], None]) -
 
 def _knowing(currency: str, rules: EventRules) -> EventRules:
     """The rules, or where they have no rate for a currency, rules that know that one alone."""
-    return rules if currency in rules.factors else EventRules(currency, {currency: 1.0}, rules.skew_ms)
+    return rules if currency in rules.factors else replace(rules, base_currency=currency, rates={currency: 1.0})

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from detectors.cause_model import CauseModel
 from streams.backtest.event_log import EventLog
 from streams.backtest.event_rows import EVENT
 from streams.backtest.history import HistoryError, read_histories
@@ -21,9 +22,10 @@ from streams.backtest.simulation_files import write_history
 from streams.backtest.stretches import columns_of
 from streams.columns import TICK
 from streams.contract import EventRules
+from streams.runtime.cause_files import shipped_snapshot
 from tests.support.examples import examples
 
-RULES = EventRules("USD", {"USD": 1.0, "EUR": 1.5}, None)
+RULES = EventRules("USD", {"USD": 1.0, "EUR": 1.5}, None, CauseModel(shipped_snapshot()))
 HEADER = "type,customer_id,occurred_at,amount,currency\n"
 
 
@@ -70,11 +72,12 @@ def test_the_engine_is_given_what_a_worker_is_given(simulated, tmp_path, monkeyp
     loaded = load(sources, tmp_path, RULES)
     expected = to_columns(read_histories(sources), RULES, 3)
     rows = np.concatenate(list(loaded.log.blocks()))
+    assert len(np.unique(rows["cause"])) > 3  # complaints of several kinds
     ids, partition = loaded.customers.ids(), loaded.customers.partitions(3)
     ticks_ms = tick_times(loaded.log.first_ms, loaded.log.last_ms)
     for number, columns in expected.items():
         got = columns_of(rows[partition[rows["customer"]] == number], ticks_ms, ids)
-        for name in ("customer", "kind", "time_ms", "amount_minor", "severity", "id_hash", "rank"):
+        for name in ("customer", "kind", "time_ms", "amount_minor", "severity", "cause", "id_hash", "rank"):
             assert getattr(got, name).tolist() == getattr(columns, name).tolist(), name
         assert (got.kind == TICK).sum() == len(ticks_ms)
 
