@@ -24,7 +24,7 @@ import msgspec
 import numpy as np
 
 from detectors.as_served import DAY_MS, NAMES, AsServed, Offer, served_of, served_state
-from detectors.champion import Gate, Hold, Standing, judge, verdict
+from detectors.champion import Accounts, Gate, Hold, Standing, judge, verdict
 from detectors.design import design
 from detectors.drift import Drift, DriftWatch, widened
 from detectors.evidence import Evidence
@@ -34,14 +34,16 @@ from detectors.learner_report import report
 from detectors.learner_rules import EVENTS_KEPT, LATEST_DAYS, Event, LearnerRules
 from detectors.learner_state import LearnerState, decode, encode
 from detectors.linear_model import LinearModel
-from detectors.measures import losses
+from detectors.measures import loss_nano, losses, nano
 from detectors.online_logit import BayesianLogit
 from detectors.parameters import BtydParameters, dumps
-from detectors.prequential import Prequential, nano
+from detectors.prequential import Prequential
 from detectors.scored import Scored, together
 from detectors.served import ServedModel
 from detectors.shift import shift
 
+SHIFT_CUSTOMERS: Final = 500
+"""The shift is that of the newest days with so many snapshots. Fewer are chance; more are old: the weights have moved since."""
 BLOCK: Final = 4096
 """Labels whose design is made at once; a row's values do not depend on it."""
 
@@ -57,11 +59,12 @@ class Learner:
         self.logit, self.idle = BayesianLogit(), IdleTime()
         self.past = AsServed(rules.horizon_days + LATEST_DAYS)
         self.prequential = Prequential(NAMES, rules.window)
-        self.evidence, self.gate = Evidence(rules.window_days), Gate()
+        self.accounts, self.gate = Accounts(Evidence(rules.window_days), Evidence(rules.window_days)), Gate()
         self.drift = DriftWatch(rules.drift_delta)
         self.scored_parts: list[tuple[int, Scored]] = []
         self.events: list[Event] = []
         self.pinned: ServedModel | None = None
+        self.shift = 0.0  # in force before the tick, for all labels of the tick
         self.tick_ms = self.left = self.first_at_ms = self.last_at_ms = self.served_from_ms = 0
         self._close()
 
@@ -89,8 +92,10 @@ class Learner:
             newest = max(self.tick_ms, int(labels.known_ms.max(initial=0)))
             raise ValueError(f"tick_ms = {tick_ms}: must not be before {newest}, the last tick or label; learn in order of time")
         if tick_ms > self.tick_ms:
-            self.tick_ms = tick_ms
-            self.evidence.age(tick_ms // DAY_MS)
+            self.tick_ms, champion = tick_ms, self.past.latest.model.linear
+            self.shift = 0.0 if champion is None else champion.shift
+            for evidence in self.accounts:
+                evidence.age(tick_ms // DAY_MS)
             self._judge(tick_ms)
         for start in range(0, len(labels), BLOCK):
             self._learn(labels.take(slice(start, start + BLOCK)))
@@ -126,10 +131,10 @@ class Learner:
         return encode(
             LearnerState(
                 horizon_days=self.rules.horizon_days, closed_form=self.closed_form, logit=self.logit.to_bytes(), idle=self.idle,
-                past=self.past.state(), prequential=self.prequential.state(), evidence=self.evidence, gate=self.gate,
+                past=self.past.state(), prequential=self.prequential.state(), accounts=self.accounts, gate=self.gate,
                 drift=self.drift.to_bytes(), scored=self.scored_parts, events=self.events,
                 pinned=None if self.pinned is None else served_state(self.pinned),
-                counts=(self.tick_ms, self.left, self.first_at_ms, self.last_at_ms, self.served_from_ms),
+                shift=self.shift, counts=(self.tick_ms, self.left, self.first_at_ms, self.last_at_ms, self.served_from_ms),
             )
         )  # fmt: skip
 
@@ -141,9 +146,9 @@ class Learner:
         found.logit, found.idle = BayesianLogit.from_bytes(state.logit), state.idle
         found.past = AsServed.from_state(found.past.kept_days, state.past)
         found.prequential = Prequential.from_state(state.prequential, rules.window)
-        found.evidence, found.gate = state.evidence, state.gate
+        found.accounts, found.gate = Accounts(*state.accounts), state.gate
         found.drift = DriftWatch.from_bytes(state.drift, rules.drift_delta)
-        found.scored_parts, found.events = state.scored, state.events
+        found.scored_parts, found.events, found.shift = state.scored, state.events, state.shift
         found.pinned = None if state.pinned is None else served_of(state.pinned)
         found.tick_ms, found.left, found.first_at_ms, found.last_at_ms, found.served_from_ms = state.counts
         return found
@@ -155,13 +160,19 @@ class Learner:
 
     def _learn(self, labels: Labels) -> None:
         """Label by label; what does not depend on the learning is computed for all at once before."""
-        said, judged = self.past.said(labels)
-        cost = np.stack([nano(losses(said[:, model], labels.left)) for model in range(3)], axis=1).tolist()
+        said, judged, on_record = self.past.said(labels)
+        then = np.stack([nano(losses(said[:, model], labels.left)) for model in range(3)], axis=1).tolist()
+        closed_form = replace(self.past.latest.model, closed_form=self.closed_form, linear=None)
+        now = nano(losses(closed_form.risk(labels.inputs), labels.left)).tolist()
         x = design(labels.inputs, self.closed_form, self.rules.horizon_days)
         z, left, known = silence(labels.inputs).tolist(), labels.left.tolist(), labels.known_ms.tolist()
-        for k, is_judged in enumerate(judged.tolist()):
-            if is_judged:
-                self._weigh(known[k], left[k], *cost[k])
+        for k, is_on_record in enumerate(on_record.tolist()):
+            if is_on_record:
+                self._put_on_record(known[k], left[k], *then[k])
+            champion = loss_nano(self.logit.logit(x[k]) + self.shift, left[k])
+            self.accounts.fresh.add(known[k] // DAY_MS, left[k], champion, now[k], loss_nano(self.idle.logit(z[k]), left[k]))
+            self.gate = msgspec.structs.replace(self.gate, labels=self.gate.labels + 1)
+            self._judge(known[k])
             self.logit.learn(x[k], left[k])
             self.idle.learn(z[k], left[k])
         self.prequential.add(said[judged], labels.left[judged], labels.inputs[judged, 0] >= 1.0)
@@ -171,18 +182,17 @@ class Learner:
             self.last_at_ms = max(self.last_at_ms, at_ms[1])
             self.left += int(labels.left.sum())
 
-    def _weigh(self, known_ms: int, left: int, champion: int, closed_form: int, idle: int) -> None:
-        """One judged label's losses, 1e-9 nats: drift, evidence, gate."""
+    def _put_on_record(self, known_ms: int, left: int, champion: int, closed_form: int, idle: int) -> None:
+        """One label's losses by what was said when the snapshot was taken, 1e-9 nats."""
         alarm = self.drift.update((champion - closed_form) * 1e-9)
         if alarm is not None:
             self._drifted(alarm, known_ms)
-        self.evidence.add(known_ms // DAY_MS, left, champion, closed_form, idle)
-        self.gate = msgspec.structs.replace(self.gate, judged=self.gate.judged + 1)
-        self._judge(known_ms)
+        self.accounts.record.add(known_ms // DAY_MS, left, champion, closed_form, idle)
 
     def _drifted(self, alarm: Drift, at_ms: int) -> None:
         self.logit.covariance = widened(self.logit.covariance)
-        self.evidence.restart()
+        for evidence in self.accounts:
+            evidence.restart()
         self._tell(
             at_ms,
             "drift",
@@ -192,10 +202,11 @@ class Learner:
 
     def _judge(self, at_ms: int) -> None:
         before = self.gate.standing
-        self.gate = judge(self.gate, self.evidence, at_ms // DAY_MS, self.rules.gate)
+        self.gate = judge(self.gate, self.accounts, at_ms // DAY_MS, self.rules.gate)
         if self.gate.standing is not before:
-            back = before is Standing.DEMOTED
-            self._tell(at_ms, "recovered" if back else self.gate.standing.value, verdict(self.evidence, self.rules.gate).text)
+            back, tolerance = before is Standing.DEMOTED, self.rules.gate.tolerance if before is Standing.SERVING else 0.0
+            why = verdict(self.accounts, at_ms // DAY_MS, self.rules.gate, tolerance).text
+            self._tell(at_ms, "recovered" if back else self.gate.standing.value, why)
             if self.gate.standing is Standing.SERVING:
                 self.served_from_ms = self.served_from_ms or at_ms
 
@@ -204,18 +215,29 @@ class Learner:
 
     def _close(self) -> None:
         """Keep what there is to serve from this tick on."""
-        serves = self.gate.standing is Standing.SERVING
+        serves, on_record = self.gate.standing is Standing.SERVING, self.gate.standing is not Standing.WAITING
         model = ServedModel(self.closed_form, float(self.rules.horizon_days), self._champion(), serves)
-        self.past.offer(Offer(self.tick_ms, model, self.idle.level, self.idle.slope, self.pinned))
+        self.past.offer(Offer(self.tick_ms, model, self.idle.level, self.idle.slope, self.pinned, on_record))
 
     def _champion(self) -> LinearModel | None:
         """The champion as it now is; None while nothing was learnt. Parameters of another business give no shift."""
         labels = self.logit.labels
         if labels == 0:
             return None
-        moved = shift(part for _, part in self.scored_parts) if self.closed_form.fitted_at_ms is not None else 0.0
+        moved = shift(self._newest()) if self.closed_form.fitted_at_ms is not None else 0.0
         model = LinearModel(self.logit.mean.copy(), "-", labels, self.first_at_ms, self.last_at_ms, moved)
         return replace(model, version=version(model, self.closed_form, self.rules.horizon_days))
+
+    def _newest(self) -> list[Scored]:
+        """What the newest snapshots were scored. A day's are a sample of all customers, drawn by hash."""
+        parts: list[Scored] = []
+        customers = 0
+        for _, part in reversed(self.scored_parts):
+            parts.append(part)
+            customers += part.customers
+            if customers >= SHIFT_CUSTOMERS:
+                break
+        return parts
 
 
 def version(model: LinearModel, closed_form: BtydParameters, horizon_days: int) -> str:
