@@ -19,6 +19,7 @@ from alerts.ids import AlertId, Instant, MessageId, alert_id, rfc3339
 from alerts.policy import ReasonCode, Transition
 from alerts.stages.holdout import in_holdout
 from detectors.actions import TIERS, Tier
+from detectors.causes import Cause, controllable
 from detectors.reasons import Reason
 
 RULE: Final = "churn-risk"
@@ -70,8 +71,15 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="sche
     idle_risk: Annotated[Risk | None, Meta(description="silence against the customer's own rhythm; null before there is one")]
     horizon_days: float
     reasons: Annotated[list[Reason], Meta(description="what moved the risk, strongest first")]
+    baseline: Annotated[float | None, Meta(description="log odds of the risk = this + the reasons' contributions")] = None
     cause: Annotated[str, Meta(description="probable cause class")]
     cause_why: str
+    cause_confidence: Annotated[
+        Risk | None, Meta(description="probability that this is the cause; null where a rule says so, or nothing does")
+    ] = None
+    controllable: Annotated[
+        bool | None, Meta(description="whether the business can act on such a cause; null where it is unknown")
+    ] = None
     suggested_action: str
     value_at_stake: ValueAtStake
     segment: Annotated[str, Meta(description="RFM segment")]
@@ -155,8 +163,8 @@ def build_alert(
     risk_bp: int,
     idle_risk: float | None,
     reasons: Sequence[Reason],
-    cause: str,
-    cause_why: str,
+    baseline: float | None = None,
+    cause: Cause,
     suggested_action: str,
     event: EventRef | None,
     model: ModelRef,
@@ -167,6 +175,7 @@ def build_alert(
     risk_bp     P(no purchase in the horizon), 1e-4, 0..10000
     idle_risk   silence score in [0, 1]; None or NaN where there is no rhythm to compare with
     reasons     strongest first
+    baseline    what they leave of the log odds of the risk; None: not told
     event       that the customer was evaluated at; None for a look
     Raises ValueError for a holdout share outside 0..1.
     """
@@ -187,8 +196,11 @@ def build_alert(
         idle_risk=_rounded(idle_risk, 4),
         horizon_days=float(context.horizon_days),
         reasons=list(reasons),
-        cause=cause,
-        cause_why=cause_why,
+        baseline=baseline,
+        cause=cause.cause,
+        cause_why=cause.why,
+        cause_confidence=_rounded(cause.confidence, 4),
+        controllable=controllable(cause.cause),
         suggested_action=suggested_action,
         value_at_stake=ValueAtStake(facts.spent_365d_minor, context.currency, STAKE_BASIS),
         segment=facts.segment,

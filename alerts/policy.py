@@ -113,12 +113,17 @@ class Decisions(NamedTuple):
 
     def transitions(self, rows: NDArray[np.intp]) -> list[Transition]:
         """The messages of these of `senders()`, in their order."""
-        reasons, previous = self.reason[rows].tolist(), self.previous_tier[rows].tolist()
-        after = _picked(self.state, rows).tolist()
-        return [
-            Transition(_CODES[reason], tier, previous_tier, number, episode_s)
-            for reason, previous_tier, (tier, _, _, number, _, episode_s, _) in zip(reasons, previous, after, strict=True)
-        ]
+        return transitions(_picked(self.state, rows), self.reason[rows], self.previous_tier[rows])
+
+
+def transitions(state: NDArray[np.void], reason: NDArray[np.uint8], previous_tier: NDArray[np.uint8]) -> list[Transition]:
+    """Messages by columns: POLICY_STATE after the evaluation, why, and the tier before; one entry a message."""
+    return [
+        Transition(_CODES[code], tier, previous, number, episode_s)
+        for code, previous, (tier, _, _, number, _, episode_s, _) in zip(
+            reason.tolist(), previous_tier.tolist(), state.tolist(), strict=True
+        )
+    ]
 
 
 def decide(

@@ -8,8 +8,11 @@ In the order to read:
     silence     the second baseline: idle time against the customer's own rhythm
     fit         parameters from histories, by maximum likelihood
     bg_nbd      the elder sister model, for published numbers and comparison
-    reasons     the risk in parts that add up, and in words
-    causes      the probable cause class: a rule until causes are learnt
+    reasons     the risk in parts that add up, and in words (reason_words)
+    causes      the probable cause class: what the last complaint spoke of, else a rule
+    cause_text, cause_tally   a complaint's sentences as hashed features; how often each was seen with each cause
+    cause_snapshot, cause_model   that as versioned data; at work: the cause of a complaint, or "unknown"
+    cause_learner, cause_fit   learning on from labelled complaints; a model from examples alone
     actions     what to do, by tier and cause
 
 What is learnt from outcomes:
@@ -21,6 +24,7 @@ What is learnt from outcomes:
     online_logit       Bayesian logistic regression, one outcome at a time; its prior is the closed form
     linear_model       what was learnt, as numbers
     served             the model that scores: the closed form, or the linear one on top of it
+    watched            whom the risk is for: by them the champion is judged, and their mean risk is kept
     scored, shift      what customers were scored; the constant that puts the mean risk where the closed form has it
 
 How good it is, and who serves:

@@ -32,13 +32,12 @@ class LearnerState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     idle: IdleTime
     past: list[OfferState]
     prequential: PrequentialState
-    accounts: tuple[Evidence, Evidence]
+    evidence: Evidence
     gate: Gate
     drift: bytes
     scored: list[tuple[int, Scored]]
     events: list[Event]
     pinned: ServedState | None
-    shift: float
     counts: tuple[int, int, int, int, int]
 
 

@@ -29,7 +29,7 @@ from streams.board import cells, recount
 from streams.columns import PURCHASE, TICK, Columns
 from streams.customer import Records, gather, last_purchase_day, new_records, scatter
 from streams.evaluations import FORGOTTEN, Evaluations, settle
-from streams.explain import Context, Moved, explain
+from streams.explain import Context, Moved, explain, together
 from streams.outcome_looks import OutcomeLooks
 from streams.outcomes import OutcomeRules
 from streams.quintiles import frequency_bin, monetary_bin
@@ -37,6 +37,7 @@ from streams.scoring import risk_bp
 from streams.step import Step, StepStats
 from streams.table import CustomerTable
 from streams.timers import LookRules, is_last_look, next_look_s
+from streams.transitions import in_columns
 from streams.watermark import running
 from streams.working_rows import NO_EVENT, customers, loaded, rounds
 
@@ -75,6 +76,7 @@ def advance(
     *,
     sweep: bool = True,
     only: Sequence[str] | None = None,
+    told: bool = True,
 ) -> Step:
     """Fold a batch and fire what has come due.
 
@@ -85,21 +87,22 @@ def advance(
     sweep    False holds the looks of customers who send nothing (a stalled stream proves no silence)
     only     of the customers who send nothing, look at these alone; the rest stay due. None = at all who are due.
              The result is that of one sweep as long as the slices come in the order of the due times
+    told     False leaves `alerts` empty: words cost more than everything else, and `transitions` has the rest
     """
-    return _Advance(table, batch, rules, model).run(now_ms, sweep=sweep, only=only)
+    return _Advance(table, batch, rules, model, told).run(now_ms, sweep=sweep, only=only)
 
 
 class _Advance:
     """One step's working rows: every customer of the batch once, and those who come due."""
 
-    def __init__(self, table: CustomerTable, batch: Columns, rules: EngineRules, model: ServedModel) -> None:
-        self.table, self.rules, self.model, self.batch = table, rules, model, batch
+    def __init__(self, table: CustomerTable, batch: Columns, rules: EngineRules, model: ServedModel, told: bool) -> None:
+        self.table, self.rules, self.model, self.batch, self.told = table, rules, model, batch, told
         self.ids, self.rows, self.slots = customers(table, batch)
         self.before, self.after = running(table.state.watermark_ms, batch.kind, batch.time_ms, rules.lateness_ms)
         self.work = new_records(0)
         self.evaluations = Evaluations()
         self.moved: list[Moved] = []
-        self.duplicates = np.zeros(4, np.int64)
+        self.repeats: list[NDArray[np.intp]] = []
         self.late = self.looks = self.forgotten = 0
         self.held = False
         self.outcomes = OutcomeLooks(None, (), model)
@@ -120,10 +123,13 @@ class _Advance:
         state.watermark_ms = watermark_ms
         rfm_scores = settle(self.evaluations, state.quintiles, self.work)
         recount(state, old_cell, cells(self.work))
-        alerts = explain(self.moved, rfm_scores, self.ids, self.batch, self.rules.context, self.model)
+        moved = together(self.moved)
+        alerts = explain(moved, rfm_scores, self.ids, self.batch, self.rules.context, self.model) if self.told else []
         ids, records, rows, gone = self._kept()
+        repeats = np.concatenate([np.empty(0, np.intp), *self.repeats])
         snapshots, outcomes = self.outcomes.snapshots(self.ids), self.outcomes.outcomes(self.ids)
-        return Step(ids, records, rows, state, alerts, self._stats(), gone, snapshots, outcomes)
+        told = in_columns(moved, self.ids), repeats, snapshots, outcomes
+        return Step(ids, records, rows, state, alerts, self._stats(repeats), gone, *told)
 
     def _kept(self) -> tuple[list[str], Records, NDArray[np.intp], list[str]]:
         """Ids, records and rows of those who are there in the end, and who is gone of those who were stored."""
@@ -152,7 +158,7 @@ class _Advance:
         rows = gather(self.work, slots)
         repeat = rfm.is_repeat(rows, batch.id_hash[events])
         if repeat.any():
-            self.duplicates += np.bincount(batch.kind[events[repeat]], minlength=4)
+            self.repeats.append(events[repeat])
             fresh = ~repeat
             events, slots, rows, floor_ms = events[fresh], slots[fresh], gather(rows, np.flatnonzero(fresh)), floor_ms[fresh]
             if not len(events):
@@ -160,7 +166,8 @@ class _Advance:
         self.late += int((batch.time_ms[events] < self.before[events]).sum())
         old_day = last_purchase_day(rows)
         kind = batch.kind[events]
-        rfm.fold(rows, kind, batch.time_ms[events], batch.amount_minor[events], batch.severity[events], batch.id_hash[events])
+        time_ms, amount_minor, id_hash = batch.time_ms[events], batch.amount_minor[events], batch.id_hash[events]
+        rfm.fold(rows, kind, time_ms, amount_minor, batch.severity[events], batch.cause[events], id_hash)
         as_of_ms = np.maximum(floor_ms, rows["seen_ms"])
         self._evaluate(slots, rows, as_of_ms, self.after[events], kind == PURCHASE, old_day, events)
 
@@ -232,20 +239,21 @@ class _Advance:
         sends = np.flatnonzero(SENDS[decided.reason])
         if len(sends):
             at = self.evaluations.total + sends
-            moved = Moved(at, slots[sends], gather(rows, sends), as_of_ms[sends], events[sends], decided.transitions(sends))
-            self.moved.append(moved)
+            why = decided.reason[sends], decided.previous_tier[sends]
+            self.moved.append(Moved(at, slots[sends], gather(rows, sends), as_of_ms[sends], events[sends], *why))
         self.evaluations.append(
             slots, place_ms, old_day, *old_bins, last_purchase_day(rows), frequency, monetary, decided.reason, risk
         )
 
-    def _stats(self) -> StepStats:
-        folded = np.bincount(self.batch.kind[self.batch.kind != TICK], minlength=4) - self.duplicates
+    def _stats(self, repeats: NDArray[np.intp]) -> StepStats:
+        duplicates = np.bincount(self.batch.kind[repeats], minlength=4)
+        folded = np.bincount(self.batch.kind[self.batch.kind != TICK], minlength=4) - duplicates
         reasons, risk_bp = self.evaluations.column("reason"), self.evaluations.column("risk_bp")
         if self.forgotten:
             reasons, risk_bp = reasons[reasons != FORGOTTEN], risk_bp[reasons != FORGOTTEN]
         return StepStats(
             events=tuple(folded.tolist()),
-            duplicates=tuple(self.duplicates.tolist()),
+            duplicates=tuple(duplicates.tolist()),
             late=self.late,
             looks=self.looks,
             decisions=np.bincount(reasons, minlength=len(ReasonCode)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,14 +12,16 @@ from numpy.typing import NDArray
 from alerts.alert import Alert, AlertContext, EventRef, ModelRef, build_alert
 from alerts.facts import CustomerFacts
 from alerts.ids import rfc3339
-from alerts.policy import Transition
+from alerts.policy import Transition, transitions
 from detectors import reasons, silence
 from detectors.actions import suggested_action
-from detectors.causes import probable_cause
+from detectors.causes import Cause
 from detectors.served import ServedModel
 from streams.columns import DAY_MS, KIND_NAMES, Columns
-from streams.customer import Records, join
+from streams.customer import Records, join, new_records
+from streams.customer_causes import probable_causes
 from streams.features import closed_form_inputs, facts
+from streams.model_inputs import model_inputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +38,13 @@ class Context:
 class Moved:
     """Customers whose evaluation sends a message, as they were just after it; one entry a message.
 
-    evaluation    position among the step's evaluations
-    slot          position in the step's ids
-    rows          their records
-    as_of_ms      event time of the evaluation
-    event         position in the batch of the event that moved it; -1 for a look
-    transitions   what was decided
+    evaluation      position among the step's evaluations
+    slot            position among the step's working rows
+    rows            their records
+    as_of_ms        event time of the evaluation
+    event           position in the batch of the event that moved it; -1 for a look
+    reason          what was decided: a ReasonCode
+    previous_tier   tier before it, 0-3
     """
 
     evaluation: NDArray[np.intp]
@@ -48,36 +52,63 @@ class Moved:
     rows: Records
     as_of_ms: NDArray[np.int64]
     event: NDArray[np.intp]
-    transitions: list[Transition]
+    reason: NDArray[np.uint8]
+    previous_tier: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.slot)
+
+
+_COLUMNS = {
+    "evaluation": np.intp,
+    "slot": np.intp,
+    "as_of_ms": np.int64,
+    "event": np.intp,
+    "reason": np.uint8,
+    "previous_tier": np.uint8,
+}
+
+
+def together(moved: Sequence[Moved]) -> Moved:
+    """All of them as one: each call costs the same for one customer and for a thousand."""
+    if len(moved) == 1:
+        return moved[0]
+    columns: dict[str, Any] = {
+        name: np.concatenate([np.empty(0, kind), *(getattr(part, name) for part in moved)]) for name, kind in _COLUMNS.items()
+    }
+    return Moved(rows=join(new_records(0), *(part.rows for part in moved)), **columns)
 
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """Why customers' risk is what it is, one entry a customer."""
+    """Why customers' risk is what it is, one entry a customer; baseline and reasons add up to the risk's log odds."""
 
     facts: list[CustomerFacts]
     reasons: list[list[reasons.Reason]]
+    baseline: list[float]
     idle_risk: NDArray[np.float64]
+    causes: list[Cause]
 
 
 def explain(
-    moved: Sequence[Moved], rfm: NDArray[np.uint8], ids: Sequence[str], batch: Columns, context: Context, model: ServedModel
+    part: Moved, rfm: NDArray[np.uint8], ids: Sequence[str], batch: Columns, context: Context, model: ServedModel
 ) -> list[Alert]:
     """The messages of a step, ordered by event time, customer and number; `rfm` has the packed scores of every evaluation."""
-    if not moved:
+    if not len(part):
         return []
-    part = _together(moved)  # at once, since each call below costs the same for one customer and for a thousand
     customers = [ids[slot] for slot in part.slot.tolist()]
     explained = why(customers, part.rows, part.as_of_ms, rfm[part.evaluation], context, model)
     events = _events(batch, part.event)
     named = ModelRef(model.name, model.version)
     alerts = [
-        _alert(known, told, idle_risk, transition, risk_bp, event, context, named)
-        for known, told, idle_risk, transition, risk_bp, event in zip(
+        _alert(known, told, baseline, idle_risk, cause, transition, risk_bp, event, context, named)
+        for known, told, baseline, idle_risk, cause, transition, risk_bp, event in zip(
             explained.facts,
             explained.reasons,
+            explained.baseline,
             explained.idle_risk.tolist(),
-            part.transitions,
+            explained.causes,
+            transitions(part.rows["policy"], part.reason, part.previous_tier),
             part.rows["risk_bp"].tolist(),
             events,
             strict=True,
@@ -95,12 +126,27 @@ def why(
     context: Context,
     model: ServedModel,
 ) -> Explained:
-    """Facts and reasons of customers with at least one purchase at `as_of_ms`."""
-    x, t_x, observed = closed_form_inputs(rows, as_of_ms)
-    parts = reasons.contributions(model.closed_form, x, t_x, observed, context.alert.horizon_days)
+    """Facts, reasons and probable causes of customers with at least one purchase at `as_of_ms`."""
+    parts = _parts(rows, as_of_ms, model)
     known = facts(customers, rows, as_of_ms, rfm)
-    told = [_reasons(one, float(s), float(r)) for one, s, r in zip(known, parts.silence, parts.rhythm, strict=True)]
-    return Explained(known, told, _idle_risk(known, context.silence_patience))
+    told = [_reasons(one, part) for one, part in zip(known, parts, strict=True)]
+    baseline = [_baseline(part, found) for part, found in zip(parts, told, strict=True)]
+    return Explained(known, told, baseline, _idle_risk(known, context.silence_patience), probable_causes(known, rows))
+
+
+def _parts(rows: Records, as_of_ms: NDArray[np.int64], model: ServedModel) -> list[dict[str, float]]:
+    """Contributions by feature, one dict a row; "base" among them."""
+    if model.serving is None:
+        x, t_x, observed = closed_form_inputs(rows, as_of_ms)
+        columns = reasons.contributions(model.closed_form, x, t_x, observed, model.horizon_days)._asdict()
+    else:
+        columns = model.contributions(model_inputs(rows, as_of_ms))
+    return [dict(zip(columns, values, strict=True)) for values in zip(*(c.tolist() for c in columns.values()), strict=True)]
+
+
+def _baseline(parts: dict[str, float], told: Sequence[reasons.Reason]) -> float:
+    """What the reasons leave of the log odds: the base, and what is not told."""
+    return round(sum(parts.values()) - sum(reason.contribution or 0.0 for reason in told), 3) + 0.0
 
 
 def _idle_risk(known: Sequence[CustomerFacts], patience: float) -> NDArray[np.float64]:
@@ -113,7 +159,7 @@ def _idle_risk(known: Sequence[CustomerFacts], patience: float) -> NDArray[np.fl
     return risk
 
 
-def _reasons(one: CustomerFacts, silence_part: float, rhythm_part: float) -> list[reasons.Reason]:
+def _reasons(one: CustomerFacts, parts: dict[str, float]) -> list[reasons.Reason]:
     def days_since(time_ms: int | None) -> float | None:
         return None if time_ms is None else max(0.0, (one.as_of_ms - time_ms) / DAY_MS)
 
@@ -124,8 +170,7 @@ def _reasons(one: CustomerFacts, silence_part: float, rhythm_part: float) -> lis
         gap_spread_days=one.gap_spread_days,
         purchases=one.purchases,
         tenure_days=max(0.0, one.as_of_ms / DAY_MS - first_day),
-        silence=silence_part,
-        rhythm=rhythm_part,
+        parts=parts,
         complaints_30d=one.complaints_30d,
         complaints_90d=one.complaints_90d,
         mean_severity_90d=one.severity_90d / one.complaints_90d if one.complaints_90d else None,
@@ -135,39 +180,33 @@ def _reasons(one: CustomerFacts, silence_part: float, rhythm_part: float) -> lis
         last_login_days=days_since(one.last_login_ms),
         refunds_90d_minor=one.refunded_90d_minor,
         spent_90d_minor=one.spent_90d_minor,
+        purchases_30d=one.purchases_30d,
+        purchases_90d=one.purchases_90d,
+        purchases_365d=one.purchases_365d,
+        spent_365d_minor=one.spent_365d_minor,
     )
-
-
-def _together(moved: Sequence[Moved]) -> Moved:
-    if len(moved) == 1:
-        return moved[0]
-    columns = [np.concatenate([getattr(part, name) for part in moved]) for name in ("evaluation", "slot", "as_of_ms", "event")]
-    evaluation, slot, as_of_ms, event = columns
-    transitions = [transition for part in moved for transition in part.transitions]
-    return Moved(evaluation, slot, join(*(part.rows for part in moved)), as_of_ms, event, transitions)
 
 
 def _alert(
     known: CustomerFacts,
     told: list[reasons.Reason],
+    baseline: float,
     idle_risk: float,
+    cause: Cause,
     transition: Transition,
     risk_bp: int,
     event: EventRef | None,
     context: Context,
     model: ModelRef,
 ) -> Alert:
-    cause = probable_cause(
-        complaints_90d=known.complaints_90d, refunds_90d_minor=known.refunded_90d_minor, spent_90d_minor=known.spent_90d_minor
-    )
     return build_alert(
         known,
         transition,
         risk_bp=risk_bp,
         idle_risk=idle_risk,
         reasons=told,
-        cause=cause.cause,
-        cause_why=cause.why,
+        baseline=baseline,
+        cause=cause,
         suggested_action=suggested_action(transition.tier, cause.cause),
         event=event,
         model=model,

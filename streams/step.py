@@ -11,6 +11,7 @@ from alerts.alert import Alert
 from streams.customer import Records
 from streams.outcomes import Outcomes, Snapshots
 from streams.state import PartitionState
+from streams.transitions import NO_TRANSITIONS, Transitions
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,10 @@ class Step:
     state          the partition's state now
     alerts         messages to send, ordered by event time, customer and number
     gone           customers of whom nothing is kept any more; none of them is among `ids`
+    transitions    the same messages as columns, also where none were asked for in words
+    repeats        positions in the batch of the events left out as repeats
     snapshots      customers taken down for learning, and
-    outcomes       what became of others who were, each ordered by time and customer
+    outcomes       what became of others who were, each ordered by time and the customers' hashes
     """
 
     ids: list[str]
@@ -55,5 +58,7 @@ class Step:
     alerts: list[Alert]
     stats: StepStats
     gone: list[str] = field(default_factory=list)
+    transitions: Transitions = NO_TRANSITIONS
+    repeats: NDArray[np.intp] = field(default_factory=lambda: np.empty(0, np.intp))
     snapshots: Snapshots = field(default_factory=Snapshots)
     outcomes: Outcomes = field(default_factory=Outcomes)

@@ -24,6 +24,7 @@ from streams.commands import EraseCommand  # noqa: E402
 from streams.contract import Complaint, Login, Purchase  # noqa: E402
 from streams.dead_letters import DeadLetter  # noqa: E402
 from streams.erasure import ErasureNotice  # noqa: E402
+from streams.labels import LabelMessage  # noqa: E402
 from streams.letter_marks import LetterMark, Reread  # noqa: E402
 from streams.runtime.commits import JournalEntry  # noqa: E402
 from streams.ticks import GoLiveMessage, HeartbeatMessage, TickMessage  # noqa: E402
@@ -41,6 +42,7 @@ MESSAGES: dict[str, type[msgspec.Struct]] = {
     "digest": Digest,
     "trigger": Trigger,
     "erasure-notice": ErasureNotice,
+    "labels": LabelMessage,
     "dead-letter": DeadLetter,
     "letter-mark": LetterMark,
     "reread": Reread,
@@ -57,6 +59,7 @@ TOPICS: dict[str, tuple[str, str, tuple[str, ...]]] = {  # topic -> (who sends, 
     "churn.models": ("receive", "model name", ("parameters",)),
     "churn.alerts": ("send", "customer_id, partition-<n>, or digest", ("alert", "ingestion-alert", "digest")),
     "churn.triggers": ("send", "customer_id", ("trigger",)),
+    "churn.labels": ("send", "partition number", ("labels",)),
     "churn.erasures": ("send", "customer_id", ("erasure-notice",)),
     "churn.dead-letters": ("send", "key of the original", ("dead-letter",)),
     "churn.dead-letter-marks": ("send", "id of the letter, or reread", ("letter-mark", "reread")),

@@ -5,7 +5,7 @@ Read `mapping` for how foreign columns become ours, `rows` for what a row must h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -93,23 +93,27 @@ def read_history(path: Path, mapping: Mapping | None = None, *, skip_bad: bool =
 
     Raises HistoryError: the file cannot be read, lacks a column, holds no event, or has bad rows (the first 20 are named).
     """
-    parser = RowParser(mapping or PLAIN)
-    events: list[Event] = []
     bad: list[BadRow] = []
-    for number, row in enumerate(read_rows(path, mapping or PLAIN), start=1):
+    events = list(each_event(path, mapping or PLAIN, bad.append))
+    if bad and not skip_bad:
+        raise HistoryError(refusal(path, bad, len(bad)))
+    if not events:
+        raise HistoryError(f"file {path.name}: holds no usable event")
+    return _sorted(_history(events, tuple(bad)))
+
+
+def each_event(path: Path, mapping: Mapping, on_bad: Callable[[BadRow], None]) -> Iterator[Event]:
+    """Every event of a file in its order; what is none goes to `on_bad`. Raises HistoryError where the file cannot be read."""
+    parser = RowParser(mapping)
+    for number, row in enumerate(read_rows(path, mapping), start=1):
         try:
             if isinstance(row, RowError):
                 raise row
             if number == 1:
                 _check_columns(path, parser, row)
-            events.append(parser.event(row, number))
+            yield parser.event(row, number)
         except RowError as problem:
-            bad.append(problem.at(number))
-    if bad and not skip_bad:
-        raise HistoryError(_refusal(path, bad))
-    if not events:
-        raise HistoryError(f"file {path.name}: holds no usable event")
-    return _sorted(_history(events, tuple(bad)))
+            on_bad(problem.at(number))
 
 
 def read_histories(sources: Sequence[Source], *, skip_bad: bool = False) -> History:
@@ -147,13 +151,12 @@ def _check_columns(path: Path, parser: RowParser, row: dict[str, Any]) -> None:
         raise HistoryError(f"file {path.name}: no column {', '.join(missing)} among {found}; rename with columns in a mapping")
 
 
-def _refusal(path: Path, bad: Sequence[BadRow]) -> str:
-    lines = [
-        f"file {path.name}: {len(bad)} bad row{'s' if len(bad) > 1 else ''}; mend the file, or leave bad rows out (--skip-bad)"
-    ]
+def refusal(path: Path, bad: Sequence[BadRow], count: int) -> str:
+    """Why a file with `count` bad rows, of which `bad` are the first, is refused."""
+    lines = [f"file {path.name}: {count} bad row{'s' if count > 1 else ''}; mend the file, or leave bad rows out (--skip-bad)"]
     lines += [f"  {problem}" for problem in bad[:PROBLEMS_SHOWN]]
-    if len(bad) > PROBLEMS_SHOWN:
-        lines.append(f"  and {len(bad) - PROBLEMS_SHOWN} more")
+    if count > PROBLEMS_SHOWN:
+        lines.append(f"  and {count - PROBLEMS_SHOWN} more")
     return "\n".join(lines)
 
 

@@ -22,11 +22,13 @@ In the order to read:
                                     adapter; redis_wire, redis_scans and redis_link below: one server, redis_cluster,
                                     redis_sentinel (redis_connections, redis_errors); redis_watch: does it evict?
     command_inbox, erasing          what is commanded, and carried out before anything else
-    committer, commits              from a batch to a commit; what one commit writes (step_metrics), triggers
-                                    with it (triggering), what the learner is told (labelling); backoff between attempts, waits: who is being waited for
+    committer, commits              from a batch to a commit; what one commit writes (step_metrics), triggers with it
+                                    (triggering), what the learner is told (labelling); backoff between attempts, waits: who is
+                                    being waited for
     shop                            what the partitions of a worker share
     outbox, sender, graveyard       what leaves, in order, until Kafka has acknowledged; dead letters
     models, partitioner             which parameters are in use; which partition a customer is in
+    cause_files                     models of causes, and labelled complaints
     channels, subscription          what goes to people: each channel reads churn.alerts for itself (sole_assignor: one worker at
                                     a time), and tells it (held_channel)
     metrics, collectors, gauges     everything that /metrics shows

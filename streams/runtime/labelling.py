@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from detectors.labels import Labels
-from detectors.scored import scored
 from streams.columns import DAY_MS, TICK, Columns
 from streams.labels import LabelMessage, entries
-from streams.outcomes import OutcomeRules, Outcomes, label_id, pending_days
+from streams.outcomes import OutcomeRules, Outcomes, label_ids, pending_days
 from streams.pending import pack_pending, pending_name, unpack_pending
 from streams.runtime.shop import Shop
+from streams.scoring import scored_of
 from streams.step import Step
 
 
@@ -63,7 +63,8 @@ class Labelling:
         settled = list(dict.fromkeys([*known, *forgotten]))
         over = set(settled)
         pending = [(name, inputs) for name, inputs in taken.items() if name not in over]
-        return Labelled(pending, settled, self._message(step, batch, labels, history=history))
+        message = self._message(step, batch, labels, rules.horizon_days, history=history)
+        return Labelled(pending, settled, message)
 
     def tick_after(self, batch: Columns) -> int:
         """The last tick passed once the batch is committed, ms; 0 = none."""
@@ -84,12 +85,14 @@ class Labelling:
         kept = taken | dict(zip(missing, stored, strict=True))
         places, inputs = unpack_pending([kept[name] for name in names])
         at = np.array(places, np.intp)
-        ids = [label_id(outcomes.customers[k], int(outcomes.day[k])) for k in places]
-        labels = Labels(np.array(ids, np.uint64), outcomes.day[at] * DAY_MS, outcomes.known_ms[at], outcomes.left[at], inputs)
+        ids = label_ids(outcomes.hashes[at], outcomes.day[at])
+        labels = Labels(ids, outcomes.day[at] * DAY_MS, outcomes.known_ms[at], outcomes.left[at], inputs)
         there = [name for name in names if kept[name] is not None]
         return labels.in_order(), there
 
-    def _message(self, step: Step, batch: Columns, labels: Labels, *, history: bool) -> LabelMessage | None:
+    def _message(
+        self, step: Step, batch: Columns, labels: Labels, horizon_days: float, *, history: bool
+    ) -> LabelMessage | None:
         tick_ms = self.tick_after(batch)
         passed = history and tick_ms != self.tick_ms
         if not (len(labels) or len(step.snapshots) or passed):
@@ -101,5 +104,5 @@ class Labelling:
             history=history,
             reached_ms=tick_ms if history else step.state.watermark_ms,
             labels=entries(labels),
-            scored=scored(taken.closed_form, taken.logit, taken.model) if len(taken) else None,
+            scored=scored_of(taken, horizon_days) if len(taken) else None,
         )

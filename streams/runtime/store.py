@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 LAYOUT_VERSION = 1
-"""Of the keys and of meta's fields. Another one is refused; record versions are the engine's own. A key that an older program can do without (`triggered`, `erased` and `pending` came later) is no new layout."""
+"""Of the keys and of meta's fields. Another one is refused; record versions are the engine's own.
+A key that an older program can do without (`triggered`, `erased` and `pending` came later) is no new layout."""
 
 
 class StoreError(Exception):

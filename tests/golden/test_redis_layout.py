@@ -81,7 +81,8 @@ async def test_today_leaves_in_redis_what_stands_in_the_newest_file(real_redis: 
         ))  # fmt: skip
         await store.commit(1, 1, "0123456789abcdef", CommitRequest(
             2, "c2", [("anna", b"\1\4")], [("bert", None)], [("anna", 0.75)], {"purchases": 2**53 + 1}, b"state-2",
-            [OutboxEntry(3, "eu.churn.alerts", b"bert", b"[]")], [("call\0anna", 1_700_000_060)], 8, [("19700:anna", b"\1\2")], ["19690:bert"],
+            [OutboxEntry(3, "eu.churn.alerts", b"bert", b"[]")], [("call\0anna", 1_700_000_060)], 8,
+            [("19700:anna", b"\1\2")], ["19690:bert"],
         ))  # fmt: skip
         await store.outbox_ack(1, 1, "0123456789abcdef", 1)
         with real_redis.client() as client:

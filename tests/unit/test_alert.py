@@ -31,8 +31,8 @@ WIRE = """{
 {"feature":"rhythm","contribution":-0.83,"value":9,"unit":"orders",
 "text":"9 orders in 400 days; gaps of 14 days, give or take 3"},
 {"feature":"complaints","contribution":null,"value":1,"unit":"complaints",
-"text":"1 complaint in 30 days, yesterday, severity 4 of 5"}],
-"cause":"service","cause_why":"rule: 1 complaint in 90 days",
+"text":"1 complaint in 30 days, yesterday, severity 4 of 5"}],"baseline":-0.46,
+"cause":"service","cause_why":"rule: 1 complaint in 90 days","cause_confidence":null,"controllable":true,
 "suggested_action":"Call today: settle the complaint, then confirm in writing.",
 "value_at_stake":{"amount_minor":123450,"currency":"USD","basis":"spent in the last 365 days"},
 "segment":"at-risk","rfm":[1,4,5],"holdout":false,"live":false,
@@ -124,6 +124,10 @@ def test_times_are_utc_with_milliseconds(time_ms, text):
     assert rfc3339(time_ms) == text
 
 
+ADDED_LATER = {"baseline", "cause_confidence", "controllable"}
+"""Keys that alerts of earlier releases do not have."""
+
+
 def test_unknown_keys_are_ignored_and_everything_else_is_refused():
     message = json.loads(WIRE)
     assert decode(json.dumps(message | {"new": 1}).encode()) == an_alert()
@@ -131,9 +135,22 @@ def test_unknown_keys_are_ignored_and_everything_else_is_refused():
     for key, value in wrong.items():
         with pytest.raises(msgspec.ValidationError, match=key):
             decode(json.dumps(message | {key: value}).encode())
-    for key in message:
+    for key in message.keys() - ADDED_LATER:
         with pytest.raises(msgspec.ValidationError, match=key):
             decode(json.dumps({k: v for k, v in message.items() if k != key}).encode())
+
+
+def test_an_alert_of_an_earlier_build_does_not_tell_whether_its_cause_can_be_controlled():
+    earlier = {key: value for key, value in json.loads(WIRE).items() if key not in ADDED_LATER}
+    assert decode(json.dumps(earlier).encode()) == msgspec.structs.replace(an_alert(), controllable=None, baseline=None)
+
+
+@pytest.mark.parametrize(
+    ("cause", "controllable"), [("product", True), ("policy", True), ("industry", False), ("natural", False), ("unknown", None)]
+)
+def test_an_alert_says_whether_its_cause_can_be_controlled_and_how_sure_it_is(cause, controllable):
+    sent = json.loads(encode(an_alert(cause=cause, cause_confidence=0.123456)))
+    assert (sent["controllable"], sent["cause_confidence"]) == (controllable, 0.1235)
 
 
 def an_ingestion_alert(*, resolved: bool = False, transition: int = 1) -> IngestionAlert:
@@ -187,7 +204,7 @@ def test_the_schema_names_and_requires_every_key_on_the_wire(file, kind, message
     schema = json.loads((CONTRACTS / file).read_text(encoding="utf-8"))["$defs"][kind.__name__]
     keys = list(json.loads(message))
     assert list(schema["properties"]) == keys
-    assert schema["required"] == keys
+    assert schema["required"] == [key for key in keys if key not in ADDED_LATER]
 
 
 @pytest.mark.parametrize(

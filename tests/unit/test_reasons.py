@@ -16,8 +16,7 @@ QUIET = {
     "gap_spread_days": 3.4,
     "purchases": 9,
     "tenure_days": 175.5,
-    "silence": 2.4104,
-    "rhythm": -0.8349,
+    "parts": {"silence": 2.4104, "rhythm": -0.8349},
     "complaints_30d": 0,
     "complaints_90d": 0,
     "mean_severity_90d": None,
@@ -125,15 +124,35 @@ def test_refunds_in_words(refunds, spent, value, text):
 )
 def test_scored_reasons_come_by_size_and_unscored_ones_after_them(silence, rhythm, first):
     found = explain(
-        **{**QUIET, "silence": silence, "rhythm": rhythm, "complaints_90d": 1, "logins_30d": 0, "refunds_90d_minor": 9}
+        **QUIET | {"parts": {"silence": silence, "rhythm": rhythm}, "complaints_90d": 1, "logins_30d": 0, "refunds_90d_minor": 9}
     )
     assert found[0].feature == first
     assert [reason.feature for reason in found][2:] == ["complaints", "logins", "refunds"]
     assert [reason.contribution is None for reason in found] == [False, False, True, True, True]
 
 
+EVERYTHING = {
+    "silence": 1.0, "rhythm": -0.3, "complaints": 0.8, "logins": -0.05, "refunds": -0.7, "frequency": 0.9, "trend": 0.2,
+    "money": -0.1, "tenure": 0.09,
+}  # fmt: skip
+
+
+def test_what_a_model_scores_comes_by_size_and_what_adds_little_is_left_out():
+    seen = {"complaints_90d": 1, "logins_30d": 0, "refunds_90d_minor": 9, "purchases_90d": 2, "purchases_365d": 9}
+    found = explain(**QUIET | seen | {"spent_365d_minor": 20_000, "parts": EVERYTHING})
+    names = ["silence", "frequency", "complaints", "refunds", "rhythm", "trend", "money", "logins"]
+    assert [reason.feature for reason in found] == names
+    assert {reason.feature: reason.contribution for reason in found} == {name: EVERYTHING[name] for name in names}
+    assert reasons(**seen, parts=EVERYTHING)["frequency"].text == "2 orders in 90 days, 9 in a year"
+
+
+def test_a_signal_that_says_nothing_is_not_told_whatever_it_adds():
+    assert {reason.feature for reason in explain(**QUIET | {"parts": EVERYTHING})}.isdisjoint({"complaints", "logins", "refunds"})
+
+
 def test_a_contribution_of_minus_nothing_is_written_as_nothing():
-    assert msgspec.json.encode(reasons(rhythm=-0.0001)["rhythm"]).startswith(b'{"feature":"rhythm","contribution":0.0,')
+    found = reasons(parts={"rhythm": -0.0001})["rhythm"]
+    assert msgspec.json.encode(found).startswith(b'{"feature":"rhythm","contribution":0.0,')
 
 
 @pytest.mark.parametrize("changes", [{"purchases": 0}, {"idle_days": -1}, {"tenure_days": -0.5}, {"idle_days": float("nan")}])
