@@ -36,7 +36,9 @@ def lived(events: list[EventTwin]) -> tuple[Records, CustomerTwin]:
     for event in events:
         columns = as_columns([event])
         if not rfm.is_repeat(record, columns.id_hash)[0]:
-            rfm.fold(record, columns.kind, columns.time_ms, columns.amount_minor, columns.severity, columns.id_hash)
+            rfm.fold(
+                record, columns.kind, columns.time_ms, columns.amount_minor, columns.severity, columns.cause, columns.id_hash
+            )
             life.fold(event)
     return record, life
 
