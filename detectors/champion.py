@@ -63,7 +63,7 @@ class GateRules:
     Raises ValueError where these do not hold.
     """
 
-    min_each: int = 200
+    min_each: int = 100
     min_days: int = 14
     settle_labels: int = 500
     tolerance: float = 0.002
