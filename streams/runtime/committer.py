@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from alerts.alert import IngestionAlert
 from alerts.triggers import forgettable_before_s
-from streams.columns import TOPIC_RANKS, Columns, empty_columns
+from streams.columns import TICK, TOPIC_RANKS, Columns, empty_columns
 from streams.commands import Erase
 from streams.customer import read_records
 from streams.engine import advance
@@ -104,6 +104,11 @@ class Committer:
         self.publisher = OutboxPublisher(shop.store, partition, meta, self._publish, backoff=shop.backoff)
         self.committed_s, self.commits = time.monotonic(), 0
 
+    @property
+    def tick_ms(self) -> int:
+        """The last tick of history that is passed, ms since 1970; 0 = none."""
+        return self._labelling.tick_ms
+
     def follow(self, mode: Mode) -> None:
         """From the next commit on the partition stands in time like this."""
         self._mode, self._rules = mode, self._shop.rules.live_after(mode.live_after_ms)
@@ -140,6 +145,8 @@ class Committer:
             stop_ms = self._due_by_ms(first)
             _, after = self._watermarks(work.batch)
             cut = int(np.searchsorted(after, stop_ms, side="right"))
+            if cut == len(after) > 0 and work.batch.kind[-1] == TICK:
+                cut -= 1  # a tick is passed once all who are due by it were looked at
             part = work.batch.take(slice(0, cut))
             taken = {int(rank): int(part.offset[part.rank == rank].max()) for rank in np.unique(part.rank)}
             # the clock's memory goes with every commit, so what it has told must go with the first
@@ -218,7 +225,7 @@ class Committer:
         journal = self._journal(work, step, model_version)
         notices = work.leaving.notices if work.leaving else ()
         labelled = await self._labelling.settle(step, work.batch, self._rules.outcomes, history=self._mode.history)
-        outbox = messages(prefix, self.outbox_no, step, work.ingestion, decided.triggers, journal, notices, labelled.message)
+        outbox = messages(prefix, self.outbox_no, step, work.ingestion, decided.triggers, journal, notices, labelled.messages)
         past = self._past.and_those_of(step.alerts)
         state, version = self._state(work, step, past), self._shop.settings.engine.record_version
         request = commit_request(journal, step, self.table, work.offsets, state, outbox, version, labelled)
