@@ -75,6 +75,7 @@ class Committer:
 
     clock, mode   the partition's; no clock while history is loaded
     topic_ids     Kafka's ids of the topics that the offsets are about
+    labelling     what is told to the learner, and which tick was passed last
     """
 
     def __init__(
@@ -100,14 +101,9 @@ class Committer:
         self._whole = not meta.exists  # it began empty under us, so the table has every customer as long as none was dropped
         self._triggering = Triggering(partition, shop)
         self._erasing = Erasing(partition, shop)
-        self._labelling = Labelling(partition, shop, 0 if stored is None else stored.tick_ms)
+        self.labelling = Labelling(partition, shop, 0 if stored is None else stored.tick_ms)
         self.publisher = OutboxPublisher(shop.store, partition, meta, self._publish, backoff=shop.backoff)
         self.committed_s, self.commits = time.monotonic(), 0
-
-    @property
-    def tick_ms(self) -> int:
-        """The last tick of history that is passed, ms since 1970; 0 = none."""
-        return self._labelling.tick_ms
 
     def follow(self, mode: Mode) -> None:
         """From the next commit on the partition stands in time like this."""
@@ -224,7 +220,7 @@ class Committer:
         decided = await self._triggering.decide(step)
         journal = self._journal(work, step, model_version)
         notices = work.leaving.notices if work.leaving else ()
-        labelled = await self._labelling.settle(step, work.batch, self._rules.outcomes, history=self._mode.history)
+        labelled = await self.labelling.settle(step, work.batch, self._rules.outcomes, history=self._mode.history)
         outbox = messages(prefix, self.outbox_no, step, work.ingestion, decided.triggers, journal, notices, labelled.messages)
         past = self._past.and_those_of(step.alerts)
         state, version = self._state(work, step, past), self._shop.settings.engine.record_version
@@ -240,7 +236,7 @@ class Committer:
         self._shop.metrics.commit_seconds.observe(time.perf_counter() - began_s)
         self.seq, self.outbox_no, self._commit_id = journal.seq, outbox[-1].number, journal.commit_id
         self.done, self._past = work.offsets, past
-        self._labelling.committed(work.batch)
+        self.labelling.committed(work.batch)
         self.committed_s, self.commits = time.monotonic(), self.commits + 1
         self.table.apply(step)
         self._whole = self.table.forget_unused() == 0 and self._whole
@@ -262,7 +258,7 @@ class Committer:
         if work.switch_ms is not None:
             mode = mode.switched(work.switch_ms, watermark_ms, self._rules.lateness_ms, self._shop.now_ms())
         inflow, memory = (self._clock.profile.to_bytes(), self._clock.memory) if self._clock else (b"", ClockMemory())
-        told = (mode.live_after_ms, mode.switched_ms, past, self._topic_ids, self._labelling.tick_after(work.batch))
+        told = (mode.live_after_ms, mode.switched_ms, past, self._topic_ids, self.labelling.tick_after(work.batch))
         return pack_state(LiveState(step.state.to_bytes(), inflow, memory, *told))
 
     def _journal(self, work: Work, step: Step, model_version: str) -> JournalEntry:
