@@ -15,6 +15,7 @@ from streams.outcomes import (
     OutcomeRules,
     Outcomes,
     Snapshots,
+    customer_hashes,
     left,
     next_outcome_look_s,
     outcome_due,
@@ -36,7 +37,8 @@ class OutcomeLooks:
 
     def __init__(self, rules: OutcomeRules | None, ids: Sequence[str], model: ServedModel) -> None:
         self._rules, self._model = rules, model
-        self._phase = phases(ids, rules.grid_days) if rules else np.empty(0, np.int64)
+        self._hashes = customer_hashes(ids) if rules else np.empty(0, np.uint64)
+        self._phase = phases(self._hashes, rules.grid_days) if rules else np.empty(0, np.int64)
         self._taken: list[tuple[NDArray[np.intp], Ints, NDArray[np.float32]]] = []
         self._found: list[tuple[NDArray[np.intp], Ints, Ints, NDArray[np.bool_]]] = []
 
@@ -60,28 +62,24 @@ class OutcomeLooks:
             self._found.append((slots[at], day, due_ms[at], left(gather(rows, at), day, self._rules)))
 
     def snapshots(self, ids: Sequence[str]) -> Snapshots:
-        """Who was taken down, by day and customer."""
+        """Who was taken down, by day and hash."""
         if not self._taken:
             return Snapshots()
         slot, due_ms, inputs = (np.concatenate(column) for column in zip(*self._taken, strict=True))
-        customers, order = _ordered(ids, slot, due_ms)
+        order = np.lexsort((self._hashes[slot], due_ms))  # which does not depend on where batches were cut
+        slot = slot[order]
         inputs = np.ascontiguousarray(inputs[order])
         closed_form, logit = self._model.logits(inputs)
         version = "" if self._model.linear is None else self._model.linear.version
-        return Snapshots(customers, due_ms[order] // DAY_MS, inputs, closed_form, logit, version)
+        customers = [ids[k] for k in slot.tolist()]
+        return Snapshots(customers, self._hashes[slot], due_ms[order] // DAY_MS, inputs, closed_form, logit, version)
 
     def outcomes(self, ids: Sequence[str]) -> Outcomes:
-        """What became of whom, by the time at which it was known and customer."""
+        """What became of whom, by the time at which it was known and hash."""
         if not self._found:
             return Outcomes()
         slot, day, known_ms, gone = (np.concatenate(column) for column in zip(*self._found, strict=True))
-        customers, order = _ordered(ids, slot, known_ms)
-        return Outcomes(customers, day[order], known_ms[order], gone[order].astype(np.uint8))
-
-
-def _ordered(ids: Sequence[str], slot: NDArray[np.intp], time_ms: Ints) -> tuple[list[str], NDArray[np.intp]]:
-    """(customers, order): sorted by time and customer, which does not depend on where batches were cut."""
-    customers = [ids[k] for k in slot.tolist()]
-    times = time_ms.tolist()
-    order = sorted(range(len(customers)), key=lambda k: (times[k], customers[k]))
-    return [customers[k] for k in order], np.array(order, np.intp)
+        order = np.lexsort((self._hashes[slot], known_ms))
+        slot = slot[order]
+        customers = [ids[k] for k in slot.tolist()]
+        return Outcomes(customers, self._hashes[slot], day[order], known_ms[order], gone[order].astype(np.uint8))

@@ -55,9 +55,10 @@ class OutcomeRules:
 
 @dataclass(frozen=True, slots=True)
 class Snapshots:
-    """Customers taken down, one entry each; a customer may come several times in one step.
+    """Customers taken down, one entry each, by day and hash; a customer may come several times in one step.
 
-    customers        whom
+    customers        whom, and
+    hashes           their hashes
     day              UTC day at whose beginning, days since 1970
     inputs           float32 (n, len(INPUTS)): what a model may know of them
     closed_form      risk by the closed form, 0 to 1
@@ -66,6 +67,7 @@ class Snapshots:
     """
 
     customers: list[str] = field(default_factory=list)
+    hashes: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
     day: Ints = field(default_factory=lambda: np.empty(0, np.int64))
     inputs: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, len(INPUTS)), np.float32))
     closed_form: NDArray[np.float64] = field(default_factory=lambda: np.empty(0, np.float64))
@@ -78,15 +80,17 @@ class Snapshots:
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """What became of customers, one entry each, in the order in which it was found out.
+    """What became of customers, one entry each, by the time at which it was known and hash.
 
-    customers   of whom
+    customers   of whom, and
+    hashes      their hashes
     day         day of the snapshot, days since 1970; where none was taken, or its outcome is known already, it is no label
     known_ms    when it is known, ms since 1970 UTC
     left        1: the customer did not stay
     """
 
     customers: list[str] = field(default_factory=list)
+    hashes: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
     day: Ints = field(default_factory=lambda: np.empty(0, np.int64))
     known_ms: Ints = field(default_factory=lambda: np.empty(0, np.int64))
     left: NDArray[np.uint8] = field(default_factory=lambda: np.empty(0, np.uint8))
@@ -95,18 +99,31 @@ class Outcomes:
         return len(self.customers)
 
 
-def phases(customers: Sequence[str], grid_days: int) -> Ints:
+def customer_hashes(customers: Sequence[str]) -> NDArray[np.uint64]:
+    """64 bits of each: xxh3."""
+    return np.fromiter(map(_hash, map(str.encode, customers)), np.uint64, len(customers))
+
+
+def phases(hashes: NDArray[np.uint64], grid_days: int) -> Ints:
     """Each customer's place on the grid, 0 to grid_days - 1: chance decides, and always alike.
 
-    >>> phases(["anna", "bela"], 30).tolist()
+    >>> phases(customer_hashes(["anna", "bela"]), 30).tolist()
     [9, 27]
     """
-    return np.fromiter((_hash(customer.encode()) % grid_days for customer in customers), np.int64, len(customers))
+    return (hashes % np.uint64(grid_days)).astype(np.int64)
 
 
-def label_id(customer: str, day: int) -> int:
-    """What a label is recognised by, 64 bits: the customer and the day of the snapshot, without telling the customer."""
-    return _hash(f"{day} {customer}".encode())
+def label_ids(hashes: NDArray[np.uint64], day: Ints) -> NDArray[np.uint64]:
+    """What labels are recognised by, 64 bits: the customer and the day of the snapshot (SplitMix64 of their sum).
+
+    >>> [hex(one) for one in label_ids(customer_hashes(["anna", "anna"]), np.array([19_700, 19_730])).tolist()]
+    ['0x9e17b7e13381e582', '0x5e7b30909b24dfa']
+    """
+    z = hashes + day.astype(np.uint64) * np.uint64(0x9E37_79B9_7F4A_7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58_476D_1CE4_E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D0_49BB_1331_11EB)
+    mixed: NDArray[np.uint64] = z ^ (z >> np.uint64(31))
+    return mixed
 
 
 def snapshot_due(rows: Records, as_of_ms: Ints, phase: Ints, rules: OutcomeRules) -> Marks:
@@ -155,7 +172,7 @@ def next_outcome_look_s(rows: Records, as_of_ms: Ints, phase: Ints, rules: Outco
 
 def pending_days(customer: str, at_ms: int, rules: OutcomeRules) -> list[int]:
     """Days of the snapshots that may wait for their outcome at `at_ms`, whichever were taken; earliest first."""
-    phase = _hash(customer.encode()) % rules.grid_days
+    phase = int(phases(customer_hashes([customer]), rules.grid_days)[0])
     newest = at_ms // DAY_MS
     newest -= (newest - phase) % rules.grid_days
     oldest = (at_ms - rules.lateness_ms) // DAY_MS - rules.horizon_days

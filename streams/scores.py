@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from detectors.scored import Scored, basis_points, counted, logit_bins
 from streams.columns import DAY_MS
-from streams.outcomes import Snapshots, label_id
+from streams.outcomes import Snapshots, label_ids
 
 SCORE: Final = np.dtype([("id", "<u8"), ("day", "<u4"), ("closed_form_bp", "<u2"), ("logit", "<i2")])
 """id: of the label; day: of the snapshot, days since 1970; the risk by the closed form, 1e-4; the log odds by the linear model,
@@ -24,8 +24,7 @@ Scores = NDArray[np.void]
 def scores(taken: Snapshots) -> Scores:
     """The rows of these snapshots."""
     rows: NDArray[Any] = np.zeros(len(taken), SCORE)
-    days = taken.day.tolist()
-    rows["id"] = [label_id(customer, day) for customer, day in zip(taken.customers, days, strict=True)]
+    rows["id"] = label_ids(taken.hashes, taken.day)
     rows["day"] = taken.day
     rows["closed_form_bp"] = basis_points(taken.closed_form)
     if taken.logit is not None:

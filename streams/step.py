@@ -48,7 +48,7 @@ class Step:
     transitions    the same messages as columns, also where none were asked for in words
     repeats        positions in the batch of the events left out as repeats
     snapshots      customers taken down for learning, and
-    outcomes       what became of others who were, each ordered by time and customer
+    outcomes       what became of others who were, each ordered by time and the customers' hashes
     """
 
     ids: list[str]

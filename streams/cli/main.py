@@ -22,6 +22,7 @@ COMMANDS = {
     "topics": "Create the topics, or check that they are as they must be.",
     "simulate": "Write a history of invented customers whose truth is known.",
     "replay": "Write history files into the topics, with the clock's ticks.",
+    "backtest": "How good risk and alerts would have been on a history.",
     "go-live": "End the loading of history: go on live, with one digest in place of all alerts about the past.",
     "customer": "One customer: state, risk, reasons, timeline.",
     "erase": "Erase customers, and say what was removed and what remains.",

@@ -10,7 +10,7 @@ import numpy as np
 from detectors.labels import Labels
 from streams.columns import DAY_MS, TICK, Columns
 from streams.labels import LabelMessage, ScoredRows, entries
-from streams.outcomes import OutcomeRules, Outcomes, label_id, pending_days
+from streams.outcomes import OutcomeRules, Outcomes, label_ids, pending_days
 from streams.pending import pack_pending, pending_name, unpack_pending
 from streams.runtime.shop import Shop
 from streams.scores import scores
@@ -88,8 +88,8 @@ class Labelling:
         kept = taken | dict(zip(missing, stored, strict=True))
         places, inputs = unpack_pending([kept[name] for name in names])
         at = np.array(places, np.intp)
-        ids = [label_id(outcomes.customers[k], int(outcomes.day[k])) for k in places]
-        labels = Labels(np.array(ids, np.uint64), outcomes.day[at] * DAY_MS, outcomes.known_ms[at], outcomes.left[at], inputs)
+        ids = label_ids(outcomes.hashes[at], outcomes.day[at])
+        labels = Labels(ids, outcomes.day[at] * DAY_MS, outcomes.known_ms[at], outcomes.left[at], inputs)
         there = [name for name in names if kept[name] is not None]
         return labels.in_order(), there
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alerts.alert import AlertContext
 from alerts.rules import PolicyRules
+from detectors.learner_rules import LearnerRules
 from streams.columns import DAY_MS
 from streams.contract import EventRules
 from streams.engine import EngineRules
@@ -62,6 +63,12 @@ def outcome_rules(settings: Settings) -> OutcomeRules | None:
         active_days=learning.active_days,
         lateness_ms=settings.time.lateness_s * 1000,
     )
+
+
+def learner_rules(settings: Settings) -> LearnerRules | None:
+    """How it is learnt; None where nothing is."""
+    outcomes = outcome_rules(settings)
+    return None if outcomes is None else LearnerRules(outcomes.horizon_days, outcomes.grid_days)
 
 
 def event_rules(settings: Settings) -> EventRules:

@@ -74,8 +74,12 @@ def p_no_purchase(model: BtydParameters, x: int, t_x_days: int, observed_days: i
     return float((c + q * s) / (q + c))
 
 
+def hash_of(customer: str) -> int:
+    return xxh3_64_intdigest(customer.encode())
+
+
 def phase_of(customer: str, grid_days: int) -> int:
-    return xxh3_64_intdigest(customer.encode()) % grid_days
+    return hash_of(customer) % grid_days
 
 
 def next_outcome_look_s(customer: str, life: CustomerTwin, as_of_ms: int, rules: OutcomeRules) -> int:

@@ -66,6 +66,7 @@ def request(seq: int, worker: int, customers: int, outbox_no: int) -> CommitRequ
         {f"t{customers}": seq}, mark.encode() if customers % 2 else None,
         [OutboxEntry(outbox_no + 1 + at, "t", b"k", mark.encode()) for at in range(customers)],
         [(f"p{at}\0c{at}", seq) for at in range(0, customers, 2)], seq - 3 if customers % 2 else None,
+        [(f"{seq % 5}:{name}", mark.encode()) for name in ids], [f"{(seq + 2) % 5}:c{at}" for at in range(0, 5, 2)],
         *leaving(seq, customers, outbox_no),
     )  # fmt: skip
 
@@ -122,6 +123,7 @@ async def assert_same(store: PartitionStore, model: Model) -> None:
     triggered: dict[str, int] = {}
     outbox: list[OutboxEntry] = []
     erased: dict[bytes, int] = {}
+    pending: dict[str, bytes] = {}
     states = [at.state for at in model.applied if at.state is not None]
     for at in model.applied:
         records |= dict(at.records)
@@ -130,6 +132,7 @@ async def assert_same(store: PartitionStore, model: Model) -> None:
         triggered |= dict(at.triggered)
         forgotten_s = -1 if at.forget_triggered_before_s is None else at.forget_triggered_before_s
         triggered = {name: time_s for name, time_s in triggered.items() if time_s >= forgotten_s}
+        pending = {name: kept for name, kept in pending.items() if name not in at.settled} | dict(at.pending)
         removal = at.removal or Removal()
         for name in at.gone:
             records.pop(name, None)
@@ -147,6 +150,8 @@ async def assert_same(store: PartitionStore, model: Model) -> None:
     assert set(await store.triggered_of(0, {f"c{at}" for at in range(5)})) == triggered.keys()
     assert await store.erased(0) == ErasedCustomers("f" if any(at.removal for at in model.applied) else "", erased)
     assert await store.triggered(0, names) == [triggered.get(name) for name in names]
+    waiting = [f"{day}:c{at}" for day in range(5) for at in range(5)]
+    assert await store.pending(0, waiting) == [pending.get(name) for name in waiting]
     assert await store.outbox_read(0, 0, 1_000) == outbox
 
 

@@ -8,12 +8,11 @@ from hypothesis import given
 from alerts.alert import TIERS
 from alerts.ids import rfc3339
 from alerts.policy import ReasonCode
-from detectors.parameters import SHIPPED
 from streams.columns import TICK
 from streams.customer import row_bytes
 from streams.engine import advance
 from streams.table import CustomerTable
-from tests.support.engine_rules import any_rules
+from tests.support.engine_rules import any_rules, served
 from tests.support.examples import examples
 from tests.support.streams_of_rows import as_columns, rows
 
@@ -22,7 +21,7 @@ from tests.support.streams_of_rows import as_columns, rows
 @examples(40)
 def test_untold_messages_are_those_told(events, rules):
     batch = as_columns(events)
-    told, untold = (advance(CustomerTable(), batch, 0, rules, SHIPPED, told=words) for words in (True, False))
+    told, untold = (advance(CustomerTable(), batch, 0, rules, served(rules), told=words) for words in (True, False))
     assert untold.alerts == []
     assert (untold.ids, row_bytes(untold.records), untold.state.to_bytes()) == (
         told.ids, row_bytes(told.records), told.state.to_bytes()
@@ -42,10 +41,10 @@ def test_untold_messages_are_those_told(events, rules):
 @examples(40)
 def test_without_the_repeats_nothing_is_repeated_and_the_rows_are_the_same(events, rules):
     batch = as_columns(events)
-    once = advance(CustomerTable(), batch, 0, rules, SHIPPED, told=False)
+    once = advance(CustomerTable(), batch, 0, rules, served(rules), told=False)
     kinds = batch.kind[once.repeats]
     assert np.bincount(kinds[kinds != TICK], minlength=4).tolist() == list(once.stats.duplicates)
     kept = np.setdiff1d(np.arange(len(batch)), once.repeats)
-    without = advance(CustomerTable(), batch.take(kept), 0, rules, SHIPPED, told=False)
+    without = advance(CustomerTable(), batch.take(kept), 0, rules, served(rules), told=False)
     assert len(without.repeats) == 0
     assert sum(without.stats.events) == sum(once.stats.events)

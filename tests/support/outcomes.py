@@ -18,13 +18,17 @@ from tests.support.streams_of_rows import as_columns
 
 @dataclass
 class Outcome:
-    """What is stored and sent: rows by customer, the partition's state, and messages in the order in which they left."""
+    """What is stored and sent: rows by customer, the partition's state, messages in the order in which they left; who was taken
+    down for learning, and what was found out.
+    """
 
     records: dict[str, bytes] = field(default_factory=dict)
     state: bytes = b""
     alerts: list[bytes] = field(default_factory=list)
     evaluations: int = 0
     gone: set[str] = field(default_factory=set)
+    taken: list[tuple[int, str, bytes, float]] = field(default_factory=list)
+    found: list[tuple[int, str, int, int]] = field(default_factory=list)
 
     def add(self, step: Step) -> None:
         self.records |= dict(zip(step.ids, row_bytes(step.records), strict=True))
@@ -34,6 +38,10 @@ class Outcome:
         self.state = step.state.to_bytes()
         self.alerts += [encode(alert) for alert in step.alerts]
         self.evaluations += int(step.stats.decisions.sum())
+        taken, found = step.snapshots, step.outcomes
+        inputs = [row.tobytes() for row in taken.inputs]
+        self.taken += zip(taken.day.tolist(), taken.customers, inputs, taken.closed_form.tolist(), strict=True)
+        self.found += zip(found.known_ms.tolist(), found.customers, found.day.tolist(), found.left.tolist(), strict=True)
 
     def take_over(self, table: CustomerTable, step: Step) -> None:
         table.apply(step)
@@ -43,8 +51,8 @@ class Outcome:
         """Messages are a multiset: their order within a partition is by commit."""
         return isinstance(other, Outcome) and self.told() == other.told()
 
-    def told(self) -> tuple[dict[str, bytes], bytes, list[bytes], int]:
-        return self.records, self.state, sorted(self.alerts), self.evaluations
+    def told(self) -> tuple[object, ...]:
+        return self.records, self.state, sorted(self.alerts), self.evaluations, sorted(self.taken), sorted(self.found)
 
 
 def run(

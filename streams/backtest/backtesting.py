@@ -1,0 +1,173 @@
+"""A backtest: a history through the product, stopping at cut-offs to score, and a horizon later to judge.
+
+The engine, its rules and its ticks are those of a live worker; nothing here decides anything. At a stop everything up to its
+time has been folded and nothing later. What is due at one stop is done in this order: outcomes are judged, parameters are
+refitted, what is known by now is learnt, customers are scored. With learning every tick is a stop.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.learner import Learner
+from detectors.learner_rules import LearnerRules
+from detectors.parameters import BtydParameters
+from detectors.served import ServedModel
+from streams.backtest.alert_log import AlertLog
+from streams.backtest.alert_outcomes import AlertOutcomes, alert_outcomes
+from streams.backtest.cut_offs import CutOffRules, cut_offs
+from streams.backtest.judging import CutOffs, Judged, ScoredCutOff
+from streams.backtest.learning import Learning
+from streams.backtest.loading import Loaded
+from streams.backtest.occasions import Occasions
+from streams.backtest.payloads import tick_times
+from streams.backtest.refits import refit_times, refitted
+from streams.backtest.scores import kinds_of, scored
+from streams.backtest.silences import LongSilences
+from streams.backtest.stretches import Stretch, stretches
+from streams.backtest.tables import Tables
+from streams.backtest.window_counts import WindowCounts
+from streams.columns import DAY_MS, PURCHASE
+from streams.engine import EngineRules
+
+MAX_ROWS = 50_000
+
+Progress = Callable[[int, int], None]
+"""Called now and then with (events folded, event time in ms)."""
+
+
+@dataclass(frozen=True, slots=True)
+class BacktestRules:
+    """cut_offs     when and who is scored
+    engine       the system's rules
+    closed_form  parameters to begin with
+    learner      the learner's rules; None: nothing is learnt, and risk is the closed form's
+    refits       whether they are refitted from what is known
+    partitions   of the live system, >= 1
+    max_rows     events folded at a time, >= 1; no result depends on it
+    """
+
+    cut_offs: CutOffRules
+    engine: EngineRules
+    closed_form: BtydParameters
+    learner: LearnerRules | None = None
+    refits: bool = True
+    partitions: int = 1
+    max_rows: int = MAX_ROWS
+
+
+@dataclass(frozen=True, slots=True)
+class BacktestResult:
+    """judged      every cut-off, in order of time
+    alerts      every message, and what it was worth
+    events      folded, repeats left out
+    repeats     left out
+    models      versions that served, with the event time from which on
+    engine_s    seconds within the engine
+    learner     as it is in the end; None: nothing was learnt
+    """
+
+    judged: list[Judged]
+    alerts: AlertLog
+    outcomes: AlertOutcomes
+    events: int
+    repeats: int
+    models: list[tuple[int, str]]
+    engine_s: float
+    learner: Learner | None
+
+
+def backtest(loaded: Loaded, rules: BacktestRules, progress: Progress = lambda _events, _at_ms: None) -> BacktestResult:
+    """Live through a history."""
+    return _Backtest(loaded, rules).run(progress)
+
+
+class _Backtest:
+    def __init__(self, loaded: Loaded, rules: BacktestRules) -> None:
+        self.log, self.customers, self.rules = loaded.log, loaded.customers, rules
+        self.model = ServedModel(rules.closed_form, rules.engine.horizon_days)
+        self.learning = _learning(rules)
+        when, people = rules.cut_offs, len(loaded.customers)
+        self.horizon_ms = when.horizon_days * DAY_MS
+        self.tables = Tables(loaded.customers.ids(), loaded.customers.partitions(rules.partitions), rules.partitions)
+        self.occasions = Occasions(people)
+        self.counts = WindowCounts(people, self.log.first_ms, when.window_days * DAY_MS, when.every_days * DAY_MS)
+        self.silences, self.cut_offs, self.alerts = LongSilences(self.horizon_ms), CutOffs(self.horizon_ms), AlertLog()
+        self.ticks_ms = tick_times(self.log.first_ms, self.log.last_ms)
+        self.scoring = set(cut_offs(self.log.first_ms, self.log.last_ms, when))
+        self.judging = {at_ms + self.horizon_ms for at_ms in self.scoring}
+        self.refitting = set(refit_times(self.ticks_ms)) if rules.refits else set[int]()
+        self.models = [(self.log.first_ms, self.model.version)]
+        self.events = self.repeats = 0
+        self.engine_s = 0.0
+
+    def run(self, progress: Progress) -> BacktestResult:
+        learning = set(self.ticks_ms.tolist()) if self.learning else set[int]()
+        stops = sorted(self.scoring | self.judging | self.refitting | learning | {int(self.ticks_ms[-1])})
+        ticks = set(self.ticks_ms.tolist())
+        for stretch in stretches(self.log.blocks(), self.ticks_ms, stops, self.rules.max_rows):
+            self._fold(stretch)
+            if stretch.stop_ms is not None:
+                self._stop(stretch.stop_ms, tick=stretch.stop_ms in ticks)
+                progress(self.events + self.repeats, stretch.stop_ms)
+            else:
+                progress(self.events + self.repeats, int(stretch.rows["time_ms"][-1]))
+        silences = self.silences.all(self.occasions, self.log.last_ms)
+        least = self.rules.cut_offs.min_events
+        outcomes = alert_outcomes(self.alerts.episodes(), silences, self.horizon_ms, self.log.last_ms, least)
+        done = self.events, self.repeats, self.models, self.engine_s, self.learning.learner if self.learning else None
+        return BacktestResult(self.cut_offs.judged, self.alerts, outcomes, *done)
+
+    def _fold(self, stretch: Stretch) -> None:
+        began_s = time.perf_counter()
+        counts = np.ones(len(stretch.rows), bool)
+        for repeats, step in self.tables.advance(stretch, self.rules.engine, self.model, told=False):
+            counts[repeats] = False
+            self.alerts.add(step.transitions, self.customers.numbers(step.transitions.customers))
+            self.events += sum(step.stats.events)
+            if self.learning:
+                self.learning.add(step)
+        self.engine_s += time.perf_counter() - began_s
+        self.repeats += len(counts) - int(counts.sum())
+        self._buy(stretch.rows[counts & (stretch.rows["kind"] == PURCHASE)])
+
+    def _buy(self, purchases: NDArray[np.void]) -> None:
+        new = self.occasions.add(purchases["customer"], purchases["time_ms"])
+        self.counts.add(new)
+        self.silences.add(new)
+
+    def _stop(self, at_ms: int, *, tick: bool) -> None:
+        if at_ms in self.judging:
+            self.cut_offs.judge(at_ms, self.occasions.last_ms)
+        if at_ms in self.refitting:
+            closed_form = refitted(self.tables.everyone(), at_ms, self.model.closed_form)
+            if self.learning:
+                self.learning.learner.refit(closed_form)
+            else:
+                self._serve(replace(self.model, closed_form=closed_form), at_ms)
+        if self.learning and tick:
+            self._serve(self.learning.tick(at_ms), at_ms)
+        if at_ms in self.scoring:
+            self._score(at_ms)
+
+    def _serve(self, model: ServedModel, from_ms: int) -> None:
+        if model.version != self.model.version:
+            self.models.append((from_ms, model.version))
+        self.model = model
+
+    def _score(self, at_ms: int) -> None:
+        customers = np.flatnonzero(self.counts.until(at_ms) >= self.rules.cut_offs.min_events)
+        rows = self.tables.records(customers)
+        scores = scored(rows, at_ms, self.model)
+        self.cut_offs.score(ScoredCutOff(at_ms, customers, self.occasions.last_ms[customers], scores, kinds_of(rows, at_ms)))
+
+
+def _learning(rules: BacktestRules) -> Learning | None:
+    if rules.learner is None or rules.engine.outcomes is None:
+        return None
+    return Learning(Learner(rules.learner, rules.closed_form), rules.engine.outcomes)

@@ -1,0 +1,58 @@
+"""What scores and truth say together: the parts of report.json that need nothing else.
+
+calibration, gain, weak_spots, thresholds, budgets, profit_assumptions       one rule each, in the module of its name
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.backtest.calibration_table import calibration_rows
+from streams.backtest.gain import gain_rows
+from streams.backtest.profit import ProfitAssumptions
+from streams.backtest.thresholds import GRID, Scored, budget_rows, threshold_rows, usual_budgets
+from streams.backtest.weak_spots import Kinds, weak_spots
+
+PROBABILITIES = ("risk", "btyd")
+"""The scores whose calibration is shown."""
+
+
+def judged(
+    scored: Scored,
+    others: Mapping[str, NDArray[np.float64]],
+    kinds: Kinds,
+    *,
+    horizon_days: float,
+    every_days: float,
+    lines: Sequence[float] = (),
+    given: ProfitAssumptions | None = None,
+) -> dict[str, Any]:
+    """The parts named above, as JSON's types.
+
+    scored         all customers at all cut-offs; `scored.risk` is the score "risk"
+    others         name -> the baseline's score of each entry, higher for leavers: btyd, idle, frequency
+    kinds          what each entry's customer was like
+    every_days     from one cut-off to the next: the days that a list of contacts lasts
+    lines          thresholds to be shown besides the grid: the policy's
+    Raises ValueError for columns of different lengths and values out of range.
+    """
+    scores = {"risk": scored.risk} | dict(others)
+    cutoffs, cutoff = np.unique(scored.at_ms, return_inverse=True)
+    period_days = max(len(cutoffs), 1) * every_days
+    rows = threshold_rows(scored, [*GRID, *lines], horizon_days=horizon_days, period_days=period_days, given=given)
+    budgets = usual_budgets(max(row.per_day for row in rows))
+    return {
+        "calibration": {
+            name: [asdict(row) for row in calibration_rows(scores[name], scored.left)] for name in PROBABILITIES if name in scores
+        },
+        "gain": gain_rows(scores, scored.left, cutoff),
+        "weak_spots": [asdict(row) for row in weak_spots(kinds, scored.risk, scored.left, horizon_days)],
+        "thresholds": [asdict(row) for row in rows],
+        "budgets": [asdict(row) for row in budget_rows(rows, budgets)],
+        "profit_assumptions": None if given is None else asdict(given),
+    }

@@ -1,0 +1,195 @@
+"""`report.json`: what a backtest found, for programs; `report_html` makes the page of it.
+
+    file, events, customers, from, to       of the history; events are those folded, repeats left out
+    seconds, events_per_s                   of the whole run, reading included; engine_events_per_s: within the engine alone
+    settings, settings_hash                 all that decides, and 12 hex digits of it; the history has no part in them
+    cutoffs, mean                           measures of each score at each cut-off, and their means over those that have one
+    alerts                                  what the policy would have sent, and what became of it (alert_outcomes)
+    calibration … profit_assumptions        see `judged`
+    learning                                what was learnt; policies: alerts of each policy compared, the settings' own first
+
+What cannot be told (nobody left, no outcome known yet) is null. Times are RFC 3339.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from statistics import fmean
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from alerts.ids import rfc3339
+from alerts.policy import ReasonCode
+from streams.backtest.backtesting import BacktestResult
+from streams.backtest.cut_offs import CutOffRules
+from streams.backtest.judged import judged
+from streams.backtest.judging import Judged
+from streams.backtest.profit import ProfitAssumptions
+from streams.backtest.scores import SCORES
+from streams.backtest.thresholds import Scored
+from streams.backtest.weak_spots import Kinds
+from streams.columns import DAY_MS
+from streams.runtime.settings import Settings
+
+SCHEMA = "churnwatch.backtest/1"
+WEEK_MS = 7 * DAY_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """The history that was lived through. seconds: of the whole run, reading included."""
+
+    name: str
+    first_ms: int
+    last_ms: int
+    customers: int
+    seconds: float
+
+
+def report(
+    log: Log, found: BacktestResult, rules: CutOffRules, settings: Mapping[str, Any], given: ProfitAssumptions | None
+) -> dict[str, Any]:
+    """The report as JSON's types.
+
+    settings   as `settings_of` gives them
+    given      what contacts cost and bring; None: no money is counted
+    """
+    policy = settings["policy"]
+    top = {
+        "schema": SCHEMA,
+        "file": log.name,
+        "events": found.events,
+        "repeats": found.repeats,
+        "customers": log.customers,
+        "from": rfc3339(log.first_ms),
+        "to": rfc3339(log.last_ms),
+        "seconds": round(log.seconds, 3),
+        "events_per_s": round(found.events / log.seconds, 1),
+        "engine_events_per_s": round(found.events / found.engine_s, 1),
+        "settings_hash": settings_hash(settings),
+        "settings": settings,
+        "cutoffs": [_cut_off(one) for one in found.judged],
+        "mean": {name: _mean([asdict(one.measured[name]) for one in found.judged]) for name in SCORES} if found.judged else {},
+        "learning": _learning(found),
+        "alerts": alerts_of(log, found),
+    }
+    lines = [policy[tier] for tier in ("watch", "high", "critical")]
+    content: dict[str, Any] = _without_nan(top | _judged(found.judged, rules, lines, given))
+    return content
+
+
+def settings_of(settings: Settings, rules: CutOffRules, refit_days: int | None) -> dict[str, Any]:
+    """All that decides what a backtest says of a history; nothing of the history, of secrets or of where things are."""
+    shown: dict[str, Any] = asdict(rules)
+    shown |= settings.model_dump(mode="json", include={"risk", "policy", "looks", "learning", "money", "retention"})
+    shown |= {"lateness_s": settings.time.lateness_s, "refit_days": refit_days, "config_hash": settings.config_hash}
+    shown["risk"].pop("parameters_file")
+    return shown
+
+
+def settings_hash(settings: Mapping[str, Any]) -> str:
+    """12 hex digits that equal settings share."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def encode_report(content: Mapping[str, Any]) -> bytes:
+    """The file's bytes; equal reports give equal bytes."""
+    return msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n"
+
+
+def alerts_of(log: Log, found: BacktestResult) -> dict[str, Any]:
+    """The part `alerts`."""
+    messages, outcomes = found.alerts.messages(), found.outcomes
+    fired_ms = messages["time_ms"][messages["reason"] == ReasonCode.FIRED]
+    weeks = np.bincount((fired_ms - log.first_ms) // WEEK_MS, minlength=(log.last_ms - log.first_ms) // WEEK_MS + 1)
+    lead = np.percentile(outcomes.lead_days, [10, 50, 90]).tolist() if len(outcomes.lead_days) else [None] * 3
+    return {
+        "fired": len(fired_ms),
+        "messages": len(messages),
+        "per_day": len(fired_ms) * DAY_MS / max(log.last_ms - log.first_ms, 1),
+        "precision": outcomes.precision,
+        "recall": outcomes.recall,
+        "decided": outcomes.decided,
+        "left": outcomes.left,
+        "warned": outcomes.alerted,
+        "warned_before": outcomes.already,
+        "lead_time_days": dict(zip(("p10", "p50", "p90"), lead, strict=True)),
+        "by_week": [{"at": rfc3339(log.first_ms + week * WEEK_MS), "fired": n} for week, n in enumerate(weeks.tolist())],
+    }
+
+
+def _cut_off(one: Judged) -> dict[str, Any]:
+    measured = one.measured["risk"]
+    scores = {name: _measures(asdict(one.measured[name])) for name in SCORES}
+    return {"at": rfc3339(one.scored.at_ms), "n": measured.n, "base_rate": measured.base_rate, "scores": scores}
+
+
+def _measures(measured: Mapping[str, float]) -> dict[str, float]:
+    return {name: value for name, value in measured.items() if name not in ("n", "base_rate")}
+
+
+def _mean(measured: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    known = {name: [one[name] for one in measured if not math.isnan(one[name])] for name in _measures(measured[0])}
+    return {name: fmean(values) if values else math.nan for name, values in known.items()}
+
+
+def _learning(found: BacktestResult) -> dict[str, Any]:
+    models = [{"from": rfc3339(from_ms), "version": version} for from_ms, version in found.models]
+    served = {"models": len(models), "versions": models}
+    if found.learner is None:
+        nothing: dict[str, Any] = {"labels": 0, "left_share": None, "served_from": None, "events": [], "measured": {}}
+        return {"enabled": False} | served | nothing
+    told = found.learner.report()
+    from_ms, measured = told["served_from_ms"], told["measured_total"]
+    return {
+        "enabled": True,
+        **served,
+        "labels": told["labels"],
+        "left_share": told["left_share"],
+        "served_from": None if from_ms is None else rfc3339(from_ms),
+        "standing": told["standing"],
+        "why": told["why"],
+        "shift": told["shift"],
+        "events": [{"at": rfc3339(event["at_ms"]), "what": event["what"], "why": event["why"]} for event in told["events"]],
+        "measured": {name: measured[name] for name in ("champion", "closed_form", "idle")},
+    }
+
+
+def _judged(
+    cutoffs: Sequence[Judged], rules: CutOffRules, lines: Sequence[float], given: ProfitAssumptions | None
+) -> dict[str, Any]:
+    """What all cut-offs say together; nothing without one."""
+    if not any(len(one.left) for one in cutoffs):
+        return {"calibration": {"risk": [], "btyd": []}, "gain": []}
+    all_of = [one.scored for one in cutoffs]
+    scores = {name: np.concatenate([one.scores[name] for one in all_of]) for name in SCORES}
+    scored = Scored(
+        customer=np.concatenate([one.customer for one in all_of]),
+        at_ms=np.repeat([one.at_ms for one in all_of], [len(one.customer) for one in all_of]),
+        last_purchase_ms=np.concatenate([one.last_purchase_ms for one in all_of]),
+        risk=scores.pop("risk"),
+        left=np.concatenate([one.left for one in cutoffs]),
+    )
+    kinds = Kinds(
+        *(
+            np.concatenate([getattr(one.kinds, name) for one in all_of])
+            for name in ("idle_days", "tenure_days", "purchase_days", "spent")
+        )
+    )
+    days = {"horizon_days": float(rules.horizon_days), "every_days": float(rules.every_days)}
+    return judged(scored, scores, kinds, lines=lines, given=given, **days)
+
+
+def _without_nan(value: Any) -> Any:
+    """The same with null in place of what is not a number."""
+    if isinstance(value, Mapping):
+        return {key: _without_nan(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

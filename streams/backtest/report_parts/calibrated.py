@@ -1,0 +1,76 @@
+"""Whether a risk can be read as a probability: what was given against what happened, and who was given what."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from streams.backtest.report_parts.axes import number_axis, share_axis
+from streams.backtest.report_parts.charts import Chart, Series, figure
+from streams.backtest.report_parts.markup import Markup, element
+from streams.backtest.report_parts.tables import folded, table
+from streams.backtest.report_parts.words import SCORES, Report, count, share
+
+Found = Mapping[str, Sequence[Report]]
+"""Score -> its bins, `calibration` of the report."""
+
+
+def section(report: Report) -> Markup:
+    """Risk against the share that left, and how many customers had which risk."""
+    found: Found = report["calibration"]
+    return element(
+        "section",
+        element("h2", "Can a risk be read as a probability?"),
+        element(
+            "p",
+            "Each dot is a tenth of the scale; the bigger, the more customers. On the diagonal, of the customers given 30% "
+            "just 30 of 100 left. Above it, more left than was said.",
+        ),
+        element("div", figure(_calibration_chart(found)), figure(_risks_chart(found["risk"])), class_="charts"),
+        folded("As a table", _calibration_table(found)),
+    )
+
+
+def _calibration_chart(found: Found) -> Chart:
+    series = []
+    for name in ("btyd", "risk"):
+        rows = found[name]
+        most = max((row["n"] for row in rows), default=1)
+        points = [(row["p"], row["observed"], _of_bin(name, row)) for row in rows]
+        sizes = [2.5 + 6.5 * math.sqrt(row["n"] / most) for row in rows]
+        series.append(Series(SCORES[name], name, points, "dots" if name == "risk" else "rings", sizes))
+    series.append(Series("as said", "chance", [(0.0, 0.0, ""), (1.0, 1.0, "")]))
+    said = "; ".join(_of_bin("risk", row) for row in found["risk"])
+    return Chart("Risk and what happened", said + ".", share_axis("risk given"), share_axis("share that left"), series)
+
+
+def _of_bin(name: str, row: Report) -> str:
+    return f"{SCORES[name]} {share(row['p'])}: {share(row['observed'])} of {count(row['n'])} left"
+
+
+def _risks_chart(rows: Sequence[Report]) -> Chart:
+    by_bin = {min(int(row["p"] * 10), 9): row for row in rows}
+    points = [
+        ((k + 0.5) / 10, float(by_bin[k]["n"]) if k in by_bin else 0.0, f"{k * 10}–{k * 10 + 10}%: {count(by_bin[k]['n'])}")
+        for k in range(10)
+        if k in by_bin
+    ]
+    bars = Series("", "risk", points, "bars")
+    said = "; ".join(said for _, _, said in points) + "."
+    widest = Series("", "risk", [*points, *[(float("nan"), None, "")] * (10 - len(points))], "bars")
+    return Chart(
+        "How many customers had which risk",
+        said,
+        share_axis("risk given"),
+        number_axis("customers, all cut-offs", [y or 0.0 for _, y, _ in bars.points], zero=True),
+        [widest],
+    )
+
+
+def _calibration_table(found: Found) -> Markup:
+    rows = [
+        [SCORES[name], share(row["p"]), share(row["observed"]), count(row["n"])]
+        for name in ("risk", "btyd")
+        for row in found[name]
+    ]
+    return table("Scores by tenths of the scale", ["score", "mean given", "left", "customers"], rows)

@@ -1,0 +1,170 @@
+"""The answer in words, before any picture: who would have been warned about, how early, and how good that is.
+
+"Nothing clever" is what anybody has without a model: counting days of silence, or purchases. The verdict is that risk is better
+where its mean AUC is above both and it beats both at more than half of the cut-offs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from statistics import fmean
+
+from streams.backtest.report_parts.markup import Markup, element
+from streams.backtest.report_parts.words import (
+    SCORES,
+    Report,
+    count,
+    day,
+    days,
+    known,
+    money,
+    of_100,
+    rate,
+    share,
+    times_in_words,
+)
+
+PLAIN = ("idle", "frequency")
+"""The scores of nothing clever."""
+
+
+def section(report: Report) -> Markup:
+    """Verdict, key figures and the sentences."""
+    better, said = verdict(report)
+    look = {True: "good", False: "bad", None: ""}[better]
+    return element(
+        "section",
+        element("p", said, class_=f"verdict {look}".rstrip()),
+        element("div", *(_tile(value, meaning) for value, meaning in tiles(report)), class_="tiles"),
+        element("ul", *(element("li", sentence) for sentence in sentences(report)), class_="said"),
+    )
+
+
+def verdict(report: Report) -> tuple[bool | None, str]:
+    """Whether risk is better than nothing clever (None: cannot be told), and that in a sentence."""
+    judged = [cutoff["scores"] for cutoff in report["cutoffs"] if known(cutoff["scores"]["risk"]["auc"])]
+    if not judged:
+        return None, "Nothing can be said: there is no cut-off at which some customers left and some stayed."
+    plain = {name: _mean_auc(judged, name) for name in PLAIN}
+    rival = max(plain, key=lambda name: plain[name])
+    own = _mean_auc(judged, "risk")
+    won = sum(scores["risk"]["auc"] > max(scores[name]["auc"] for name in PLAIN) for scores in judged)
+    at = f"at {won} of {len(judged)} cut-offs"
+    if own > plain[rival] and 2 * won > len(judged):
+        return True, f"Risk finds those who leave better than counting days of silence or purchases does: {at}."
+    if own > plain[rival]:
+        return False, f"On average risk finds those who leave better than nothing clever does, but only {at}."
+    return False, f"Risk does not find those who leave better than {SCORES[rival]} alone does; it is ahead {at}."
+
+
+def tiles(report: Report) -> Iterator[tuple[str, str]]:
+    """The figures that count, each with what it means."""
+    alerts, mean = report["alerts"], report["mean"]
+    if known(alerts["precision"]):
+        yield share(alerts["precision"]), _right(report)
+    if known(alerts["recall"]):
+        yield share(alerts["recall"]), "of those who left had been warned about"
+    if known(alerts["lead_time_days"]["p50"]):
+        yield days(alerts["lead_time_days"]["p50"]), "before counting silent days would have noticed (median of the right alerts)"
+    yield rate(alerts["per_day"]), "alerts a day"
+    if mean and known(mean["risk"]["auc"]):
+        best = max(mean[name]["auc"] for name in PLAIN if known(mean[name]["auc"]))
+        yield of_100(mean["risk"]["auc"]), f"pairs told apart rightly; {100 * best:.0f} with nothing clever, 50 by chance"
+
+
+def sentences(report: Report) -> Iterator[str]:
+    """What was found, one thought a sentence."""
+    if report["cutoffs"]:
+        yield _who(report)
+    yield from _alerts(report)
+    if report["mean"] and known(report["mean"]["risk"]["auc"]):
+        yield from _ranking(report)
+    yield from _profit(report)
+
+
+def _right(report: Report) -> str:
+    said = "of the alerts were right: the customer then stayed away"
+    if not report["cutoffs"]:
+        return said
+    return f"{said}; of all scored {share(fmean(cutoff['base_rate'] for cutoff in report['cutoffs']))} did"
+
+
+def _who(report: Report) -> str:
+    cutoffs, settings = report["cutoffs"], report["settings"]
+    horizon = days(settings["horizon_days"])
+    return (
+        f"{count(fmean(cutoff['n'] for cutoff in cutoffs))} customers on average were scored at each of {len(cutoffs)} cut-offs "
+        f"from {day(cutoffs[0]['at'])} to {day(cutoffs[-1]['at'])}, with what was known by then. "
+        f"{of_100(fmean(cutoff['base_rate'] for cutoff in cutoffs))} of them bought nothing in the {horizon} that followed."
+    )
+
+
+def _alerts(report: Report) -> Iterator[str]:
+    alerts, horizon = report["alerts"], days(report["settings"]["horizon_days"])
+    if not alerts["fired"]:
+        yield "No alert would have been raised."
+        return
+    yield (
+        f"{count(alerts['fired'])} alerts would have been raised, {rate(alerts['per_day'])} a day. "
+        f"{of_100(alerts['precision'])} were about customers who then bought nothing for {horizon}; "
+        f"{of_100(alerts['recall'])} of those who left had been warned about."
+    )
+    lead = alerts["lead_time_days"]
+    if known(lead["p50"]):
+        half = lead["p50"]
+        when = f"at least {days(half)} before" if half >= 0 else f"no sooner than {days(-half)} after"
+        yield (
+            f"Half of the right alerts came {when} the customer had been silent for {horizon}, which is when plain counting "
+            f"would have noticed; one in ten came {_early(lead['p10'])} or later."
+        )
+
+
+def _early(lead_days: float) -> str:
+    return f"{days(lead_days)} before that" if lead_days >= 0 else f"{days(-lead_days)} after that"
+
+
+def _ranking(report: Report) -> Iterator[str]:
+    mean = report["mean"]
+    risk = mean["risk"]
+    yield (
+        f"Of two customers, one of whom leaves, risk is higher for that one in {of_100(risk['auc'])} cases. Days of silence get "
+        f"{100 * mean['idle']['auc']:.0f}, purchase frequency {100 * mean['frequency']['auc']:.0f}, the closed form alone "
+        f"{_decimal(mean['btyd']['auc'])} where risk has {_decimal(risk['auc'])}."
+    )
+    if known(risk["lift_at_10"]):
+        yield (
+            f"Among the tenth of customers with the highest risk, leavers are {times_in_words(risk['lift_at_10'])} as frequent "
+            f"as among all; more than {times_in_words(risk['lift_cap'])} is not possible where so many leave."
+        )
+    if known(risk["ece"]):
+        yield (
+            f"Read as a probability, risk was {100 * risk['ece']:.0f} points away from the share that left on average "
+            f"({100 * mean['btyd']['ece']:.0f} for the closed form, {100 * mean['idle']['ece']:.0f} for days of silence)."
+        )
+
+
+def _profit(report: Report) -> Iterator[str]:
+    given = report.get("profit_assumptions")
+    rows = [row for row in report.get("thresholds", ()) if known(row["profit"])]
+    if not given or not rows:
+        return
+    best = max(rows, key=lambda row: row["profit"])
+    if best["profit"] <= 0:
+        yield "With the costs and the success rate given, no threshold would have paid: contacting nobody is best."
+        return
+    yield (
+        f"With the costs and the success rate given, contacting customers from a risk of {best['risk']:.2f} on would have earned "
+        f"most: {money(best['profit'], given['currency'])} in all, at {rate(best['per_day'])} contacts a day."
+    )
+
+
+def _decimal(value: float) -> str:
+    return f"{100 * value:.1f}"
+
+
+def _mean_auc(judged: list[Report], name: str) -> float:
+    return fmean(scores[name]["auc"] for scores in judged)
+
+
+def _tile(value: str, meaning: str) -> Markup:
+    return element("div", element("b", value), element("span", meaning), class_="tile")

@@ -1,0 +1,104 @@
+"""How good the risk is at every cut-off, beside the baselines."""
+
+from __future__ import annotations
+
+import math
+
+from streams.backtest.report_parts.axes import number_axis, time_axis
+from streams.backtest.report_parts.charts import Chart, Series, figure, ranges
+from streams.backtest.report_parts.markup import Markup, element
+from streams.backtest.report_parts.tables import folded, table
+from streams.backtest.report_parts.words import SCORES, Report, count, day, known, ordinal_day, score, share, times
+
+MEASURES = (("auc", "AUC"), ("pr_auc", "PR AUC"), ("log_loss", "log loss"), ("brier", "Brier"), ("ece", "calibration error"))
+
+
+def section(report: Report) -> Markup:
+    """AUC and log loss at every cut-off, and all measures on average."""
+    cutoffs = report["cutoffs"]
+    if not cutoffs:
+        return element("section", element("h2", "Quality over time"), element("p", "There is no cut-off to measure at."))
+    return element(
+        "section",
+        element("h2", "Quality over time"),
+        element(
+            "p",
+            "Every score judges the same customers at the same moments. Higher AUC is better: 0.5 is chance, 1 would be perfect. "
+            "Lower log loss is better.",
+        ),
+        element("div", figure(_auc_chart(cutoffs)), figure(_loss_chart(cutoffs)), class_="charts"),
+        _means(report["mean"]),
+        folded("All cut-offs, as a table", _every_cutoff(cutoffs)),
+    )
+
+
+def _auc_chart(cutoffs: list[Report]) -> Chart:
+    series = [_over_time(cutoffs, name, "auc") for name in SCORES]
+    values = [y for one in series for _, y, _ in one.points if y is not None]
+    return Chart(
+        "AUC at each cut-off",
+        ranges(series, score),
+        time_axis("cut-off", [ordinal_day(cutoff["at"]) for cutoff in cutoffs]),
+        number_axis("AUC", [0.5, *values]),
+        series,
+    )
+
+
+def _loss_chart(cutoffs: list[Report]) -> Chart:
+    series = [_over_time(cutoffs, name, "log_loss") for name in SCORES]
+    base = [(float(ordinal_day(c["at"])), _entropy(c["base_rate"]), score(_entropy(c["base_rate"]))) for c in cutoffs]
+    series = [one for one in series if any(y is not None for _, y, _ in one.points)]
+    series.append(Series("knowing only how many leave", "limit", base))
+    return Chart(
+        "Log loss at each cut-off",
+        ranges(series, score),
+        time_axis("cut-off", [ordinal_day(cutoff["at"]) for cutoff in cutoffs]),
+        number_axis("log loss, nats", [y for one in series for _, y, _ in one.points if y is not None]),
+        series,
+    )
+
+
+def _over_time(cutoffs: list[Report], name: str, measure: str) -> Series:
+    points = []
+    for cutoff in cutoffs:
+        value = cutoff["scores"][name][measure]
+        said = f"{day(cutoff['at'])}: {score(value)} ({SCORES[name]})"
+        points.append((float(ordinal_day(cutoff["at"])), value if known(value) else None, said))
+    return Series(SCORES[name], name, points, "dotted")
+
+
+def _entropy(p: float) -> float:
+    return -sum(q * math.log(q) for q in (p, 1.0 - p) if q > 0)
+
+
+def _means(mean: Report) -> Markup:
+    rows = [
+        [
+            SCORES[name],
+            *(score(mean[name][key]) for key, _ in MEASURES),
+            times(mean[name]["lift_at_10"]),
+            times(mean[name]["lift_cap"]),
+        ]
+        for name in SCORES
+        if name in mean
+    ]
+    head = ["score", *(title for _, title in MEASURES), "lift of the top tenth", "at most"]
+    return table("Mean over the cut-offs", head, rows)
+
+
+def _every_cutoff(cutoffs: list[Report]) -> Markup:
+    rows = [
+        [
+            day(cutoff["at"]),
+            count(cutoff["n"]),
+            share(cutoff["base_rate"]),
+            *(score(cutoff["scores"][name]["auc"]) for name in SCORES),
+            *(score(cutoff["scores"][name]["log_loss"]) for name in ("risk", "btyd", "idle")),
+            f"{times(cutoff['scores']['risk']['lift_at_10'])} of {times(cutoff['scores']['risk']['lift_cap'])}",
+        ]
+        for cutoff in cutoffs
+    ]
+    short = {"risk": "risk", "btyd": "closed form", "idle": "silence", "frequency": "frequency"}
+    head = ["cut-off", "customers", "left", *(f"AUC {short[name]}" for name in SCORES)]
+    head += [f"log loss {short[name]}" for name in ("risk", "btyd", "idle")]
+    return table("Every cut-off", [*head, "lift of the top tenth"], rows)

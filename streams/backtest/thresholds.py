@@ -1,0 +1,196 @@
+"""What each threshold of risk would have caught, how early, and at what price: for choosing one.
+
+The unit is a spell of silence: a customer, and the purchase since which there was none. In a spell a threshold contacts the
+customer once, when risk is first at or above it; the next purchase ends the spell. Of the customers scored, in spells,
+
+    left        no purchase within the horizon after the score; once false in a spell it stays false
+    fired       spells in which the customer is contacted
+    caught      of these, left as of the contact
+    precision   caught / fired
+    recall      caught / spells in which somebody left
+    lead        of those caught, days from the contact to the horizon's length of silence, at which whoever counts silent
+                days would have called them gone; below 0 where the contact came later than that
+
+A higher threshold fires in no more spells, and catches no more, later. Consecutive breaches and cool-downs of the policy are not
+played here: the alerts' own numbers, with all of that, come from the engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.backtest.profit import ProfitAssumptions, break_even_success_rate, campaign
+from streams.columns import DAY_MS
+
+Ints = NDArray[np.int64]
+Marks = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+
+GRID = tuple(percent / 100 for percent in range(5, 100, 5))
+"""Thresholds that are always shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Scores of customers, one entry each, in any order; a customer at most once at a time.
+
+    customer           a number of the customer
+    at_ms              when, ms since 1970 UTC
+    last_purchase_ms   the customer's last purchase by then
+    risk               0..1
+    left               whether there was no purchase within the horizon from then
+    """
+
+    customer: Ints
+    at_ms: Ints
+    last_purchase_ms: Ints
+    risk: Floats
+    left: Marks
+
+    def __len__(self) -> int:
+        return len(self.customer)
+
+    def take(self, index: NDArray[np.intp]) -> Scored:
+        """The entries at `index`, in that order."""
+        return Scored(*(getattr(self, field.name)[index] for field in fields(self)))
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdRow:
+    """One threshold. Names as in the module's text; None where there is nothing to divide by, or nothing was assumed.
+
+    risk     the threshold;  per_day   spells contacted a day
+    cost, saved, profit, break_even_success_rate   money, customers, money, share: see `profit`
+    """
+
+    risk: float
+    fired: int
+    per_day: float
+    precision: float | None
+    recall: float | None
+    lead_time_days_p50: float | None
+    cost: float | None = None
+    saved: float | None = None
+    profit: float | None = None
+    break_even_success_rate: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetRow:
+    """The threshold for those who can contact so many customers a day; all None: better contact nobody."""
+
+    per_day: float
+    risk: float | None
+    precision: float | None
+    recall: float | None
+    profit: float | None
+
+
+def threshold_rows(
+    scored: Scored,
+    thresholds: Sequence[float],
+    *,
+    horizon_days: float,
+    period_days: float,
+    given: ProfitAssumptions | None = None,
+) -> list[ThresholdRow]:
+    """A row for each of `thresholds`, ascending, each once.
+
+    horizon_days   H, > 0
+    period_days    how many days the scores stand for, > 0: the days over which contacts are spread
+    given          None: counts alone
+    Raises ValueError outside these ranges.
+    """
+    if not (horizon_days > 0 and period_days > 0):
+        raise ValueError(f"horizon of {horizon_days} days, period of {period_days} days: both must be above 0")
+    entries, before = _risen(scored)
+    leaving = _leaving_spells(scored)
+    lead_days = horizon_days - (entries.at_ms - entries.last_purchase_ms) / DAY_MS
+    rows = []
+    for threshold in sorted(set(thresholds)):
+        contacted = (before < threshold) & (entries.risk >= threshold)
+        caught = contacted & entries.left
+        rows.append(_row(threshold, int(contacted.sum()), lead_days[caught], leaving, period_days, given))
+    return rows
+
+
+def budget_rows(rows: Sequence[ThresholdRow], budgets: Sequence[float]) -> list[BudgetRow]:
+    """For each budget of contacts a day the best of the thresholds that keep to it.
+
+    Best is the highest profit, if any is above 0; where no money was assumed, the most customers caught. Of equals the
+    higher threshold, which disturbs fewer.
+    """
+    return [_best([row for row in rows if row.per_day <= budget and row.fired], budget) for budget in budgets]
+
+
+def usual_budgets(most_per_day: float) -> list[float]:
+    """Contacts a day worth asking about where contacting all makes `most_per_day`: 1, 2, 5, 10 and so on, six at most.
+
+    >>> usual_budgets(7.3)
+    [0.1, 0.2, 0.5, 1.0, 2.0, 5.0]
+    """
+    steps = [digit * 10.0**power if power >= 0 else digit / 10.0**-power for power in range(-2, 7) for digit in (1, 2, 5)]
+    return [step for step in steps if step <= most_per_day][-6:]
+
+
+def _best(rows: Sequence[ThresholdRow], budget: float) -> BudgetRow:
+    nobody = BudgetRow(budget, None, None, None, None)
+    if not rows:
+        return nobody
+    best = max(rows, key=lambda row: ((row.recall or 0.0) if row.profit is None else row.profit, row.risk))
+    if best.profit is not None and best.profit <= 0:
+        return nobody
+    return BudgetRow(budget, best.risk, best.precision, best.recall, best.profit)
+
+
+def _row(
+    threshold: float, fired: int, lead_days: Floats, leaving: int, period_days: float, given: ProfitAssumptions | None
+) -> ThresholdRow:
+    caught = len(lead_days)
+    row = ThresholdRow(
+        threshold,
+        fired,
+        fired / period_days,
+        caught / fired if fired else None,
+        caught / leaving if leaving else None,
+        float(np.median(lead_days)) if caught else None,
+    )
+    if given is None:
+        return row
+    outcome = campaign(fired, caught, given)
+    needed = break_even_success_rate(fired, caught, given) if fired else None
+    return replace(row, cost=outcome.cost, saved=outcome.kept, profit=outcome.profit, break_even_success_rate=needed)
+
+
+def _in_spells(scored: Scored) -> tuple[Scored, Ints]:
+    """The entries spell after spell, each in order of time; and the number of each one's spell, ascending from 0."""
+    ordered = scored.take(np.lexsort((scored.at_ms, scored.last_purchase_ms, scored.customer)))
+    begins = np.ones(len(ordered), bool)
+    begins[1:] = (np.diff(ordered.customer) != 0) | (np.diff(ordered.last_purchase_ms) != 0)
+    return ordered, np.cumsum(begins) - 1
+
+
+def _risen(scored: Scored) -> tuple[Scored, Floats]:
+    """The entries with a risk above all earlier ones of their spell; and the highest before, -inf at a spell's first.
+
+    So an entry is the contact of just the thresholds above `before` and up to its own risk.
+    """
+    ordered, spell = _in_spells(scored)
+    levels, level = np.unique(ordered.risk, return_inverse=True)
+    highest = np.maximum.accumulate(spell * len(levels) + level) - spell * len(levels)  # whole numbers: spells never mix
+    first = np.ones(len(ordered), bool)
+    first[1:] = np.diff(spell) != 0
+    before = np.full(len(ordered), -np.inf)
+    before[~first] = levels[highest[np.flatnonzero(~first) - 1]]
+    risen = np.flatnonzero(ordered.risk > before)
+    return ordered.take(risen), before[risen]
+
+
+def _leaving_spells(scored: Scored) -> int:
+    """Spells in which somebody left."""
+    ordered, spell = _in_spells(scored)
+    return len(np.unique(spell[ordered.left]))

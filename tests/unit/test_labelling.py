@@ -1,0 +1,167 @@
+"""What a commit does about outcomes: what waits, what is settled, and what the learner is told."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from detectors.labels import Labels
+from detectors.model_inputs import INPUTS
+from streams.columns import DAY_MS, TICK, empty_columns
+from streams.labels import decode_labels, encode_labels, labels_of
+from streams.outcomes import OutcomeRules, Outcomes, Snapshots, customer_hashes, label_ids
+from streams.pending import pack_pending, pending_name, unpack_pending
+from streams.runtime.labelling import NOTHING_LABELLED, Labelled, Labelling
+from streams.runtime.store import CommitRequest
+from streams.state import PartitionState
+from streams.step import Step
+from tests.support.memory_store import MemoryStore
+
+pytestmark = pytest.mark.asyncio
+RULES = OutcomeRules(horizon_days=90, grid_days=30, active_days=365, lateness_ms=DAY_MS)
+
+
+def inputs_of(*numbers: float) -> np.ndarray:
+    rows = np.zeros((len(numbers), len(INPUTS)), np.float32)
+    rows[:, 0], rows[:, 5] = numbers, 7
+    return rows
+
+
+def label_id(customer: str, day: int) -> int:
+    return int(label_ids(customer_hashes([customer]), np.array([day]))[0])
+
+
+def step(snapshots: Snapshots | None = None, outcomes: Outcomes | None = None, gone: list[str] | None = None) -> Step:
+    state = PartitionState(watermark_ms=200 * DAY_MS)
+    nothing: Any = None
+    return Step(
+        [], nothing, nothing, state, [], nothing, gone or [], snapshots=snapshots or Snapshots(), outcomes=outcomes or Outcomes()
+    )
+
+
+def taken(day: int, **customers: float) -> Snapshots:
+    n = len(customers)
+    return Snapshots(
+        list(customers), customer_hashes(list(customers)), np.full(n, day), inputs_of(*customers.values()), np.full(n, 0.25), None
+    )
+
+
+def found(day: int, known_day: int, **customers: int) -> Outcomes:
+    n = len(customers)
+    return Outcomes(
+        list(customers),
+        customer_hashes(list(customers)),
+        np.full(n, day),
+        np.full(n, known_day * DAY_MS),
+        np.array(list(customers.values()), np.uint8),
+    )
+
+
+def ticks(*days: int) -> Any:
+    batch = empty_columns(len(days))
+    batch.kind[:], batch.time_ms[:] = TICK, np.array(days) * DAY_MS
+    return batch
+
+
+class Partition:
+    """One partition's labelling, and a store that takes what it does."""
+
+    def __init__(self) -> None:
+        self.store, self.seq = MemoryStore(), 0
+        shop: Any = SimpleNamespace(store=self.store)
+        self.labelling = Labelling(3, shop, 0)
+
+    async def commit(self, one: Step, batch: Any = None, *, history: bool = True) -> Labelled:
+        batch = empty_columns(0) if batch is None else batch
+        if not self.seq:
+            await self.store.take_epoch(3, 1, 4, "me")
+        labelled = await self.labelling.settle(one, batch, RULES, history=history)
+        self.seq += 1
+        request = CommitRequest(self.seq, f"c{self.seq}", pending=labelled.pending, settled=labelled.settled)
+        await self.store.commit(3, 1, "me", request)
+        self.labelling.committed(batch)
+        return labelled
+
+    @property
+    def waiting(self) -> set[str]:
+        return set(self.store.of(3).pending)
+
+
+def told(labelled: Labelled) -> Labels:
+    assert labelled.message is not None
+    return labels_of(decode_labels(encode_labels(labelled.message)))
+
+
+async def test_a_snapshot_waits_until_its_outcome_is_known_and_then_leaves_as_a_label() -> None:
+    partition = Partition()
+    first = await partition.commit(step(taken(100, anna=3.0, bert=4.0)))
+    assert first.message is not None
+    assert (first.message.labels, first.message.scored.customers, first.message.scored.closed_form_bp) == ([], 2, 5_000)
+    assert partition.waiting == {"100:anna", "100:bert"}
+    second = await partition.commit(step(outcomes=found(100, 191, anna=1)))
+    labels = told(second)
+    assert labels.id.tolist() == [label_id("anna", 100)]
+    assert (labels.at_ms.tolist(), labels.known_ms.tolist(), labels.left.tolist()) == ([100 * DAY_MS], [191 * DAY_MS], [1])
+    assert labels.inputs.tobytes() == inputs_of(3.0).tobytes()
+    assert partition.waiting == {"100:bert"}
+
+
+async def test_the_outcome_of_a_snapshot_that_was_not_taken_or_was_settled_is_no_label() -> None:
+    partition = Partition()
+    await partition.commit(step(taken(100, anna=3.0)))
+    await partition.commit(step(outcomes=found(100, 191, anna=1)))
+    again = await partition.commit(step(outcomes=found(100, 191, anna=1, bert=0)))
+    assert again.message is None
+    assert again.settled == []
+
+
+async def test_a_step_so_long_that_a_snapshot_matures_in_it_stores_nothing() -> None:
+    partition = Partition()
+    labelled = await partition.commit(step(taken(100, anna=3.0, bert=4.0), found(100, 191, bert=0)))
+    assert told(labelled).inputs.tobytes() == inputs_of(4.0).tobytes()
+    assert partition.waiting == {"100:anna"}
+
+
+async def test_labels_are_ordered_by_the_time_they_were_known_and_then_by_id() -> None:
+    partition = Partition()
+    customers = {f"c{k}": float(k) for k in range(20)}
+    await partition.commit(step(taken(100, **customers)))
+    labels = told(await partition.commit(step(outcomes=found(100, 191, **dict.fromkeys(reversed(customers), 1)))))
+    assert labels.id.tolist() == sorted(label_id(customer, 100) for customer in customers)
+
+
+async def test_who_is_gone_takes_along_what_waits() -> None:
+    partition = Partition()
+    for day in (129, 159, 189):
+        if day % 30 == 9:  # anna's place on the grid
+            await partition.commit(step(taken(day, anna=1.0, bert=2.0)))
+    await partition.commit(step(gone=["anna"]))
+    assert partition.waiting == {"129:bert", "159:bert", "189:bert"}
+
+
+async def test_history_tells_every_tick_and_a_live_partition_what_there_is() -> None:
+    partition = Partition()
+    assert (await partition.commit(step())).message is None
+    passed = await partition.commit(step(), ticks(150, 151))
+    assert passed.message is not None
+    assert (passed.message.reached_ms, passed.message.history, passed.message.labels) == (151 * DAY_MS, True, [])
+    assert (await partition.commit(step())).message is None
+    live = await partition.commit(step(taken(100, anna=3.0)), history=False)
+    assert live.message is not None
+    assert (live.message.reached_ms, live.message.history) == (200 * DAY_MS, False)
+
+
+async def test_without_learning_there_is_nothing_to_do() -> None:
+    partition = Partition()
+    assert await partition.labelling.settle(step(), ticks(5), None, history=True) is NOTHING_LABELLED
+
+
+async def test_inputs_of_another_release_are_no_label() -> None:
+    kept = pack_pending(inputs_of(1.0, 0.0))
+    places, inputs = unpack_pending([None, kept[0], b"\0\0\0\0" + kept[1][4:], kept[1]])
+    assert places == [1, 3]
+    assert inputs.tobytes() == inputs_of(1.0, 0.0).tobytes()
+    assert pending_name("a:b", 5) == "5:a:b"
