@@ -19,13 +19,14 @@ In the order to read:
     broker_clock, asking_time       what time is it? what the stamps on the journal tell; the first of them
     entrance                        may we do all that we will do? asked before the first event
     store, redis_store, scripts/    the port to state, its Redis adapter, the scripts that commit; store_rules for every
-                                    adapter; redis_wire, redis_scans and redis_link below: one server, redis_cluster,
+                                    adapter; redis_wire, redis_scans, redis_calls and redis_link below: one server, redis_cluster,
                                     redis_sentinel (redis_connections, redis_errors); redis_watch: does it evict?
     command_inbox, erasing          what is commanded, and carried out before anything else
     committer, commits              from a batch to a commit; what one commit writes (step_metrics), triggers with it
                                     (triggering), what the learner is told (labelling); backoff between attempts, waits: who is
                                     being waited for
     shop                            what the partitions of a worker share
+    learner_store                   who is the learner, and what it has committed
     outbox, sender, graveyard       what leaves, in order, until Kafka has acknowledged; dead letters
     models, partitioner             which parameters are in use; which partition a customer is in
     channels, subscription          what goes to people: each channel reads churn.alerts for itself (sole_assignor: one worker at
