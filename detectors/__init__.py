@@ -21,6 +21,7 @@ What is learnt from outcomes:
     online_logit       Bayesian logistic regression, one outcome at a time; its prior is the closed form
     linear_model       what was learnt, as numbers
     served             the model that scores: the closed form, or the linear one on top of it
+    watched            whom the risk is for: by them the champion is judged, and their mean risk is kept
     scored, shift      what customers were scored; the constant that puts the mean risk where the closed form has it
 
 How good it is, and who serves:

@@ -4,12 +4,13 @@
 
     serve     the evidence (see `evidence`) has at least `min_each` labels of both outcomes, and the champion's log loss in it
               is not above the closed form's nor idle time's
-    demote    it is above one of them; or labels of either outcome have run short over a whole window
+    demote    it is above idle time, or more than `demotion_margin` above the closed form; or labels of either outcome have run
+              short over a whole window
     recover   it is not above idle time and `recovery_margin` below the closed form
 
 Log loss, since at the first cut-offs a gain in ranking is small and a wrong level does more harm. What is compared is what
 each said when the snapshot was taken, as it would have been served then, shift included: a learner whose labels are a horizon
-old can rank better and still be worse. Two things keep the gate from flapping: the margin, and at least `settle_labels` labels
+old can rank better and still be worse. Two things keep the gate from flapping: the margins, and at least `settle_labels` labels
 between two changes.
 
 A person's word stands above: frozen (what serves stays as it is) and rolled back (an earlier model serves). The gate goes on
@@ -51,19 +52,21 @@ _ABOVE = {"closed_form": Reason.ABOVE_CLOSED_FORM, "idle": Reason.ABOVE_IDLE}
 class GateRules:
     """min_each          labels of each outcome without which nothing is said, >= 1
     settle_labels     labels between two changes, >= 0
-    recovery_margin   how far below the closed form's log loss a demoted champion must be, nats, >= 0
+    demotion_margin   how far above the closed form's log loss a serving champion may be, nats, >= 0: less is chance
+    recovery_margin   how far below it a demoted one must be, nats, >= 0
     Raises ValueError where these do not hold.
     """
 
     min_each: int = 200
     settle_labels: int = 500
+    demotion_margin: float = 0.002
     recovery_margin: float = 0.001
 
     def __post_init__(self) -> None:
         if self.min_each < 1:
             raise ValueError(f"min_each = {self.min_each}: must be 1 or more labels of each outcome")
-        if self.settle_labels < 0 or not self.recovery_margin >= 0.0:
-            raise ValueError("settle_labels and recovery_margin must be 0 or more")
+        if self.settle_labels < 0 or not (self.recovery_margin >= 0.0 and self.demotion_margin >= 0.0):
+            raise ValueError("settle_labels, demotion_margin and recovery_margin must be 0 or more")
 
 
 class Gate(msgspec.Struct, frozen=True):
@@ -108,7 +111,7 @@ def verdict(evidence: Evidence, rules: GateRules) -> Verdict:
 
 def _next(gate: Gate, evidence: Evidence, day: int, rules: GateRules) -> Standing:
     """The standing that follows, cheap where nothing changes: this runs at every label."""
-    margin = rules.recovery_margin if gate.standing is Standing.DEMOTED else 0.0
+    margin = {Standing.DEMOTED: rules.recovery_margin, Standing.SERVING: -rules.demotion_margin}.get(gate.standing, 0.0)
     reason = _reason(evidence, rules, round(margin * NANO))
     if reason is Reason.FEW_LABELS:
         lapsed = gate.standing is Standing.SERVING and evidence.is_full(day)

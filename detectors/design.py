@@ -23,8 +23,8 @@ CLIP: Final = 4.0
 KNOTS: Final = (-1.0, 0.0, 1.0)
 HINGED: Final = ("idle", "ratio", "closed_form", "log_z", "z", "decayed_45", "gaps", "over_longest")
 MULTIPLIED: Final = ("idle", "closed_form", "gaps", "ratio", "mean_gap", "decayed_45", "gap_cv", "tenure")
-VARIANCE: Final = 0.1
-BENT_VARIANCE: Final = 0.03
+VARIANCE: Final = 0.05
+BENT_VARIANCE: Final = 0.02
 """Prior variance of a weight, and of that of a hinge or product."""
 
 _NAMES = [feature.name for feature in FEATURES]

@@ -10,7 +10,8 @@ and d does not move. What moves d is that the champion's own knowledge (which cu
 holds no longer, and that is what learning can mend. A change for the better is no alarm.
 
 On drift the posterior is widened, once: each weight's variance times `WIDER`, at most up to its prior variance, correlations
-kept. New labels then count for more until they have narrowed it again. What the gate held as evidence starts anew.
+kept. New labels then count for more until they have narrowed it again. Where the champion is now worse than the closed form,
+the gate's evidence starts anew.
 
 ADWIN says that there was a change and drops its oldest values little by little; where it lay is told by `change_point`, and
 the watch goes on from there. ADWIN's window has no bound of its own; here it starts again from its last `KEPT` values whenever

@@ -1,4 +1,5 @@
-"""What speaks for and against the champion: its log loss and the baselines' over the last days' labels, in whole sums.
+"""What speaks for and against the champion: its log loss and the baselines' over the last days' labels of customers who are
+watched, in whole sums.
 
 The window is one of days and not of labels, since labels of one day share that day's weather: the busiest shop and the
 smallest are judged over the same seasons. Each day is one row of whole numbers, so memory is bounded by the days, nothing

@@ -8,9 +8,10 @@ At each tick (midnight UTC), in this order:
               and what there is to serve from now on is kept for the labels of the coming snapshots
     served    the model for the snapshots and scores until the next tick
 
-A label is judged by what was offered before its snapshot (see `as_served`), so by no label that was known later. Everything
-goes label by label or in whole sums: equal labels in equal order give the same bytes, wherever they were cut and whenever the
-learner was stored and continued. A version is made of what the model says, so a backtest and a live run name it alike.
+A label is judged by what was offered before its snapshot (see `as_served`), so by no label that was known later; one from
+before there was any champion by what is known just before it is learnt. Everything goes label by label or in whole sums: equal
+labels in equal order give the same bytes, wherever they were cut and whenever the learner was stored and continued. A version is
+made of what the model says, so a backtest and a live run name it alike.
 """
 
 from __future__ import annotations
@@ -22,10 +23,11 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from detectors.as_served import DAY_MS, NAMES, AsServed, Offer, served_of, served_state
 from detectors.champion import Gate, Hold, Standing, judge, verdict
-from detectors.design import design
+from detectors.design import CLOSED_FORM, design
 from detectors.drift import Drift, DriftWatch, widened
 from detectors.evidence import Evidence
 from detectors.idle_time import IdleTime, silence
@@ -41,6 +43,7 @@ from detectors.prequential import Prequential, nano
 from detectors.scored import Scored, together
 from detectors.served import ServedModel
 from detectors.shift import shift
+from detectors.watched import watched
 
 BLOCK: Final = 4096
 """Labels whose design is made at once; a row's values do not depend on it."""
@@ -159,8 +162,11 @@ class Learner:
         cost = np.stack([nano(losses(said[:, model], labels.left)) for model in range(3)], axis=1).tolist()
         x = design(labels.inputs, self.closed_form, self.rules.horizon_days)
         z, left, known = silence(labels.inputs).tolist(), labels.left.tolist(), labels.known_ms.tolist()
-        for k, is_judged in enumerate(judged.tolist()):
-            if is_judged:
+        speaks, offered = watched(labels.inputs, self.rules.horizon_days).tolist(), judged.tolist()
+        for k in range(len(labels)):
+            if speaks[k]:
+                if not offered[k]:
+                    cost[k] = self._cost_now(x[k], z[k], left[k])
                 self._weigh(known[k], left[k], *cost[k])
             self.logit.learn(x[k], left[k])
             self.idle.learn(z[k], left[k])
@@ -170,6 +176,13 @@ class Learner:
             self.first_at_ms = min(self.first_at_ms or at_ms[0], at_ms[0])
             self.last_at_ms = max(self.last_at_ms, at_ms[1])
             self.left += int(labels.left.sum())
+
+    def _cost_now(self, x: NDArray[np.float64], z: float, left: int) -> list[int]:
+        """Losses on a label from before there was a champion: of each model as it is just before it learns from it, 1e-9 nats."""
+        logit = self.logit.logit(x)
+        p = 1.0 / (1.0 + np.exp(-np.array([logit, x[CLOSED_FORM], self.idle.level + self.idle.slope * z])))
+        found: list[int] = nano(losses(p, np.full(3, left, np.uint8))).tolist()
+        return found
 
     def _weigh(self, known_ms: int, left: int, champion: int, closed_form: int, idle: int) -> None:
         """One judged label's losses, 1e-9 nats: drift, evidence, gate."""
@@ -182,13 +195,14 @@ class Learner:
 
     def _drifted(self, alarm: Drift, at_ms: int) -> None:
         self.logit.covariance = widened(self.logit.covariance)
-        self.evidence.restart()
-        self._tell(
-            at_ms,
-            "drift",
+        said = (
             f"against the closed form's the champion's log loss went from {alarm.before:+.4f} to {alarm.since:+.4f} nats over "
-            f"{alarm.labels} labels: what it knew counts for less, new labels for more, and the gate's evidence starts anew",
+            f"{alarm.labels} labels: what it knew counts for less, new labels for more"
         )
+        if alarm.since > 0.0:  # what spoke for it was true of another time
+            self.evidence.restart()
+            said += ", and the gate's evidence starts anew"
+        self._tell(at_ms, "drift", said)
 
     def _judge(self, at_ms: int) -> None:
         before = self.gate.standing
@@ -213,9 +227,19 @@ class Learner:
         labels = self.logit.labels
         if labels == 0:
             return None
-        moved = shift(part for _, part in self.scored_parts) if self.closed_form.fitted_at_ms is not None else 0.0
+        moved = shift(self._newest()) if self.closed_form.fitted_at_ms is not None else 0.0
         model = LinearModel(self.logit.mean.copy(), "-", labels, self.first_at_ms, self.last_at_ms, moved)
         return replace(model, version=version(model, self.closed_form, self.rules.horizon_days))
+
+    def _newest(self) -> list[Scored]:
+        """What the newest snapshots were scored: enough customers for their mean, and no more, since the base rate moves on."""
+        parts, customers = [], 0
+        for _, part in reversed(self.scored_parts):
+            parts.append(part)
+            customers += part.customers
+            if customers >= self.rules.shift_customers:
+                break
+        return parts
 
 
 def version(model: LinearModel, closed_form: BtydParameters, horizon_days: int) -> str:

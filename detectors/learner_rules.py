@@ -17,10 +17,11 @@ LATEST_DAYS: Final = 8
 @dataclass(frozen=True, slots=True)
 class LearnerRules:
     """horizon_days   H, days, whole
-    grid_days      days between two snapshots of a customer: the shift is that of so many days
+    grid_days      days between two snapshots of a customer
     gate           when the champion serves
     window_days    the evidence: log loss over so many days of labels
     window         labels in the rolling measures
+    shift_customers   the shift is that of the newest so many customers, of `grid_days` at most
     drift_delta    ADWIN's: chance of a false alarm at each look
     """
 
@@ -30,6 +31,7 @@ class LearnerRules:
     window_days: int = 90
     window: int = 10_000
     drift_delta: float = 0.002
+    shift_customers: int = 500
 
 
 class Event(msgspec.Struct, frozen=True):

@@ -34,7 +34,7 @@ class BayesianLogit(base.Classifier):
     floor          least curvature of a label, [0, 0.25]
     """
 
-    def __init__(self, label_weight: float = 0.3, drift: float = 1e-7, floor: float = 0.02) -> None:
+    def __init__(self, label_weight: float = 0.15, drift: float = 1e-7, floor: float = 0.02) -> None:
         self.label_weight, self.drift, self.floor = label_weight, drift, floor
         self.mean: NDArray[np.float64] = prior_mean()
         self.covariance: NDArray[np.float64] = np.diag(prior_variance())

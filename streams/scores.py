@@ -1,4 +1,4 @@
-"""What customers were scored when they were taken down, one row each: from these the learner finds the shift.
+"""What customers who are watched were scored when they were taken down, one row each: from these the learner finds the shift.
 
 A row names its snapshot as the label will that comes of it, so it counts once however often it comes.
 """
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.scored import Scored, basis_points, counted, logit_bins
+from detectors.watched import watched
 from streams.columns import DAY_MS
 from streams.outcomes import Snapshots, label_ids
 
@@ -21,14 +22,15 @@ unshifted, as a bin of detectors/scored.py, 0 where there is none."""
 Scores = NDArray[np.void]
 
 
-def scores(taken: Snapshots) -> Scores:
-    """The rows of these snapshots."""
-    rows: NDArray[Any] = np.zeros(len(taken), SCORE)
-    rows["id"] = label_ids(taken.hashes, taken.day)
-    rows["day"] = taken.day
-    rows["closed_form_bp"] = basis_points(taken.closed_form)
+def scores(taken: Snapshots, horizon_days: float) -> Scores:
+    """The rows of those among these snapshots who are watched."""
+    at = watched(taken.inputs, horizon_days)
+    rows: NDArray[Any] = np.zeros(np.count_nonzero(at), SCORE)
+    rows["id"] = label_ids(taken.hashes[at], taken.day[at])
+    rows["day"] = taken.day[at]
+    rows["closed_form_bp"] = basis_points(taken.closed_form[at])
     if taken.logit is not None:
-        rows["logit"] = logit_bins(taken.logit)
+        rows["logit"] = logit_bins(taken.logit[at])
     return rows
 
 

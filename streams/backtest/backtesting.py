@@ -27,10 +27,11 @@ from streams.backtest.loading import Loaded
 from streams.backtest.occasions import Occasions
 from streams.backtest.payloads import tick_times
 from streams.backtest.refits import refit_times, refitted
-from streams.backtest.scores import kinds_of, scored
+from streams.backtest.scores import scored
 from streams.backtest.silences import LongSilences
 from streams.backtest.stretches import Stretch, stretches
 from streams.backtest.tables import Tables
+from streams.backtest.weak_spots import kinds_of
 from streams.backtest.window_counts import WindowCounts
 from streams.columns import DAY_MS, PURCHASE
 from streams.engine import EngineRules
@@ -164,7 +165,8 @@ class _Backtest:
         customers = np.flatnonzero(self.counts.until(at_ms) >= self.rules.cut_offs.min_events)
         rows = self.tables.records(customers)
         scores = scored(rows, at_ms, self.model)
-        self.cut_offs.score(ScoredCutOff(at_ms, customers, self.occasions.last_ms[customers], scores, kinds_of(rows, at_ms)))
+        kinds = kinds_of(rows, at_ms, self.rules.engine.horizon_days)
+        self.cut_offs.score(ScoredCutOff(at_ms, customers, self.occasions.last_ms[customers], scores, kinds))
 
 
 def _learning(rules: BacktestRules) -> Learning | None:

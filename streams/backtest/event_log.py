@@ -22,7 +22,6 @@ from streams.backtest.event_rows import EVENT, Rows, in_order
 
 ROWS_IN_MEMORY = 1_000_000
 """Of all runs together while they are merged: 40 MB."""
-_LEAST_ROWS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +67,7 @@ class EventLog:
         rows_in_memory   of all runs that are open at once, about
         """
         waiting = sorted(self._runs, key=lambda run: run.first, reverse=True)
-        rows_each = max(_LEAST_ROWS, rows_in_memory // max(1, len(waiting)))
+        rows_each = max(1, rows_in_memory // max(1, len(waiting)))
         opened: list[_OpenRun] = []
         while waiting or opened:
             while waiting and (not opened or waiting[-1].first <= _bound(opened)):

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from streams.backtest.calibration_table import calibration_rows
 from streams.backtest.gain import gain_rows
 from streams.backtest.profit import ProfitAssumptions
-from streams.backtest.thresholds import GRID, Scored, budget_rows, threshold_rows, usual_budgets
-from streams.backtest.weak_spots import Kinds, weak_spots
+from streams.backtest.thresholds import FINE_GRID, GRID, Scored, budget_rows, threshold_rows, usual_budgets
+from streams.backtest.weak_spots import KindBits, weak_spots
 
 PROBABILITIES = ("risk", "btyd")
 """The scores whose calibration is shown."""
@@ -25,7 +25,7 @@ PROBABILITIES = ("risk", "btyd")
 def judged(
     scored: Scored,
     others: Mapping[str, NDArray[np.float64]],
-    kinds: Kinds,
+    kinds: KindBits,
     *,
     horizon_days: float,
     every_days: float,
@@ -36,15 +36,18 @@ def judged(
 
     scored         all customers at all cut-offs; `scored.risk` is the score "risk"
     others         name -> the baseline's score of each entry, higher for leavers: btyd, idle, frequency
-    kinds          what each entry's customer was like
+    kinds          of each entry's customer, `weak_spots.kinds_of`
     every_days     from one cut-off to the next: the days that a list of contacts lasts
-    lines          thresholds to be shown besides the grid: the policy's
+    lines          thresholds to be shown besides the grid: the policy's; the most profitable of whole per cents is too
     Raises ValueError for columns of different lengths and values out of range.
     """
     scores = {"risk": scored.risk} | dict(others)
     cutoffs, cutoff = np.unique(scored.at_ms, return_inverse=True)
     period_days = max(len(cutoffs), 1) * every_days
-    rows = threshold_rows(scored, [*GRID, *lines], horizon_days=horizon_days, period_days=period_days, given=given)
+    shown = {*GRID, *lines}
+    rows = threshold_rows(scored, [*shown, *FINE_GRID], horizon_days=horizon_days, period_days=period_days, given=given)
+    if given is not None:
+        shown.add(max(rows, key=lambda row: (row.profit or 0.0, row.risk)).risk)
     budgets = usual_budgets(max(row.per_day for row in rows))
     return {
         "calibration": {
@@ -52,7 +55,7 @@ def judged(
         },
         "gain": gain_rows(scores, scored.left, cutoff),
         "weak_spots": [asdict(row) for row in weak_spots(kinds, scored.risk, scored.left, horizon_days)],
-        "thresholds": [asdict(row) for row in rows],
+        "thresholds": [asdict(row) for row in rows if row.risk in shown],
         "budgets": [asdict(row) for row in budget_rows(rows, budgets)],
         "profit_assumptions": None if given is None else asdict(given),
     }

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from detectors.measures import Measured, auc, lift_at_10, measure, pr_auc
 from streams.backtest.scores import RANKING, SCORES, Curve, fit_curve
-from streams.backtest.weak_spots import Kinds
+from streams.backtest.weak_spots import KindBits
 
 Floats = NDArray[np.float64]
 Marks = NDArray[np.bool_]
@@ -32,7 +32,7 @@ class ScoredCutOff:
     customer: NDArray[np.int64]
     last_purchase_ms: NDArray[np.int64]
     scores: Mapping[str, Floats]
-    kinds: Kinds
+    kinds: KindBits
     curves: Mapping[str, Curve | None] = field(default_factory=dict)
 
 

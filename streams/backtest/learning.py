@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from detectors.labels import Labels
 from detectors.learner import Learner
-from detectors.scored import Scored, scored
+from detectors.scored import Scored
 from detectors.served import ServedModel
 from streams.columns import DAY_MS
 from streams.outcomes import OutcomeRules, Outcomes, Snapshots, label_ids
+from streams.scoring import scored_of
 from streams.step import Step
 
 Waiting = list[tuple[NDArray[np.uint64], NDArray[np.float32]]]
@@ -38,7 +39,7 @@ class Learning:
         """What a step took down and found out."""
         taken = step.snapshots
         if len(taken):
-            self._scored.append(scored(taken.closed_form, taken.logit, taken.model))
+            self._scored.append(scored_of(taken, self._rules.horizon_days))
             self._take(taken)
         if len(step.outcomes):
             self._settle(step.outcomes)

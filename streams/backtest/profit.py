@@ -45,35 +45,6 @@ class ProfitAssumptions:
         if problems:
             raise ValueError("\n".join(problems))
 
-    @classmethod
-    def given(
-        cls,
-        customer_value: float | None,
-        offer_cost: float | None,
-        contact_cost: float | None,
-        success_rate: float | None,
-        currency: str,
-    ) -> ProfitAssumptions | None:
-        """The assumptions, all or none: None where none is given.
-
-        Raises ValueError that names those that lack, and as the class does.
-
-        >>> ProfitAssumptions.given(None, None, None, None, "GBP") is None
-        True
-        """
-        values = {
-            "customer_value": customer_value,
-            "offer_cost": offer_cost,
-            "contact_cost": contact_cost,
-            "success_rate": success_rate,
-        }
-        known = {name: value for name, value in values.items() if value is not None}
-        if not known:
-            return None
-        if lacking := [name for name in values if name not in known]:
-            raise ValueError(f"a profit needs all four assumptions; give {', '.join(lacking)} too, or none")
-        return cls(**known, currency=currency)
-
     def _out_of_range(self) -> list[tuple[str, float, str]]:
         named = [(field.name, getattr(self, field.name)) for field in fields(self) if field.name != "currency"]
         found = [(name, value, "a number of at least 0") for name, value in named if not (math.isfinite(value) and value >= 0)]

@@ -33,7 +33,6 @@ from streams.backtest.judging import Judged
 from streams.backtest.profit import ProfitAssumptions
 from streams.backtest.scores import SCORES
 from streams.backtest.thresholds import Scored
-from streams.backtest.weak_spots import Kinds
 from streams.columns import DAY_MS
 from streams.runtime.settings import Settings
 
@@ -176,12 +175,7 @@ def _judged(
         risk=scores.pop("risk"),
         left=np.concatenate([one.left for one in cutoffs]),
     )
-    kinds = Kinds(
-        *(
-            np.concatenate([getattr(one.kinds, name) for one in all_of])
-            for name in ("idle_days", "tenure_days", "purchase_days", "spent")
-        )
-    )
+    kinds = np.concatenate([one.kinds for one in all_of])
     days = {"horizon_days": float(rules.horizon_days), "every_days": float(rules.every_days)}
     return judged(scored, scores, kinds, lines=lines, given=given, **days)
 

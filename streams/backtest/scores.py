@@ -19,8 +19,6 @@ from numpy.typing import NDArray
 
 from detectors.btyd import p_no_purchase
 from detectors.served import ServedModel
-from streams import windows
-from streams.backtest.weak_spots import Kinds
 from streams.columns import DAY_MS
 from streams.customer import Records
 from streams.features import closed_form_inputs
@@ -49,18 +47,6 @@ def scored(rows: Records, at_ms: int, model: ServedModel) -> dict[str, Floats]:
         "idle": (at_ms - rows["last_purchase_ms"]) / DAY_MS,
         "frequency": -(rows["purchases"] / (tenure_days + PRIOR_DAYS)),
     }
-
-
-def kinds_of(rows: Records, at_ms: int) -> Kinds:
-    """What customers who bought before were like at `at_ms`, one entry a row."""
-    as_of_s = np.full(len(rows), at_ms // 1000, np.int64)
-    spent = windows.window_sum(rows, "spent_365d", 365, as_of_s) - windows.window_sum(rows, "refunded_90d", 90, as_of_s)
-    return Kinds(
-        idle_days=(at_ms - rows["last_purchase_ms"]) / DAY_MS,
-        tenure_days=at_ms / DAY_MS - rows["first_day"],
-        purchase_days=rows["purchase_days"].astype(np.int64),
-        spent=spent.astype(np.float64),
-    )
 
 
 @dataclass(frozen=True, slots=True)

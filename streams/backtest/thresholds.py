@@ -33,12 +33,15 @@ Floats = NDArray[np.float64]
 GRID = tuple(percent / 100 for percent in range(5, 100, 5))
 """Thresholds that are always shown."""
 
+FINE_GRID = tuple(percent / 100 for percent in range(1, 100))
+"""Thresholds from which the best within a budget is chosen."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scored:
     """Scores of customers, one entry each, in any order; a customer at most once at a time.
 
-    customer           a number of the customer
+    customer           number of the customer, from 0: memory grows with the largest
     at_ms              when, ms since 1970 UTC
     last_purchase_ms   the customer's last purchase by then
     risk               0..1
@@ -57,6 +60,12 @@ class Scored:
     def take(self, index: NDArray[np.intp]) -> Scored:
         """The entries at `index`, in that order."""
         return Scored(*(getattr(self, field.name)[index] for field in fields(self)))
+
+    @staticmethod
+    def concat(parts: Sequence[Scored]) -> Scored:
+        """All entries of `parts`, one part after another."""
+        nobody = Scored(*(np.empty(0, kind) for kind in (np.int64, np.int64, np.int64, np.float64, bool)))
+        return Scored(*(np.concatenate([getattr(part, field.name) for part in (nobody, *parts)]) for field in fields(Scored)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +116,7 @@ def threshold_rows(
     """
     if not (horizon_days > 0 and period_days > 0):
         raise ValueError(f"horizon of {horizon_days} days, period of {period_days} days: both must be above 0")
-    entries, before = _risen(scored)
-    leaving = _leaving_spells(scored)
+    entries, before, leaving = _walk(scored)
     lead_days = horizon_days - (entries.at_ms - entries.last_purchase_ms) / DAY_MS
     rows = []
     for threshold in sorted(set(thresholds)):
@@ -166,31 +174,23 @@ def _row(
     return replace(row, cost=outcome.cost, saved=outcome.kept, profit=outcome.profit, break_even_success_rate=needed)
 
 
-def _in_spells(scored: Scored) -> tuple[Scored, Ints]:
-    """The entries spell after spell, each in order of time; and the number of each one's spell, ascending from 0."""
-    ordered = scored.take(np.lexsort((scored.at_ms, scored.last_purchase_ms, scored.customer)))
-    begins = np.ones(len(ordered), bool)
-    begins[1:] = (np.diff(ordered.customer) != 0) | (np.diff(ordered.last_purchase_ms) != 0)
-    return ordered, np.cumsum(begins) - 1
+def _walk(scored: Scored) -> tuple[Scored, Floats, int]:
+    """Through the cut-offs in their order: the entries with a risk above all earlier ones of their spell, the highest risk
+    before each (-inf at a spell's first), and in how many spells somebody left.
 
-
-def _risen(scored: Scored) -> tuple[Scored, Floats]:
-    """The entries with a risk above all earlier ones of their spell; and the highest before, -inf at a spell's first.
-
-    So an entry is the contact of just the thresholds above `before` and up to its own risk.
+    So an entry is the contact of just the thresholds above the highest before and up to its own risk. What is kept on the
+    way is a spell's beginning and its highest risk so far for each customer.
     """
-    ordered, spell = _in_spells(scored)
-    levels, level = np.unique(ordered.risk, return_inverse=True)
-    highest = np.maximum.accumulate(spell * len(levels) + level) - spell * len(levels)  # whole numbers: spells never mix
-    first = np.ones(len(ordered), bool)
-    first[1:] = np.diff(spell) != 0
-    before = np.full(len(ordered), -np.inf)
-    before[~first] = levels[highest[np.flatnonzero(~first) - 1]]
-    risen = np.flatnonzero(ordered.risk > before)
-    return ordered.take(risen), before[risen]
-
-
-def _leaving_spells(scored: Scored) -> int:
-    """Spells in which somebody left."""
-    ordered, spell = _in_spells(scored)
-    return len(np.unique(spell[ordered.left]))
+    people = int(scored.customer.max(initial=-1)) + 1
+    since_ms, highest = np.full(people, np.iinfo(np.int64).min), np.full(people, -np.inf)
+    parts, befores, leaving = [], [], 0
+    for at_ms in np.unique(scored.at_ms):
+        now = scored.take(np.flatnonzero(scored.at_ms == at_ms))
+        goes_on = since_ms[now.customer] == now.last_purchase_ms
+        before = np.where(goes_on, highest[now.customer], -np.inf)
+        leaving += int((now.left & ~goes_on).sum())  # who has left at all has left as of the spell's first score
+        since_ms[now.customer], highest[now.customer] = now.last_purchase_ms, np.maximum(before, now.risk)
+        risen = np.flatnonzero(now.risk > before)
+        parts.append(now.take(risen))
+        befores.append(before[risen])
+    return Scored.concat(parts), np.concatenate([np.empty(0), *befores]), leaving

@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,7 +34,7 @@ from streams.cli.report import ConfigOption
 from streams.runtime.last_words import hide_secrets
 from streams.runtime.models import read_parameters
 from streams.runtime.rules import engine_rules, event_rules, learner_rules
-from streams.runtime.settings import Settings, load_settings_file
+from streams.runtime.settings import Settings, SettingsError, load_settings_file
 from streams.runtime.settings_sections import MoneySettings
 
 
@@ -100,10 +101,17 @@ def backtest(
 
 
 def _settings(config: Path | None, horizon_days: int | None, learning: bool) -> Settings:
+    variable = "CHURNWATCH_RISK__HORIZON_DAYS"
     env = dict(os.environ) | {"CHURNWATCH_LEARNING__ENABLED": str(learning).lower()}
     if horizon_days is not None:
-        env["CHURNWATCH_RISK__HORIZON_DAYS"] = str(horizon_days)
-    settings = load_settings_file(config, env)
+        env[variable] = str(horizon_days)
+    try:
+        settings = load_settings_file(config, env)
+    except SettingsError as error:
+        if horizon_days is None:
+            raise
+        options = {variable: "--horizon"}
+        raise SettingsError(replace(one, where=options.get(one.where, one.where)) for one in error.problems) from None
     hide_secrets(settings.secret_values())
     return settings
 

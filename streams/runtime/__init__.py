@@ -10,7 +10,8 @@ In the order to read:
                                     will not mend; kafka_rights, redis_rights: what each role may do (rights_docs)
     app                             the composition root: one worker, put together; rules and kafka_client from its settings
     topics, intake                  the topics; whole fetched batches out of Faust (faust_options: its broker)
-    owner, partition                which partitions are ours; one of them at work (admission: may we? log_range: where a topic
+    owner, partition                which partitions are ours; one of them at work (taking: how much at once, and is there a model
+                                    for it? admission: may we? log_range: where a topic
                                     begins and ends; arrivals: what is on its way; offsets; task_set: those that run;
                                     acknowledgements: what Faust is told; claim; gaps, losses: what is gone from a topic before it
                                     was read; topic_watch, topic_ids: is it still the same topic?)
@@ -27,8 +28,8 @@ In the order to read:
                                     being waited for
     shop                            what the partitions of a worker share
     learner_store                   who is the learner, and what it has committed
-    outbox, sender, graveyard       what leaves, in order, until Kafka has acknowledged; dead letters
-    models, partitioner             which parameters are in use; which partition a customer is in
+    outbox, sender, graveyard       what leaves, in order, until Kafka has acknowledged (dispatch: to which topics); dead letters
+    models, partitioner             what scores (follower: of a topic); which partition a customer is in
     channels, subscription          what goes to people: each channel reads churn.alerts for itself (sole_assignor: one worker at
                                     a time), and tells it (held_channel)
     metrics, collectors, gauges     everything that /metrics shows

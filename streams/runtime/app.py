@@ -15,7 +15,6 @@ import structlog
 from faust.types import TP
 from prometheus_client import CollectorRegistry, disable_created_metrics
 
-from detectors.served import ServedModel
 from streams.customer import VERSION
 from streams.runtime.backoff import Backoff, Retrying
 from streams.runtime.broker_clock import BrokerClock
@@ -107,7 +106,7 @@ class Worker:
             store=self.store,
             sender=self.sender,
             metrics=self.metrics,
-            model=lambda: ServedModel(self.models.current, self.settings.risk.horizon_days),
+            model=self.models.model,
             now_ms=self.clock.now_ms,
             room=lambda: self.owner.room,
             ends=lambda partition: self.owner.ends(partition),
@@ -116,6 +115,7 @@ class Worker:
             playbook=playbook_of(self.settings),
             ahead_s=self.clock.ahead_s,
             knows_time=self.clock.known,
+            awaits_model=self.models.awaits,
             read_voids=lambda partitions: read_voids(self.settings.kafka, partitions),
         )
 

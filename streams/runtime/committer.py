@@ -14,23 +14,23 @@ from numpy.typing import NDArray
 
 from alerts.alert import IngestionAlert
 from alerts.triggers import forgettable_before_s
+from detectors.served import ServedModel
 from streams.columns import TICK, TOPIC_RANKS, Columns, empty_columns
 from streams.commands import Erase
 from streams.customer import read_records
 from streams.engine import advance
 from streams.runtime.command_inbox import COMMANDS_RANK
 from streams.runtime.commits import JournalEntry, LiveState, PastAlerts, commit_request, messages, pack_state
+from streams.runtime.dispatch import Dispatch
 from streams.runtime.erasing import Erasing, Leaving
 from streams.runtime.graveyard import Graveyard
-from streams.runtime.kafka_refused import refused_for_good
 from streams.runtime.labelling import Labelling
 from streams.runtime.live_clock import ClockMemory, LiveClock
 from streams.runtime.mode import Mode, recorded
 from streams.runtime.outbox import OutboxPublisher
 from streams.runtime.shop import Shop
 from streams.runtime.step_metrics import count_step
-from streams.runtime.store import Meta, OutboxEntry, StoreDamaged
-from streams.runtime.topics import LABELS
+from streams.runtime.store import Meta, StoreDamaged
 from streams.runtime.triggering import Triggering
 from streams.state import PartitionState
 from streams.step import Step
@@ -102,7 +102,7 @@ class Committer:
         self._triggering = Triggering(partition, shop)
         self._erasing = Erasing(partition, shop)
         self.labelling = Labelling(partition, shop, 0 if stored is None else stored.tick_ms)
-        self.publisher = OutboxPublisher(shop.store, partition, meta, self._publish, backoff=shop.backoff)
+        self.publisher = OutboxPublisher(shop.store, partition, meta, Dispatch(partition, shop).publish, backoff=shop.backoff)
         self.committed_s, self.commits = time.monotonic(), 0
 
     def follow(self, mode: Mode) -> None:
@@ -126,7 +126,7 @@ class Committer:
         await self._graveyard.safe(passed)
         if leaving.notices:
             work = Work(empty_columns(0), 0, self.done | {COMMANDS_RANK: orders[-1].offset}, sweep=False, leaving=leaving)
-            await self._commit(work, leaving.step, self._shop.model().version)
+            await self._commit(work, leaving.step, self._model().version)
 
     async def advance(self, work: Work) -> None:
         """Fold, sweep and commit, in several commits where more customers come due at once than one should hold.
@@ -154,12 +154,15 @@ class Committer:
         return running(self.table.state.watermark_ms, batch.kind, batch.time_ms, self._rules.lateness_ms)
 
     async def _step(self, work: Work, passed: frozenset[asyncio.Task[None]]) -> None:
-        model = self._shop.model()
+        model = self._model()
         began_s = time.perf_counter()
         step = advance(self.table, work.batch, work.now_ms, self._rules, model, sweep=work.sweep, only=work.only)
         self._shop.metrics.fold_seconds.observe(time.perf_counter() - began_s)
         await self._graveyard.safe(passed)
         await self._commit(work, step, model.version)
+
+    def _model(self) -> ServedModel:
+        return self._shop.model(self.labelling.tick_ms if self._mode.history else None)
 
     async def _load(self, work: Work) -> list[str] | None:
         """Bring the rows into the table that the step needs: the batch's customers', and those of who comes due.
@@ -279,20 +282,3 @@ class Committer:
             live_after_ms=self._mode.live_after_ms,
             ingestion=[alert.message_id for alert in work.ingestion],
         )
-
-    async def _publish(self, entries: Sequence[OutboxEntry]) -> list[BaseException | None]:
-        """Send entries of different topics and keys; for each None, or why it may not have arrived."""
-        topics = sorted({entry.topic for entry in entries})
-        outcomes = dict(zip(topics, await asyncio.gather(*(self._send(topic, entries) for topic in topics)), strict=True))
-        ordered = {topic: iter(found) for topic, found in outcomes.items()}
-        return [next(ordered[entry.topic]) for entry in entries]
-
-    async def _send(self, topic: str, entries: Sequence[OutboxEntry]) -> list[BaseException | None]:
-        # outputs have the inputs' partitions (the worker checks it at the start), so this is where the keys belong anyway
-        short = topic.removeprefix(self._shop.settings.kafka.topic_prefix)
-        mine = [(entry.key, entry.value) for entry in entries if entry.topic == topic]
-        outcomes = await self._shop.sender.send_together(topic, 0 if short == LABELS else self._partition, mine)
-        self._shop.metrics.outbox_published[short].inc(outcomes.count(None))
-        if for_ever := next((problem for problem in outcomes if problem and refused_for_good(problem)), None):
-            raise for_ever
-        return outcomes

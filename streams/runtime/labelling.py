@@ -67,7 +67,8 @@ class Labelling:
         settled = list(dict.fromkeys([*known, *forgotten]))
         over = set(settled)
         pending = [(name, inputs) for name, inputs in taken.items() if name not in over]
-        return Labelled(pending, settled, self._messages(step, batch, labels, history=history))
+        messages = self._messages(step, batch, labels, rules.horizon_days, history=history)
+        return Labelled(pending, settled, messages)
 
     def tick_after(self, batch: Columns) -> int:
         """The last tick passed once the batch is committed, ms; 0 = none."""
@@ -93,9 +94,11 @@ class Labelling:
         there = [name for name in names if kept[name] is not None]
         return labels.in_order(), there
 
-    def _messages(self, step: Step, batch: Columns, labels: Labels, *, history: bool) -> list[LabelMessage]:
+    def _messages(
+        self, step: Step, batch: Columns, labels: Labels, horizon_days: float, *, history: bool
+    ) -> list[LabelMessage]:
         """In the order to send; that a tick was passed is told by the last, with which all is told that was known by then."""
-        tick_ms, rows = self.tick_after(batch), scores(step.snapshots)
+        tick_ms, rows = self.tick_after(batch), scores(step.snapshots, horizon_days)
         passed = history and tick_ms != self.tick_ms
         count = max(-(-len(labels) // LABELS_A_MESSAGE), -(-len(rows) // SCORES_A_MESSAGE), int(passed))
         return [

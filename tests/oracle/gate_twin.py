@@ -12,7 +12,8 @@ class GateTwin:
     window_days: int
     min_each: int
     settle_labels: int
-    margin_nano: int
+    demotion_nano: int
+    recovery_nano: int
     standing: str = "waiting"
     labels: list[tuple[int, int, int, int, int]] = field(default_factory=list)
     restarted_at: int = 0
@@ -31,7 +32,7 @@ class GateTwin:
         seen = [label for label in since if label[0] > day - self.window_days]
         left = sum(label[1] for label in seen)
         champion, closed_form, idle = (sum(label[k] for label in seen) for k in (2, 3, 4))
-        lead = self.margin_nano * len(seen) if self.standing == "demoted" else 0
+        lead = {"demoted": self.recovery_nano, "serving": -self.demotion_nano}.get(self.standing, 0) * len(seen)
         enough = left >= self.min_each and len(seen) - left >= self.min_each
         good = champion + lead <= closed_form and champion <= idle
         settled = len(self.labels) - self.changed_at >= self.settle_labels

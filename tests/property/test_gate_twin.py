@@ -14,6 +14,7 @@ from tests.oracle.gate_twin import GateTwin
 from tests.support.examples import examples
 
 LOSS = st.sampled_from([100_000_000, 400_000_000, 401_000_000, 402_000_000, 700_000_000, 2_000_000_000])
+MARGIN = st.sampled_from([0.0, 0.001])
 EVENTS = st.lists(
     st.one_of(
         st.tuples(st.just("label"), st.integers(0, 2), st.integers(0, 1), LOSS, LOSS, LOSS),
@@ -24,12 +25,12 @@ EVENTS = st.lists(
 )
 
 
-@given(EVENTS, st.integers(1, 20), st.integers(1, 4), st.sampled_from([0, 3, 10]), st.sampled_from([0.0, 0.001]))
+@given(EVENTS, st.integers(1, 20), st.integers(1, 4), st.sampled_from([0, 3, 10]), st.tuples(MARGIN, MARGIN))
 @examples(300)
-def test_the_gate_stands_where_its_rule_says(events, window_days, min_each, settle_labels, margin):
-    rules = GateRules(min_each, settle_labels, margin)
+def test_the_gate_stands_where_its_rule_says(events, window_days, min_each, settle_labels, margins):
+    rules = GateRules(min_each, settle_labels, *margins)
     gate, evidence, day = Gate(), Evidence(window_days), 20_000
-    twin = GateTwin(window_days, min_each, settle_labels, round(margin * 1e9))
+    twin = GateTwin(window_days, min_each, settle_labels, *(round(margin * 1e9) for margin in margins))
     for kind, *numbers in events:
         if kind == "restart":
             evidence.restart()

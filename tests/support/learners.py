@@ -36,7 +36,7 @@ def some_labels(day: int, count: int, seed: int = 0) -> Labels:
 
 
 def a_learner(days: int, labels_a_day: int = 20) -> Learner:
-    """One that has learnt for so many days."""
+    """One that has learnt for so many days; from the twelfth on what it learnt serves."""
     learner = Learner(RULES, SHIPPED)
     chance = np.random.default_rng(5)
     for day in range(DAY_0, DAY_0 + days):

@@ -8,7 +8,7 @@ import pytest
 from detectors.champion import Gate, GateRules, Hold, Reason, Standing, judge, verdict
 from detectors.evidence import Evidence
 
-RULES = GateRules(min_each=10, settle_labels=50, recovery_margin=0.001)
+RULES = GateRules(min_each=10, settle_labels=50, demotion_margin=0.002, recovery_margin=0.001)
 DAY = 15_000
 MILLI = 1_000_000
 """One thousandth of a nat, in 1e-9."""
@@ -33,7 +33,8 @@ def evidence(left=20, stayed=20, *, champion=500, closed_form=510, idle=600, day
         ("waits while the closed form is better", Standing.WAITING, evidence(champion=511), Standing.WAITING),
         ("waits while idle time is better", Standing.WAITING, evidence(idle=499), Standing.WAITING),
         ("goes on while it is as good", Standing.SERVING, evidence(champion=510), Standing.SERVING),
-        ("is demoted when the closed form is better", Standing.SERVING, evidence(champion=511), Standing.DEMOTED),
+        ("goes on while it is worse by chance", Standing.SERVING, evidence(champion=512), Standing.SERVING),
+        ("is demoted when the closed form is better", Standing.SERVING, evidence(champion=513), Standing.DEMOTED),
         ("is demoted when idle time is better", Standing.SERVING, evidence(idle=499), Standing.DEMOTED),
         ("does not come back by a hair", Standing.DEMOTED, evidence(champion=510), Standing.DEMOTED),
         ("comes back by the margin", Standing.DEMOTED, evidence(champion=509), Standing.SERVING),
@@ -66,7 +67,7 @@ def test_labels_that_run_short_over_a_whole_window_end_its_service_and_a_fresh_s
 
 def test_a_hold_does_not_stop_the_judging_beneath():
     gate = Gate(Standing.SERVING, judged=1000, changed_at=900, hold=Hold.FROZEN)
-    after = judge(gate, evidence(champion=511), DAY, RULES)
+    after = judge(gate, evidence(champion=513), DAY, RULES)
     assert (after.standing, after.hold) == (Standing.DEMOTED, Hold.FROZEN)
 
 
@@ -104,7 +105,7 @@ def test_a_verdict_tells_its_numbers(seen, reason, text):
     assert (verdict(seen, RULES).reason, verdict(seen, RULES).text) == (reason, text)
 
 
-@pytest.mark.parametrize("wrong", [{"min_each": 0}, {"settle_labels": -1}, {"recovery_margin": -0.1}])
+@pytest.mark.parametrize("wrong", [{"min_each": 0}, {"settle_labels": -1}, {"recovery_margin": -0.1}, {"demotion_margin": -0.1}])
 def test_rules_that_make_no_sense_are_refused(wrong):
     with pytest.raises(ValueError, match="must be"):
         GateRules(**wrong)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from streams.backtest.report_parts.words import month
+from streams.backtest.report_parts.words import day, month
 
 Ticks = tuple[tuple[float, str], ...]
 """(value, what is written there), ascending."""
@@ -57,13 +57,15 @@ def share_axis(label: str, *, high: float = 1.0) -> Axis:
 
 
 def time_axis(label: str, ordinal_days: Sequence[int], *, most: int = 5) -> Axis:
-    """An axis over days (`date.toordinal`) with the first of some months written beside it."""
+    """An axis over days (`date.toordinal`), the first of some months written beside it; the ends, where it is too short."""
     low, high = min(ordinal_days), max(ordinal_days)
     high = max(high, low + 1)
     firsts = [date.fromordinal(d) for d in range(low, high + 1) if date.fromordinal(d).day == 1]
     every = next(n for n in (1, 2, 3, 6, 12, 24, 60, 120, 10_000) if len(firsts) <= n * most)
     chosen = [first for first in firsts if (first.year * 12 + first.month - 1) % every == 0]
     ticks = tuple((float(first.toordinal()), month(first)) for first in chosen)
+    if len(ticks) < 2:
+        ticks = tuple((float(end), day(date.fromordinal(end).isoformat())) for end in (low, high))
     return Axis(label, low, high, ticks)
 
 

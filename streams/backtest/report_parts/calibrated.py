@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from streams.backtest.report_parts.axes import number_axis, share_axis
 from streams.backtest.report_parts.charts import Chart, Series, figure
 from streams.backtest.report_parts.markup import Markup, element
 from streams.backtest.report_parts.tables import folded, table
-from streams.backtest.report_parts.words import SCORES, Report, count, share
+from streams.backtest.report_parts.words import SCORES, Report, count, scores_of, share
 
-Found = Mapping[str, Sequence[Report]]
+Found = dict[str, Sequence[Report]]
 """Score -> its bins, `calibration` of the report."""
 
 
 def section(report: Report) -> Markup:
     """Risk against the share that left, and how many customers had which risk."""
-    found: Found = report["calibration"]
+    found: Found = {name: report["calibration"][name] for name in scores_of(report) if name in report["calibration"]}
+    title = element("h2", "Can a risk be read as a probability?")
+    if not found["risk"]:
+        return element("section", title, element("p", "Nobody was scored."))
     return element(
         "section",
-        element("h2", "Can a risk be read as a probability?"),
+        title,
         element(
             "p",
             "Each dot is a tenth of the scale; the bigger, the more customers. On the diagonal, of the customers given 30% "
@@ -33,8 +36,7 @@ def section(report: Report) -> Markup:
 
 def _calibration_chart(found: Found) -> Chart:
     series = []
-    for name in ("btyd", "risk"):
-        rows = found[name]
+    for name, rows in reversed(found.items()):
         most = max((row["n"] for row in rows), default=1)
         points = [(row["p"], row["observed"], _of_bin(name, row)) for row in rows]
         sizes = [2.5 + 6.5 * math.sqrt(row["n"] / most) for row in rows]
@@ -68,9 +70,5 @@ def _risks_chart(rows: Sequence[Report]) -> Chart:
 
 
 def _calibration_table(found: Found) -> Markup:
-    rows = [
-        [SCORES[name], share(row["p"]), share(row["observed"]), count(row["n"])]
-        for name in ("risk", "btyd")
-        for row in found[name]
-    ]
+    rows = [[SCORES[name], share(row["p"]), share(row["observed"]), count(row["n"])] for name in found for row in found[name]]
     return table("Scores by tenths of the scale", ["score", "mean given", "left", "customers"], rows)

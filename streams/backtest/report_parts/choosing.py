@@ -11,6 +11,9 @@ from streams.backtest.report_parts.markup import Markup, element
 from streams.backtest.report_parts.tables import table
 from streams.backtest.report_parts.words import NONE, Report, count, days, known, money, rate, share
 
+LEAST_CONTACTS = 30
+"""Below so many, precision is not drawn: it says more about chance."""
+
 
 def section(report: Report) -> Markup | None:
     """Nothing where no threshold was tried."""
@@ -65,8 +68,9 @@ def _axis() -> Axis:
 
 
 def _found_chart(rows: list[Report]) -> Chart:
+    telling = [row if row["fired"] >= LEAST_CONTACTS else {**row, "precision": None} for row in rows]
     series = [
-        _series(rows, "precision", "precision: of those contacted left", "risk", share),
+        _series(telling, "precision", "precision: of those contacted left", "risk", share),
         _series(rows, "recall", "recall: of those who left contacted", "btyd", share),
     ]
     return Chart("What a threshold catches", ranges(series, share), _axis(), share_axis("share"), series)
@@ -97,7 +101,7 @@ def _thresholds(rows: list[Report], given: Report | None, lines: dict[float, str
     head = ["risk from", "contacts", "a day", "precision", "recall", "lead, median"]
     body = [
         [
-            f"{r['risk']:.2f} {lines.get(r['risk'], '')}".rstrip(),
+            f"{r['risk']:.2f} {lines.get(r['risk'], '')}".rstrip().replace(" ", "\xa0"),
             count(r["fired"]),
             rate(r["per_day"]),
             share(r["precision"]),

@@ -52,7 +52,7 @@ def remark(row: Report, everybody: Report) -> str:
         told.append("all alike: there is nobody to tell apart")
     elif known(everybody["auc"]) and row["auc"] < everybody["auc"] - RANKS_WORSE:
         told.append("tells customers apart less well")
-    if known(row.get("guess_loss")) and row["log_loss"] >= row["guess_loss"]:
+    if known(row.get("guess_loss")) and known(row["log_loss"]) and row["log_loss"] >= row["guess_loss"]:
         told.append("no better than a guess")
     if known(row.get("mean_risk")) and abs(row["mean_risk"] - row["base_rate"]) >= OFF:
         points = 100 * (row["mean_risk"] - row["base_rate"])

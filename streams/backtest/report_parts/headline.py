@@ -19,7 +19,9 @@ from streams.backtest.report_parts.words import (
     known,
     money,
     of_100,
+    points,
     rate,
+    risk_is_closed_form,
     share,
     times_in_words,
 )
@@ -42,14 +44,15 @@ def section(report: Report) -> Markup:
 
 def verdict(report: Report) -> tuple[bool | None, str]:
     """Whether risk is better than nothing clever (None: cannot be told), and that in a sentence."""
-    judged = [cutoff["scores"] for cutoff in report["cutoffs"] if known(cutoff["scores"]["risk"]["auc"])]
+    all_scores = [cutoff["scores"] for cutoff in report["cutoffs"]]
+    judged = [scores for scores in all_scores if all(known(scores[name]["auc"]) for name in ("risk", *PLAIN))]
     if not judged:
         return None, "Nothing can be said: there is no cut-off at which some customers left and some stayed."
     plain = {name: _mean_auc(judged, name) for name in PLAIN}
     rival = max(plain, key=lambda name: plain[name])
     own = _mean_auc(judged, "risk")
     won = sum(scores["risk"]["auc"] > max(scores[name]["auc"] for name in PLAIN) for scores in judged)
-    at = f"at {won} of {len(judged)} cut-offs"
+    at = f"at {won} of {len(judged)} cut-off{'s' if len(judged) > 1 else ''}"
     if own > plain[rival] and 2 * won > len(judged):
         return True, f"Risk finds those who leave better than counting days of silence or purchases does: {at}."
     if own > plain[rival]:
@@ -68,8 +71,8 @@ def tiles(report: Report) -> Iterator[tuple[str, str]]:
         yield days(alerts["lead_time_days"]["p50"]), "before counting silent days would have noticed (median of the right alerts)"
     yield rate(alerts["per_day"]), "alerts a day"
     if mean and known(mean["risk"]["auc"]):
-        best = max(mean[name]["auc"] for name in PLAIN if known(mean[name]["auc"]))
-        yield of_100(mean["risk"]["auc"]), f"pairs told apart rightly; {100 * best:.0f} with nothing clever, 50 by chance"
+        best = max((mean[name]["auc"] for name in PLAIN if known(mean[name]["auc"])), default=None)
+        yield of_100(mean["risk"]["auc"]), f"pairs told apart rightly; {points(best)} with nothing clever, 50 by chance"
 
 
 def sentences(report: Report) -> Iterator[str]:
@@ -92,9 +95,12 @@ def _right(report: Report) -> str:
 def _who(report: Report) -> str:
     cutoffs, settings = report["cutoffs"], report["settings"]
     horizon = days(settings["horizon_days"])
+    people, first, last = count(fmean(cutoff["n"] for cutoff in cutoffs)), day(cutoffs[0]["at"]), day(cutoffs[-1]["at"])
+    scored = f"{people} customers were scored on {first}"
+    if len(cutoffs) > 1:
+        scored = f"{people} customers on average were scored at each of {len(cutoffs)} cut-offs from {first} to {last}"
     return (
-        f"{count(fmean(cutoff['n'] for cutoff in cutoffs))} customers on average were scored at each of {len(cutoffs)} cut-offs "
-        f"from {day(cutoffs[0]['at'])} to {day(cutoffs[-1]['at'])}, with what was known by then. "
+        f"{scored}, with what was known by then. "
         f"{of_100(fmean(cutoff['base_rate'] for cutoff in cutoffs))} of them bought nothing in the {horizon} that followed."
     )
 
@@ -113,9 +119,10 @@ def _alerts(report: Report) -> Iterator[str]:
     if known(lead["p50"]):
         half = lead["p50"]
         when = f"at least {days(half)} before" if half >= 0 else f"no sooner than {days(-half)} after"
+        latest = f"; one in ten came {_early(lead['p10'])} or later" if known(lead["p10"]) else ""
         yield (
             f"Half of the right alerts came {when} the customer had been silent for {horizon}, which is when plain counting "
-            f"would have noticed; one in ten came {_early(lead['p10'])} or later."
+            f"would have noticed{latest}."
         )
 
 
@@ -126,20 +133,25 @@ def _early(lead_days: float) -> str:
 def _ranking(report: Report) -> Iterator[str]:
     mean = report["mean"]
     risk = mean["risk"]
+    closed_form = f"the closed form alone {points(mean['btyd']['auc'], 1)}, where risk has {points(risk['auc'], 1)}"
+    if risk_is_closed_form(report):
+        closed_form = "risk was the closed form’s, since nothing learnt served"
     yield (
         f"Of two customers, one of whom leaves, risk is higher for that one in {of_100(risk['auc'])} cases. Days of silence get "
-        f"{100 * mean['idle']['auc']:.0f}, purchase frequency {100 * mean['frequency']['auc']:.0f}, the closed form alone "
-        f"{_decimal(mean['btyd']['auc'])} where risk has {_decimal(risk['auc'])}."
+        f"{points(mean['idle']['auc'])}, purchase frequency {points(mean['frequency']['auc'])}; {closed_form}."
     )
-    if known(risk["lift_at_10"]):
+    if known(risk["lift_at_10"]) and known(risk["lift_cap"]):
         yield (
             f"Among the tenth of customers with the highest risk, leavers are {times_in_words(risk['lift_at_10'])} as frequent "
             f"as among all; more than {times_in_words(risk['lift_cap'])} is not possible where so many leave."
         )
+    others = f"{points(mean['idle']['ece'], 1)} for days of silence"
+    if not risk_is_closed_form(report):
+        others = f"{points(mean['btyd']['ece'], 1)} for the closed form, {others}"
     if known(risk["ece"]):
         yield (
-            f"Read as a probability, risk was {100 * risk['ece']:.0f} points away from the share that left on average "
-            f"({100 * mean['btyd']['ece']:.0f} for the closed form, {100 * mean['idle']['ece']:.0f} for days of silence)."
+            f"Read as a probability, risk was {points(risk['ece'], 1)} points away from the share that left on average "
+            f"({others})."
         )
 
 
@@ -156,10 +168,6 @@ def _profit(report: Report) -> Iterator[str]:
         f"With the costs and the success rate given, contacting customers from a risk of {best['risk']:.2f} on would have earned "
         f"most: {money(best['profit'], given['currency'])} in all, at {rate(best['per_day'])} contacts a day."
     )
-
-
-def _decimal(value: float) -> str:
-    return f"{100 * value:.1f}"
 
 
 def _mean_auc(judged: list[Report], name: str) -> float:

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 from streams.backtest.report_parts.markup import Markup, element
 from streams.backtest.report_parts.tables import table
-from streams.backtest.report_parts.words import Report, count, day, score, share
+from streams.backtest.report_parts.words import Report, count, day, days, known, ordinal_day, score, share
 
-MODELS = {"champion": "champion (learnt)", "closed_form": "closed form (MBG/NBD)", "idle": "days of silence"}
+MODELS = {
+    "champion": "champion (learnt)",
+    "closed_form": "closed form (MBG/NBD)",
+    "idle": "days of silence",
+    "served": "what was served",
+}
 MEASURES = (("auc", "AUC"), ("log_loss", "log loss"), ("brier", "Brier"), ("ece", "calibration error"))
+VIEWS = (
+    ("measured", "Each model on all outcomes, before it learnt from them"),
+    ("measured_rolling", "Each model on the latest outcomes, by which the gate decides"),
+    ("measured_repeat_buyers", "Each model on the latest outcomes of customers who had bought on more than one day"),
+)
+
+BEGINS, ENDS = frozenset({"serving", "recovered"}), frozenset({"demoted"})
+"""What events say from when on the learnt model serves, or no longer."""
 
 
 def section(report: Report) -> Markup | None:
@@ -19,21 +35,36 @@ def section(report: Report) -> Markup | None:
     if not learning["enabled"]:
         off = "Learning was off (learning.enabled): risk is the closed form’s, its parameters fitted to what was known."
         return element("section", title, element("p", off))
-    return element("section", title, element("p", said(learning)), _events(learning["events"]), _measured(learning["measured"]))
+    return element("section", title, element("p", said(report)), _events(learning["events"]), *_measured(learning))
 
 
-def said(learning: Report) -> str:
-    """How much was learnt, and from when on it served."""
+def said(report: Report) -> str:
+    """How much was learnt, from when on it served and for how long."""
+    learning = report["learning"]
     labels = f"{count(learning['labels'])} outcomes were learnt from, each a horizon after its snapshot"
     if learning["labels"]:
         labels += f"; {share(learning['left_share'])} were of customers who left"
     served = learning.get("served_from")
     if not served:
         return f"{labels}. The learnt model was never good enough to serve: risk is the closed form’s throughout."
+    on, of = served_days(served, learning["events"], report["to"])
     return (
-        f"{labels}. The learnt model first served on {day(served)}; before, and whenever it was demoted, risk was the closed "
-        "form’s."
+        f"{labels}. The learnt model first served on {day(served)}, and on {count(on)} of the {days(of)} since then; otherwise "
+        "risk was the closed form’s."
     )
+
+
+def served_days(served_from: str, events: Sequence[Report], until: str) -> tuple[int, int]:
+    """On how many days the learnt model served, of how many from `served_from` to `until`.
+
+    >>> changes = (10, "serving"), (13, "demoted"), (17, "drift"), (20, "recovered")
+    >>> served_days("2011-01-10", [{"at": f"2011-01-{d}", "what": what} for d, what in changes], "2011-01-31")
+    (14, 21)
+    """
+    first, end = ordinal_day(served_from), ordinal_day(until)
+    changes = [(ordinal_day(event["at"]), event["what"] in BEGINS) for event in events if event["what"] in BEGINS | ENDS]
+    served = sum(after - at for (at, serves), (after, _) in pairwise([(first, True), *changes, (end, False)]) if serves)
+    return served, end - first
 
 
 def _events(events: list[Report]) -> Markup:
@@ -44,12 +75,13 @@ def _events(events: list[Report]) -> Markup:
     )
 
 
-def _measured(measured: Report) -> Markup | None:
+def _measured(learning: Report) -> list[Markup]:
+    found = [(title, learning.get(key) or {}) for key, title in VIEWS]
+    return [_table(title, models) for title, models in found if any(known(m.get("log_loss")) for m in models.values())]
+
+
+def _table(title: str, models: Report) -> Markup:
     rows = [
-        [MODELS.get(name, name), *(score(found.get(key)) for key, _ in MEASURES)] for name, found in measured.items() if found
+        [MODELS.get(name, name), count(m.get("n")), *(score(m.get(key)) for key, _ in MEASURES)] for name, m in models.items()
     ]
-    if not rows:
-        return None
-    return table(
-        "Each model on the same outcomes, before it learnt from them", ["model", *(title for _, title in MEASURES)], rows
-    )
+    return table(title, ["model", "outcomes", *(title for _, title in MEASURES)], rows)

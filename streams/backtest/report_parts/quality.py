@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from streams.backtest.report_parts.axes import number_axis, time_axis
 from streams.backtest.report_parts.charts import Chart, Series, figure, ranges
 from streams.backtest.report_parts.markup import Markup, element
 from streams.backtest.report_parts.tables import folded, table
-from streams.backtest.report_parts.words import SCORES, Report, count, day, known, ordinal_day, score, share, times
+from streams.backtest.report_parts.words import SCORES, Report, count, day, known, ordinal_day, score, scores_of, share, times
 
 MEASURES = (("auc", "AUC"), ("pr_auc", "PR AUC"), ("log_loss", "log loss"), ("brier", "Brier"), ("ece", "calibration error"))
+Names = Mapping[str, str]
+MOST_DOTS = 40
+"""Cut-offs up to which each has its dot on the line."""
 
 
 def section(report: Report) -> Markup:
     """AUC and log loss at every cut-off, and all measures on average."""
-    cutoffs = report["cutoffs"]
+    cutoffs, names = report["cutoffs"], scores_of(report)
     if not cutoffs:
         return element("section", element("h2", "Quality over time"), element("p", "There is no cut-off to measure at."))
     return element(
@@ -26,14 +30,14 @@ def section(report: Report) -> Markup:
             "Every score judges the same customers at the same moments. Higher AUC is better: 0.5 is chance, 1 would be perfect. "
             "Lower log loss is better.",
         ),
-        element("div", figure(_auc_chart(cutoffs)), figure(_loss_chart(cutoffs)), class_="charts"),
+        element("div", figure(_auc_chart(cutoffs, names)), figure(_loss_chart(cutoffs, names)), class_="charts"),
         _means(report["mean"]),
         folded("All cut-offs, as a table", _every_cutoff(cutoffs)),
     )
 
 
-def _auc_chart(cutoffs: list[Report]) -> Chart:
-    series = [_over_time(cutoffs, name, "auc") for name in SCORES]
+def _auc_chart(cutoffs: list[Report], names: Names) -> Chart:
+    series = [_over_time(cutoffs, name, names[name], "auc") for name in names]
     values = [y for one in series for _, y, _ in one.points if y is not None]
     return Chart(
         "AUC at each cut-off",
@@ -44,8 +48,8 @@ def _auc_chart(cutoffs: list[Report]) -> Chart:
     )
 
 
-def _loss_chart(cutoffs: list[Report]) -> Chart:
-    series = [_over_time(cutoffs, name, "log_loss") for name in SCORES]
+def _loss_chart(cutoffs: list[Report], names: Names) -> Chart:
+    series = [_over_time(cutoffs, name, names[name], "log_loss") for name in names]
     base = [(float(ordinal_day(c["at"])), _entropy(c["base_rate"]), score(_entropy(c["base_rate"]))) for c in cutoffs]
     series = [one for one in series if any(y is not None for _, y, _ in one.points)]
     series.append(Series("knowing only how many leave", "limit", base))
@@ -58,13 +62,13 @@ def _loss_chart(cutoffs: list[Report]) -> Chart:
     )
 
 
-def _over_time(cutoffs: list[Report], name: str, measure: str) -> Series:
+def _over_time(cutoffs: list[Report], name: str, title: str, measure: str) -> Series:
     points = []
     for cutoff in cutoffs:
         value = cutoff["scores"][name][measure]
-        said = f"{day(cutoff['at'])}: {score(value)} ({SCORES[name]})"
+        said = f"{day(cutoff['at'])}: {score(value)} ({title})"
         points.append((float(ordinal_day(cutoff["at"])), value if known(value) else None, said))
-    return Series(SCORES[name], name, points, "dotted")
+    return Series(title, name, points, "dotted" if len(points) <= MOST_DOTS else "line")
 
 
 def _entropy(p: float) -> float:
@@ -83,7 +87,7 @@ def _means(mean: Report) -> Markup:
         if name in mean
     ]
     head = ["score", *(title for _, title in MEASURES), "lift of the top tenth", "at most"]
-    return table("Mean over the cut-offs", head, rows)
+    return table("Mean over the cut-offs at which there is one", head, rows)
 
 
 def _every_cutoff(cutoffs: list[Report]) -> Markup:

@@ -22,9 +22,13 @@ DEFINITIONS = (
     ("closed form (MBG/NBD)", "The statistical model that risk starts from, on purchase days alone, refitted to what was known."),
     (
         "days of silence",
-        "Time since the last purchase, made a probability by what was known of such silences where one is needed.",
+        "Time since the last purchase. Where a probability is needed, a curve fitted to the latest cut-off whose outcome was "
+        "known makes it one.",
     ),
-    ("purchase frequency", "Purchases a day since the first one, plus a month; the rarer, the sooner contacted."),
+    (
+        "purchase frequency",
+        "Purchases divided by the days since the first one and 30 more; who buys rarely comes first. A probability as above.",
+    ),
     (
         "AUC",
         "The chance that of two customers, one who leaves and one who stays, the score is higher for the one who leaves.",
@@ -37,12 +41,16 @@ DEFINITIONS = (
         "lift",
         "How many times as frequent leavers are among those contacted as among all. It cannot exceed 1 / the share that leaves.",
     ),
-    ("precision", "Of the customers warned about or contacted, the share that left."),
-    ("recall", "Of the customers that left, the share that was warned about or contacted."),
+    ("precision", "Of alerts, or of contacts, the share after which no purchase came for {horizon}."),
+    (
+        "recall",
+        "Alerts: of all silences of {horizon}, the share in which an alert was firing before they were so long. Thresholds: "
+        "of the spells of silence in which a customer had left as of a cut-off, the share contacted while that was so.",
+    ),
     (
         "lead time",
-        "Days from the alert until the customer had been silent for {horizon}, which is when counting silent "
-        "days would have noticed. Below 0: later than that.",
+        "Days from the alert, or contact, until the silence was {horizon} long, which is when counting silent days would "
+        "have noticed. A contact may come later than that: below 0.",
     ),
     ("spell of silence", "From a purchase to the next one; within it a threshold contacts a customer once."),
     (

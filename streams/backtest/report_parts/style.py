@@ -76,7 +76,7 @@ th, td { text-align: right; padding: .3rem .7rem; border-bottom: 1px solid var(-
 thead th { font-weight: 600; vertical-align: bottom; }
 td, tbody th { white-space: nowrap; }
 th.words, td.words { text-align: left; white-space: normal; }
-td.words { min-width: 12rem; }
+td.words:last-child { min-width: 12rem; }
 th:first-child, td:first-child { padding-left: .3rem; }
 tr.marked > * { background: var(--mark); }
 .settings td { overflow-wrap: anywhere; max-width: 30rem; }

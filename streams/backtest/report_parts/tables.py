@@ -21,7 +21,7 @@ def table(
     """A table.
 
     caption   what it shows; above it
-    head      one title a column
+    head      one title a column; all empty: none is shown
     rows      cells, escaped unless Markup; the first names the row
     words     columns that hold words, to the left; the first does always
     marked    numbers of the rows that are set off
@@ -40,7 +40,13 @@ def table(
         for number, row in enumerate(rows)
     ]
     broad = "broad" if len(head) > BROAD else None
-    whole = element("table", element("caption", caption), element("thead", header), element("tbody", *body), class_=broad)
+    whole = element(
+        "table",
+        element("caption", caption),
+        element("thead", header) if any(head) else None,
+        element("tbody", *body),
+        class_=broad,
+    )
     return element("div", whole, class_="scroll", tabindex="0", role="region", aria_label=caption)
 
 

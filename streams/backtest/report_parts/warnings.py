@@ -17,6 +17,7 @@ def section(report: Report) -> Markup:
     rows = [
         ["alerts raised", count(alerts["fired"])],
         ["a day", rate(alerts["per_day"])],
+        *([["whose outcome is known", count(alerts["decided"])]] if "decided" in alerts else []),
         ["precision: of them about customers who left", share(alerts["precision"])],
         ["recall: of those who left warned about", share(alerts["recall"])],
         ["lead time: half had at least", days(lead["p50"])],
@@ -31,7 +32,7 @@ def section(report: Report) -> Markup:
             "What the system itself would have sent, with its consecutive breaches, cool-downs and quality gate: the same code "
             "that runs live.",
         ),
-        element("div", table("All alerts whose truth is known", ["", ""], rows), _weeks(weeks), class_="charts"),
+        element("div", table("The alerts in numbers", ["", ""], rows), _weeks(weeks), class_="charts"),
     )
 
 

@@ -20,6 +20,24 @@ SCORES = {
 }
 """The scores that are compared, and what they are called."""
 
+
+def scores_of(report: Report) -> dict[str, str]:
+    """The scores to be shown beside each other, and their names: where risk was the closed form's throughout, they are one.
+
+    >>> list(scores_of({"mean": {"risk": {"auc": 0.7}, "btyd": {"auc": 0.7}}}))
+    ['risk', 'idle', 'frequency']
+    """
+    if risk_is_closed_form(report):
+        return {"risk": "churnwatch’s risk: the closed form’s", "idle": SCORES["idle"], "frequency": SCORES["frequency"]}
+    return SCORES
+
+
+def risk_is_closed_form(report: Report) -> bool:
+    """Whether nothing learnt served at any cut-off."""
+    mean = report["mean"]
+    return bool(mean) and mean["risk"] == mean["btyd"]
+
+
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -124,6 +142,15 @@ def of_100(value: float | None) -> str:
     '75 of 100'
     """
     return f"{100 * value:.0f} of 100" if value is not None and math.isfinite(value) else NONE
+
+
+def points(value: float | None, decimals: int = 0) -> str:
+    """A share as a number out of 100.
+
+    >>> points(0.748), points(0.748, 1), points(None)
+    ('75', '74.8', '–')
+    """
+    return f"{100 * value:.{decimals}f}" if value is not None and math.isfinite(value) else NONE
 
 
 def day(instant: object) -> str:

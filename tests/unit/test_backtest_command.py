@@ -1,0 +1,125 @@
+"""`churnwatch backtest`: what it writes, says and refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+
+from streams.cli.backtest import days
+from streams.cli.main import main
+from tests.support.backtests import simulated
+
+PARTS = {
+    *("schema", "file", "events", "customers", "from", "to", "events_per_s", "settings_hash", "settings", "cutoffs", "mean"),
+    *("calibration", "gain", "weak_spots", "learning", "alerts", "thresholds", "budgets", "profit_assumptions"),
+}
+MEASURES = {"auc", "pr_auc", "log_loss", "brier", "ece", "lift_at_10", "lift_cap"}
+SHORT = ["--horizon", "30d", "--active-window", "60d", "--every", "30d"]
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory) -> Path:
+    return simulated(tmp_path_factory.mktemp("history") / "shop.csv", customers=150, days=200)
+
+
+def run(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as left:
+        main(["backtest", *map(str, arguments)])
+    return left.value.code
+
+
+def report(history: Path, out: Path, *arguments: object) -> dict:
+    assert run(history, "--out", out, *SHORT, *arguments) == 0
+    return json.loads((out / "report.json").read_bytes())
+
+
+def test_it_writes_a_report_for_programs_and_one_for_people(history, tmp_path, capsys):
+    found = report(history, tmp_path / "deep" / "out")
+    assert set(found) >= PARTS
+    assert found["file"] == "shop.csv"
+    assert found["settings"]["horizon_days"] == found["settings"]["risk"]["horizon_days"] == 30
+    assert len(found["cutoffs"]) >= 3
+    for part in (found["mean"], *(cutoff["scores"] for cutoff in found["cutoffs"])):
+        assert set(part) == {"risk", "btyd", "idle", "frequency"}
+        assert all(set(score) == MEASURES for score in part.values())
+    assert set(found["alerts"]["lead_time_days"]) == {"p10", "p50", "p90"}
+    assert sum(week["fired"] for week in found["alerts"]["by_week"]) == found["alerts"]["fired"] > 0
+    page = (tmp_path / "deep" / "out" / "report.html").read_text("utf-8")
+    assert page.startswith("<!doctype html>")
+    assert found["settings_hash"] in page
+    assert "cut-offs" in capsys.readouterr().out
+
+
+def test_json_on_stdout_is_the_report(history, tmp_path, capsys):
+    found = report(history, tmp_path, "--json")
+    assert json.loads(capsys.readouterr().out) == found
+
+
+def test_the_hash_is_of_the_settings_and_not_of_the_history(history, tmp_path):
+    other = simulated(tmp_path / "other.jsonl", customers=80, days=180, seed=9)
+    one, two = report(history, tmp_path / "1"), report(other, tmp_path / "2")
+    assert one["settings_hash"] == two["settings_hash"]
+    assert one["settings"] == two["settings"]
+    changed = tmp_path / "settings.yaml"
+    changed.write_text("policy: {watch: 0.6}\n")
+    hashes = {one["settings_hash"]}
+    for more in (["--config", changed], ["--min-events", 3], ["--every", "15d"]):
+        hashes.add(report(history, tmp_path / "3", *more)["settings_hash"])
+    assert len(hashes) == 4
+
+
+def test_profit_is_counted_where_it_was_assumed(history, tmp_path):
+    money = ["--customer-value", 200, "--offer-cost", 10, "--contact-cost", 1, "--success-rate", 0.3]
+    found = report(history, tmp_path, *money)
+    assert found["profit_assumptions"] == {
+        "customer_value": 200, "offer_cost": 10, "contact_cost": 1, "success_rate": 0.3, "currency": "USD"
+    }  # fmt: skip
+    assert any(row["profit"] for row in found["thresholds"])
+
+
+def test_a_history_too_short_is_said_and_still_has_its_alerts(history, tmp_path, capsys):
+    assert run(history, "--out", tmp_path) == 0
+    assert "no cut-off" in capsys.readouterr().err
+    found = json.loads((tmp_path / "report.json").read_bytes())
+    assert (found["cutoffs"], found["mean"]) == ([], {})
+    assert found["alerts"]["fired"] > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["nowhere.csv"], 1, "nowhere.csv"),
+        (["{history}", "--active-window", "0d"], 2, "write days as 90d"),
+        (["{history}", "--horizon", "9000d"], 2, "--horizon = '9000'"),
+        (["{history}", "--config", "nowhere.yaml"], 2, "nowhere.yaml"),
+        (["{history}", "--map", "nowhere.yaml"], 1, "nowhere.yaml"),
+        (["{history}", "--customer-value", "3"], 1, "--offer-cost"),
+        (
+            ["{history}", "--customer-value", "3", "--offer-cost", "1", "--contact-cost", "1", "--success-rate", "7"],
+            1,
+            "success_rate",
+        ),
+        (["{history}", "--out", "{history}"], 1, "--out"),
+    ],
+)
+def test_what_is_wrong_is_told_in_a_line(history, tmp_path, capsys, monkeypatch, arguments, code, said):
+    monkeypatch.chdir(tmp_path)
+    assert run(*(argument.format(history=history) for argument in arguments)) == code
+    error = capsys.readouterr().err
+    assert said in error
+    assert "Traceback" not in error
+
+
+def test_customers_forgotten_sooner_than_scored_are_refused(history, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("CHURNWATCH_RETENTION__INACTIVE_DAYS", "31")
+    assert run(history, "--out", tmp_path, "--no-learning") == 1
+    assert "retention.inactive_days" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["", "d", "0", "0d", "-3d", "3m", "1.5d", "999999d"])
+def test_what_is_no_number_of_days_is_refused(text):
+    with pytest.raises(typer.BadParameter):
+        days(text)
