@@ -8,7 +8,8 @@ In the order to read:
                                     reads both
     tls, kafka_login                certificates, and how clients of Kafka log in; kafka_refused, redis_refused: what waiting
                                     will not mend; kafka_rights, redis_rights: what each role may do (rights_docs)
-    app                             the composition root: one worker, put together; rules and kafka_client from its settings
+    service, app                    what every process is; the composition root: one worker, put together; rules and kafka_client
+                                    from its settings
     topics, intake                  the topics; whole fetched batches out of Faust (faust_options: its broker)
     owner, partition                which partitions are ours; one of them at work (taking: how much at once, and is there a model
                                     for it? admission: may we? log_range: where a topic
