@@ -22,7 +22,7 @@ The way through, in the order to read:
     outcomes, outcome_looks   when customers are taken down for learning, and what became of them
     pending, labels, scores   how that waits, and how it travels to the learner with what customers were scored
     label_order, counted_once   what the learner learns next, however it came; each label and score once
-    serving                what was learnt, on its way to the workers
+    serving, model_control   what was learnt, on its way to the workers; what a person has to say about it
     refits                 when the closed form is fitted anew, and how
     engine, step           all of it: advance(table, batch, now) -> Step
 """
