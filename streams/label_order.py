@@ -101,7 +101,7 @@ class LabelOrder:
     next_offset  the lowest offset on the topic that a restart must push again, or the one after the last pushed
     complete_ms  the last tick of history that is complete, ms since 1970; 0 = none
 
-    Raises ValueError for a message of a partition that there is not.
+    Raises ValueError for a message of a partition that there is not, or whose rows are none; then it was not pushed.
     """
 
     def __init__(self, partitions: int) -> None:
@@ -130,6 +130,10 @@ class LabelOrder:
         tick_ms = min(self._ticks)
         return [p for p, source in enumerate(self._now) if source.history is not False and source.reached_ms < tick_ms]
 
+    def stand_at(self, tick_ms: int) -> bool:
+        """Whether every partition loads history and has passed this tick and, for all that is known, nothing behind it."""
+        return all(source.history and source.reached_ms == tick_ms for source in self._now)
+
     def push(self, offset: int, message: LabelMessage | None) -> list[Release]:
         """The message at this offset of the topic, offsets ascending; None for one that is not ours. What is to be learnt now.
 
@@ -137,10 +141,10 @@ class LabelOrder:
         """
         if message is not None and not 0 <= message.partition < len(self._now):
             raise ValueError(f"partition {message.partition}: there are {len(self._now)}, see kafka.partitions")
+        held = None if message is None else self._take(offset, message)
         self._end = offset + 1
-        if message is None:
+        if message is None or held is None:
             return []
-        held = self._take(offset, message)
         released = self._complete(held)
         if not self.loading:
             self._ticks.clear()
@@ -176,14 +180,13 @@ class LabelOrder:
     def _take(self, offset: int, message: LabelMessage) -> _Held:
         """The message with its rows that may count, and the partition as it is from now on."""
         source = message.partition
+        labels, rows = labels_of(message) if message.inputs_hash == INPUTS_HASH else Labels.none(), scores_of(message)
         passed_ms = self._now[source].reached_ms
         after = _Source(message.history, max(passed_ms, message.reached_ms) if message.history else passed_ms)
         self._now[source] = after
         if message.history and message.reached_ms > self.complete_ms:
             self._ticks.add(message.reached_ms)
-        labels = labels_of(message) if message.inputs_hash == INPUTS_HASH else Labels.none()
         labels = labels.take(~self._labels[source].known(labels.id, labels.known_ms))
-        rows = scores_of(message)
         rows = rows[~self._scores[source].known(rows["id"], at_ms(rows))]
         first_ms = passed_ms + 1
         times = np.maximum(labels.known_ms, first_ms), np.maximum(at_ms(rows), first_ms)

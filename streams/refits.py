@@ -6,12 +6,16 @@ Due at the first tick that comes `every_days` after the first day, at the first 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detectors.fit import fit_mbg_nbd
 from detectors.parameters import BtydParameters
 from streams.columns import DAY_MS
 from streams.customer import Records
 from streams.features import closed_form_inputs
+
+Ints = NDArray[np.int64]
+Histories = tuple[Ints, Ints, Ints]
 
 
 def refit_due(first_ms: int, done_ms: int, at_ms: int, every_days: int) -> bool:
@@ -36,14 +40,16 @@ def refit_version(at_ms: int) -> str:
     return f"refitted-{np.datetime64(at_ms // DAY_MS, 'D')}"
 
 
-def refit(rows: Records, at_ms: int, source: str) -> BtydParameters:
-    """The parameters fitted to all of these who have bought, as at `at_ms`. Raises ValueError where there is too little to.
-
-    source   where the customers came from, in words
-    """
+def histories(rows: Records, at_ms: int) -> Histories:
+    """x, t_x and T, in days, of those of these who have bought, as at `at_ms`."""
     rows = rows[rows["purchases"] > 0]
-    as_of_ms = np.maximum(rows["last_purchase_ms"], at_ms)
-    return fit_mbg_nbd(*closed_form_inputs(rows, as_of_ms), version=refit_version(at_ms), source=source, fitted_at_ms=at_ms)
+    return closed_form_inputs(rows, np.maximum(rows["last_purchase_ms"], at_ms))
+
+
+def refit(known: Histories, at_ms: int) -> BtydParameters:
+    """The parameters fitted to these, as at a tick. Raises ValueError where there is too little to fit to."""
+    source = f"all customers, as of {np.datetime64(at_ms // DAY_MS, 'D')}"
+    return fit_mbg_nbd(*known, version=refit_version(at_ms), source=source, fitted_at_ms=at_ms)
 
 
 def _periods(first_ms: int, at_ms: int, every_days: int) -> int:

@@ -100,9 +100,9 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
         return ServedModel(self.closed_form, float(horizon_days), linear, self.serves)
 
 
-def serving_of(learner: Learner, tick_ms: int | None, at_ms: int) -> Serving:
-    """What the learner would have serve now."""
-    served = learner.served()
+def serving_of(learner: Learner, tick_ms: int | None, at_ms: int, served: ServedModel | None = None) -> Serving:
+    """What the learner would have serve now; or `served` in its place, with what is known about the champion."""
+    served = served or learner.served()
     return Serving(
         tick_ms=tick_ms,
         at_ms=at_ms,

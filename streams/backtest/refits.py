@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from detectors.parameters import BtydParameters
 from streams.columns import DAY_MS
 from streams.customer import Records
-from streams.refits import refit
+from streams.refits import histories, refit
 
 REFIT_DAYS = 30
 
@@ -25,6 +25,6 @@ def refit_times(ticks_ms: NDArray[np.int64], every_days: int = REFIT_DAYS) -> li
 def refitted(rows: Records, at_ms: int, model: BtydParameters) -> BtydParameters:
     """The parameters fitted to all who have bought, as at a tick; those before where there is too little to fit to."""
     try:
-        return refit(rows, at_ms, f"this history up to {np.datetime64(at_ms // DAY_MS, 'D')}")
+        return refit(histories(rows, at_ms), at_ms)
     except ValueError:  # too few customers, no second purchase, no silence yet, or a likelihood without a peak
         return model

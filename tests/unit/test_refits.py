@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from streams.backtest.refits import refit_times
 from streams.columns import DAY_MS
 from streams.customer import new_records
-from streams.refits import refit, refit_due
+from streams.refits import histories, refit, refit_due
 
 
 @given(st.integers(0, 20_000), st.lists(st.integers(1, 45), min_size=1, max_size=40), st.integers(1, 60))
@@ -28,4 +28,4 @@ def test_too_few_customers_are_told() -> None:
     rows = new_records(40)
     rows["purchases"][:20] = 1
     with pytest.raises(ValueError, match="20 customers"):
-        refit(rows, 20_000 * DAY_MS, "a test")
+        refit(histories(rows, 20_000 * DAY_MS), 20_000 * DAY_MS)
