@@ -5,6 +5,8 @@ Due at the first tick that comes `every_days` after the first day, at the first 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -42,8 +44,15 @@ def refit_version(at_ms: int) -> str:
 
 def histories(rows: Records, at_ms: int) -> Histories:
     """x, t_x and T, in days, of those of these who have bought, as at `at_ms`."""
-    rows = rows[rows["purchases"] > 0]
-    return closed_form_inputs(rows, np.maximum(rows["last_purchase_ms"], at_ms))
+    bought = np.flatnonzero(rows["purchases"])
+    x, t_x, big_t = closed_form_inputs(rows, np.maximum(rows["last_purchase_ms"], at_ms))
+    return x[bought], t_x[bought], big_t[bought]
+
+
+def together(parts: Sequence[Histories]) -> Histories:
+    """The customers of all parts, of which there is at least one."""
+    x, t_x, big_t = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return x, t_x, big_t
 
 
 def refit(known: Histories, at_ms: int) -> BtydParameters:

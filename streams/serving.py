@@ -26,6 +26,7 @@ from detectors.linear_model import LinearModel
 from detectors.model_inputs import INPUTS_HASH
 from detectors.parameters import BtydParameters
 from detectors.served import ServedModel
+from streams.columns import DAY_MS
 
 SCHEMA: Literal["churnwatch.serving/1"] = "churnwatch.serving/1"
 
@@ -112,7 +113,7 @@ def serving_of(learner: Learner, tick_ms: int | None, at_ms: int, served: Served
         serves=served.serves,
         standing=learner.gate.standing.value,
         hold=None if learner.gate.hold is None else learner.gate.hold.value,
-        why=verdict(learner.evidence, learner.rules.gate).text,
+        why=verdict(learner.accounts, learner.tick_ms // DAY_MS, learner.rules.gate).text,
         measured={name: plain(learner.prequential.measured(name)) for name in learner.prequential.names},
     )
 

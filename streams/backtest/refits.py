@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors.parameters import BtydParameters
 from streams.columns import DAY_MS
 from streams.customer import Records
-from streams.refits import histories, refit
+from streams.refits import histories, refit, together
 
 REFIT_DAYS = 30
 
@@ -22,9 +24,12 @@ def refit_times(ticks_ms: NDArray[np.int64], every_days: int = REFIT_DAYS) -> li
     return found
 
 
-def refitted(rows: Records, at_ms: int, model: BtydParameters) -> BtydParameters:
-    """The parameters fitted to all who have bought, as at a tick; those before where there is too little to fit to."""
+def refitted(parts: Sequence[Records], at_ms: int, model: BtydParameters) -> BtydParameters:
+    """The parameters fitted to all who have bought, as at a tick; those before where there is too little to fit to.
+
+    parts   rows of customers, empty ones among them
+    """
     try:
-        return refit(histories(rows, at_ms), at_ms)
+        return refit(together([histories(rows, at_ms) for rows in parts]), at_ms)
     except ValueError:  # too few customers, no second purchase, no silence yet, or a likelihood without a peak
         return model

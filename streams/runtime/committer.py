@@ -141,7 +141,7 @@ class Committer:
             stop_ms = self._due_by_ms(first)
             _, after = self._watermarks(work.batch)
             cut = int(np.searchsorted(after, stop_ms, side="right"))
-            if cut == len(after) > 0 and work.batch.kind[-1] == TICK:
+            while cut and work.batch.kind[cut - 1] == TICK and after[cut - 1] == stop_ms:
                 cut -= 1  # a tick is passed once all who are due by it were looked at
             part = work.batch.take(slice(0, cut))
             taken = {int(rank): int(part.offset[part.rank == rank].max()) for rank in np.unique(part.rank)}
@@ -281,4 +281,5 @@ class Committer:
             config_hash=self._rules.context.alert.config_hash,
             live_after_ms=self._mode.live_after_ms,
             ingestion=[alert.message_id for alert in work.ingestion],
+            causes="" if self._shop.events.causes is None else self._shop.events.causes.version,
         )

@@ -18,7 +18,7 @@ from streams.runtime.redis_rights import check_commands, worker_roles
 from streams.runtime.sender import Sender
 from streams.runtime.settings import Settings
 from streams.runtime.store import StoreError, StoreMisconfigured
-from streams.runtime.topics import ALERTS, LABELS, MODELS, check_partitions, topic_specs
+from streams.runtime.topics import ALERTS, LABELS, MODELS, check_partitions
 
 Role = Literal["worker", "learner"]
 
@@ -32,7 +32,7 @@ async def check_broker(settings: Settings, sender: Sender, role: Role = "worker"
         wanted = kafka_rights.wanted_by_worker if role == "worker" else kafka_rights.wanted_by_learner
         await asyncio.to_thread(kafka_rights.check_rights, settings, wanted(settings))
     left_out = () if settings.learning.enabled else (LABELS,)  # an installation from before there was learning goes on as it is
-    specs = topic_specs(kafka.topic_prefix, kafka.partitions)
+    specs = kafka.topics()
     names = [spec.name.removeprefix(kafka.topic_prefix) for spec in specs] if role == "worker" else [LABELS, MODELS, ALERTS]
     wanted_topics = {kafka.topic_prefix + name for name in names if name not in left_out}
     check_partitions([spec for spec in specs if spec.name in wanted_topics], await sender.partition_counts())

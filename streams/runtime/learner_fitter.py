@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-import numpy as np
-
 from detectors.parameters import BtydParameters
 from streams.customer import read_records
-from streams.refits import Histories, histories, refit, refit_version
+from streams.refits import Histories, histories, refit, refit_version, together
 from streams.runtime.learner_desk import NotNow
 from streams.runtime.store import RecordStore
 
@@ -49,5 +47,4 @@ class SystemFitter:
                     parts.append(histories(read_records(records), at_ms))
                     records = []
             parts.append(histories(read_records(records), at_ms))
-        x, t_x, big_t = (np.concatenate(column) for column in zip(*parts, strict=True))
-        return x, t_x, big_t
+        return together(parts)

@@ -17,13 +17,13 @@ from streams.serving import CLOSED_FORM_KEY, SERVING_KEY, decode_serving
 def model_in_use(settings: Settings) -> ServedModel:
     """What a worker with these settings would use now. A broker that is away counts as one without a snapshot."""
     horizon_days, pinned = settings.risk.horizon_days, settings.risk.parameters_file
-    if pinned is not None and not settings.learning.enabled:
+    if pinned is not None and not settings.learning.serves:
         return ServedModel(read_parameters(pinned), horizon_days)
     try:
         found = newest_by_key(settings)
     except AdminError:
         found = {}
-    if settings.learning.enabled and SERVING_KEY in found:
+    if settings.learning.serves and SERVING_KEY in found:
         return decode_serving(found[SERVING_KEY]).served_model(horizon_days)
     if pinned is not None:
         return ServedModel(read_parameters(pinned), horizon_days)

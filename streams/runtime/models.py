@@ -39,7 +39,7 @@ class ModelFeed:
     def __init__(
         self, settings: Settings, metrics: Metrics, backoff: Backoff, on_failure: Callable[[BaseException], None]
     ) -> None:
-        self._metrics, self._horizon_days, self._learns = metrics, settings.risk.horizon_days, settings.learning.enabled
+        self._metrics, self._horizon_days, self._learns = metrics, settings.risk.horizon_days, settings.learning.serves
         pinned = settings.risk.parameters_file
         self._pinned = None if pinned is None else read_parameters(pinned)
         self._closed_form = self._pinned or SHIPPED

@@ -30,7 +30,7 @@ class Taking:
     def __init__(self, partition: int, merge: PartitionMerge, shop: Shop, *, history: bool) -> None:
         self._partition, self._merge, self._shop = partition, merge, shop
         self._max_rows = shop.settings.engine.max_rows
-        self._to_tick = history and shop.settings.learning.enabled
+        self._to_tick = history and shop.settings.learning.serves
         self._first_waits_s = time.monotonic()
         self._learner_s: float | None = None
         self._said_s = 0.0
