@@ -5,6 +5,7 @@ history                    all events of some files, in the order in which they 
 payloads, windows          events as the messages of their topics, a tick's worth at a time
 replaying, resume, pace    into Kafka, from where the last replay stopped, at a chosen speed
 simulation                 customers with latent lifetimes, and the truth about them; simulation_files writes both
+populations                such customers with one known effect each
 run                        a history through the engine without Kafka and Redis
 gain, calibration_table    of scores at cut-offs: who is found first, and whether 30 % means 30 of 100
 thresholds, profit         what each threshold would have caught and cost
