@@ -17,10 +17,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from benchmarks.jobs import REPO, peers_installed
 from benchmarks.learning.bases import BASES, BaseMissing, opened
 from benchmarks.learning.batch import lightgbm_risks
-from benchmarks.learning.frozen import freeze, protocol
+from benchmarks.learning.frozen import freeze, protocol, settings_that_learn
 from benchmarks.learning.measured import MEASURES, Compared, compared
 from benchmarks.learning.report import show
-from streams.runtime.settings import load_settings
 
 DATA = REPO.parent / "shared" / "data"
 
@@ -58,7 +57,7 @@ def summary(bases: Mapping[str, Compared]) -> dict[str, Any]:
 
 
 def _compared(name: str, data: Path, asked: bool, bars: Progress) -> Compared:
-    settings, bar = load_settings(None, {}), _Bar(bars, name)
+    settings, bar = settings_that_learn(), _Bar(bars, name)
     with opened(name, settings, data, bar.reading) as loaded:
         events = loaded.log.events
         frozen = freeze(loaded, protocol(settings), lambda folded, _at_ms: bar.moving("backtest", folded, events))

@@ -15,7 +15,7 @@ from streams.backtest.cut_offs import CutOffRules
 from streams.backtest.judging import Judged, ScoredCutOff
 from streams.backtest.loading import Loaded
 from streams.runtime.rules import engine_rules, learner_rules
-from streams.runtime.settings import Settings
+from streams.runtime.settings import Settings, load_settings
 
 WINDOW_DAYS, EVERY_DAYS, MIN_EVENTS = 180, 30, 2
 
@@ -55,8 +55,13 @@ class Frozen:
         return int(np.searchsorted(self.labels.known_ms, at_ms, side="right"))
 
 
+def settings_that_learn() -> Settings:
+    """The defaults, and learning as `churnwatch backtest` has it."""
+    return load_settings(None, {"CHURNWATCH_LEARNING__ENABLED": "true"})
+
+
 def protocol(settings: Settings) -> BacktestRules:
-    """Cut-offs every 30 days, customers with two occasions in the last 180, the settings' horizon; learning as by default."""
+    """Cut-offs every 30 days, customers with two occasions in the last 180, the settings' horizon."""
     when = CutOffRules(settings.risk.horizon_days, WINDOW_DAYS, EVERY_DAYS, MIN_EVENTS)
     return BacktestRules(when, engine_rules(settings), SHIPPED, learner_rules(settings), partitions=settings.kafka.partitions)
 

@@ -90,9 +90,7 @@ class Labelling:
         there = [name for name in names if kept[name] is not None]
         return labels.in_order(), there
 
-    def _message(
-        self, step: Step, batch: Columns, labels: Labels, horizon_days: float, *, history: bool
-    ) -> LabelMessage | None:
+    def _message(self, step: Step, batch: Columns, labels: Labels, horizon_days: float, *, history: bool) -> LabelMessage | None:
         tick_ms = self.tick_after(batch)
         passed = history and tick_ms != self.tick_ms
         if not (len(labels) or len(step.snapshots) or passed):

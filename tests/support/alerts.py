@@ -64,9 +64,7 @@ REASONS = (
     Reason("complaints", None, 1, "complaints", "1 complaint in 30 days, yesterday, severity 4 of 5"),
 )
 
-CONTEXT = AlertContext(
-    horizon_days=90, currency="USD", config_hash="0123456789ab", holdout_share=0.0, holdout_salt="churnwatch"
-)
+CONTEXT = AlertContext(horizon_days=90, currency="USD", config_hash="0123456789ab", holdout_share=0.0, holdout_salt="churnwatch")
 
 
 def transition(decision: ReasonCode, tier: int, previous_tier: int, number: int) -> Transition:

@@ -20,7 +20,8 @@ CONTRACTS = Path(__file__).resolve().parents[2] / "docs" / "contracts"
 
 EPISODE = blake2b(b"churn-risk\x001700000000\x00c-17", digest_size=12, person=b"churnwatch.alert").hexdigest()
 
-WIRE = """{
+WIRE = (
+    """{
 "schema":"churnwatch.alert/1",
 "alert_id":"%(id)s","message_id":"%(id)s-1","transition":1,
 "status":"firing","decision":"fired","rule":"churn-risk",
@@ -40,7 +41,9 @@ WIRE = """{
 "idle_days":63.0,"usual_gap_days":14.0,
 "model":{"name":"mbg-nbd","version":"shipped-1"},"config_hash":"0123456789ab",
 "event":{"kind":"complaint","event_id":"e-5","occurred_at":"2023-11-13T22:13:20.250Z"},
-"resolved_by":null}""".replace("\n", "") % {"id": EPISODE}
+"resolved_by":null}""".replace("\n", "")
+    % {"id": EPISODE}
+)
 
 
 def test_a_firing_alert_on_the_wire_byte_for_byte():
