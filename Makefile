@@ -53,6 +53,7 @@ bench: $(DEV)/installed $(PEERS)/locked ## Measure beside Quix Streams and plain
 
 bench-learning: $(DEV)/installed $(PEERS)/locked ## What learning brings, beside LightGBM and baselines, into benchmarks/out (BENCH_ARGS)
 	@$(DEV)/bin/python -m benchmarks.learning --out benchmarks/out $(BENCH_ARGS)
+	@$(DEV)/bin/python -m benchmarks.learning_speed --out benchmarks/out
 
 chaos: $(DEV)/installed ## Faults from seeds on real Kafka and Redis, checked by the log (SEEDS=20, SEED=7, CHAOS_ARGS), into tests/chaos/out
 	@$(DEV)/bin/python -m tests.chaos --seeds $(SEEDS) $(if $(SEED),--seed $(SEED)) $(CHAOS_ARGS)

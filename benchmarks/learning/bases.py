@@ -8,7 +8,7 @@ the rest               simulated, see `streams/backtest/populations.py`
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -42,21 +42,37 @@ def opened(name: str, settings: Settings, data: Path, progress: Callable[[int], 
     progress   is told the rows read
     Raises BaseMissing.
     """
+    if name in POPULATIONS:
+        with simulated(name, settings, CUSTOMERS, DAYS, progress=progress) as loaded:
+            yield loaded
+    else:
+        with TemporaryDirectory(prefix="churnwatch-bench-") as folder:
+            yield load([_public(name, data)], Path(folder), event_rules(settings).of_history(), progress=progress)
+
+
+@contextmanager
+def simulated(
+    name: str,
+    settings: Settings,
+    customers: int,
+    days: int,
+    *,
+    seed: int = SEED,
+    progress: Callable[[int], None] = lambda _rows: None,
+) -> Iterator[Loaded]:
+    """So many customers of a population, for so many days."""
     with TemporaryDirectory(prefix="churnwatch-bench-") as folder:
-        sources, log = _sources(name, Path(folder), data), Path(folder) / "log"
+        history, log = Path(folder) / "history.csv", Path(folder) / "log"
+        write_history(history, simulate_customers(customers, days, START_MS, seed, POPULATIONS[name])[0], "USD", "s-")
         log.mkdir()
-        yield load(sources, log, event_rules(settings).of_history(), progress=progress)
+        yield load([find_source(str(history))], log, event_rules(settings).of_history(), progress=progress)
 
 
-def _sources(name: str, folder: Path, data: Path) -> Sequence[Source]:
-    if name == "online-retail-ii":
-        if not (data / INVOICES).exists():
-            raise BaseMissing(f"no {INVOICES} in the folder that --data names")
-        return [find_source(str(data / INVOICES), name)]
+def _public(name: str, data: Path) -> Source:
     if name == "cdnow":
         if importlib.util.find_spec("lifetimes") is None:
             raise BaseMissing("the `lifetimes` wheel is not installed (extra: demo)")
-        return [find_source("cdnow:")]
-    path = folder / "simulated.csv"
-    write_history(path, simulate_customers(CUSTOMERS, DAYS, START_MS, SEED, POPULATIONS[name])[0], "USD", "s-")
-    return [find_source(str(path))]
+        return find_source("cdnow:")
+    if not (data / INVOICES).exists():
+        raise BaseMissing(f"no {INVOICES} in the folder that --data names")
+    return find_source(str(data / INVOICES), name)
