@@ -16,16 +16,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.customer_features import FEATURES, Raw
+from detectors.customer_features import FEATURES, VARIANCE, Raw
 from detectors.parameters import BtydParameters
 
 CLIP: Final = 4.0
 KNOTS: Final = (-1.0, 0.0, 1.0)
 HINGED: Final = ("idle", "ratio", "closed_form", "log_z", "z", "decayed_45", "gaps", "over_longest")
-MULTIPLIED: Final = ("idle", "closed_form", "gaps", "ratio", "mean_gap", "decayed_45", "gap_cv", "tenure")
-VARIANCE: Final = 0.05
-BENT_VARIANCE: Final = 0.02
-"""Prior variance of a weight, and of that of a hinge or product."""
+MULTIPLIED: Final = ("idle", "closed_form", "gaps", "ratio", "decayed_45", "gap_cv")
+BENT_VARIANCE: Final = 0.01
+"""Variance of the weight of a hinge or product before any label."""
 
 _NAMES = [feature.name for feature in FEATURES]
 _PAIRS = [(MULTIPLIED[i], MULTIPLIED[j]) for i in range(len(MULTIPLIED)) for j in range(i, len(MULTIPLIED))]
@@ -70,8 +69,7 @@ def prior_mean() -> NDArray[np.float64]:
 
 def prior_variance() -> NDArray[np.float64]:
     """Variance of each weight before any label."""
-    variance = np.full(_D, VARIANCE)
-    variance[_F:-1] = BENT_VARIANCE
+    variance = np.array([*(feature.variance for feature in FEATURES), *[BENT_VARIANCE] * (_D - _F - 1), VARIANCE])
     variance[CLOSED_FORM] /= _SCALE[CLOSED_FORM, 0] ** 2  # as if it were scaled
     return variance
 
