@@ -22,14 +22,19 @@ WINDOW_DAYS, EVERY_DAYS, MIN_EVENTS = 180, 30, 2
 
 @dataclass(frozen=True, slots=True)
 class FrozenCutOff:
-    """judged        who was scored, what by, and who left
-    inputs        what a model may know of them then, float32 (n, len(INPUTS))
-    closed_form   parameters as they were then
+    """judged   who was scored, what by, and who left
+    inputs   what a model may know of them then, float32 (n, len(INPUTS))
+    model    that served then
     """
 
     judged: Judged
     inputs: NDArray[np.float32]
-    closed_form: BtydParameters
+    model: ServedModel
+
+    @property
+    def closed_form(self) -> BtydParameters:
+        """Parameters as they were then."""
+        return self.model.closed_form
 
     @property
     def at_ms(self) -> int:
@@ -79,7 +84,7 @@ class _Kept:
 
     def __init__(self) -> None:
         self.labels: list[Labels] = []
-        self.scores: dict[int, tuple[NDArray[np.float32], BtydParameters]] = {}
+        self.scores: dict[int, tuple[NDArray[np.float32], ServedModel]] = {}
 
     def learnt(self, labels: Labels, at_ms: int) -> None:
         if len(labels):
@@ -87,4 +92,4 @@ class _Kept:
             self.labels.append(labels)
 
     def scored(self, cut_off: ScoredCutOff, inputs: NDArray[np.float32], model: ServedModel) -> None:
-        self.scores[cut_off.at_ms] = inputs, model.closed_form
+        self.scores[cut_off.at_ms] = inputs, model

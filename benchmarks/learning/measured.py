@@ -10,6 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean
 
+import numpy as np
+from numpy.typing import NDArray
+
 from benchmarks.learning.batch import TRIES, Risks
 from benchmarks.learning.frozen import Frozen
 from detectors.measures import Measured, measure
@@ -81,7 +84,7 @@ def best_of(tries: Mapping[str, Means]) -> str:
     return min((plain, f"{plain} shifted"), key=lambda name: tries[name]["log_loss"] or math.inf)
 
 
-def _tried(frozen: Frozen, risks: Sequence[object]) -> Means:
+def _tried(frozen: Frozen, risks: Sequence[NDArray[np.float64]]) -> Means:
     return mean([measure(risk, cut_off.judged.left) for risk, cut_off in zip(risks, frozen.cut_offs, strict=True)])
 
 

@@ -16,7 +16,6 @@ import lightgbm  # type: ignore[import-not-found]  # it lives in .venv-peers
 import numpy as np
 
 FIXED = {"objective": "binary", "seed": 1, "num_threads": 1, "deterministic": True, "force_col_wise": True, "verbose": -1}
-"""The rest is LightGBM's own: learning rate 0.1, at least 20 labels in a leaf."""
 
 
 def main() -> None:
@@ -27,21 +26,21 @@ def main() -> None:
     found, done = {}, 0
     tries, cut_offs = frozen["tries"].tolist(), range(len(frozen["known"]))
     for k in cut_offs:
-        for columns, trees, leaves, name in tries:
-            found[f"{name}/{k}"] = _logit(frozen, k, columns, int(trees), int(leaves))
+        for name, columns, given in tries:
+            found[f"{name}/{k}"] = _logit(frozen, k, columns, json.loads(given))
             done += 1
             print(json.dumps([done, len(tries) * len(cut_offs)]), flush=True)  # noqa: T201
     np.savez(target, **found)
 
 
-def _logit(frozen: Mapping[str, Any], k: int, columns: str, trees: int, leaves: int) -> Any:
+def _logit(frozen: Mapping[str, Any], k: int, columns: str, given: Mapping[str, float]) -> Any:
     """Log odds of leaving of the customers of cut-off `k`."""
     known = int(frozen["known"][k])
     left = frozen["left"][:known]
     if known == 0 or left.min() == left.max():
         return frozen[f"{k}/logit"]
     x = np.column_stack([frozen[f"labels/{columns}"][:known], frozen[f"{k}/known_logit"]])
-    fitted = lightgbm.train(FIXED | {"num_leaves": leaves}, lightgbm.Dataset(x, left), num_boost_round=trees)
+    fitted = lightgbm.train(FIXED | given, lightgbm.Dataset(x, left))
     return fitted.predict(np.column_stack([frozen[f"{k}/{columns}"], frozen[f"{k}/logit"]]), raw_score=True)
 
 
