@@ -19,13 +19,14 @@ from alerts.ids import AlertId, Instant, MessageId, alert_id, rfc3339
 from alerts.policy import ReasonCode, Transition
 from alerts.stages.holdout import in_holdout
 from detectors.actions import TIERS, Tier
+from detectors.causes import Cause, controllable
 from detectors.reasons import Reason
 
 RULE: Final = "churn-risk"
 STAKE_BASIS = "spent in the last 365 days"
 
 Status = Literal["firing", "resolved"]
-Decision = Literal["fired", "escalated", "deescalated", "resolved_returned", "resolved_risk_fell"]
+Decision = Literal["fired", "escalated", "deescalated", "resolved_returned", "resolved_risk_fell", "resolved_cancelled"]
 Risk = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=1)]
 Score = Annotated[int, Meta(ge=1, le=5)]
@@ -49,7 +50,7 @@ class ModelRef(msgspec.Struct, frozen=True, gc=False):
 class EventRef(msgspec.Struct, frozen=True, gc=False):
     """The event at which a decision was made."""
 
-    kind: Literal["purchase", "complaint", "login", "refund"]
+    kind: Literal["purchase", "complaint", "login", "refund", "cancellation"]
     event_id: str
     occurred_at: Instant
 
@@ -73,6 +74,12 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="sche
     baseline: Annotated[float | None, Meta(description="log odds of the risk = this + the reasons' contributions")] = None
     cause: Annotated[str, Meta(description="probable cause class")]
     cause_why: str
+    cause_confidence: Annotated[
+        Risk | None, Meta(description="probability that this is the cause; null where a rule says so, or nothing does")
+    ] = None
+    controllable: Annotated[
+        bool | None, Meta(description="whether the business can act on such a cause; null where it is unknown")
+    ] = None
     suggested_action: str
     value_at_stake: ValueAtStake
     segment: Annotated[str, Meta(description="RFM segment")]
@@ -86,7 +93,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="sche
     model: ModelRef
     config_hash: str
     event: Annotated[EventRef | None, Meta(description="what moved it; null when silence alone did")]
-    resolved_by: Annotated[str | None, Meta(description="purchase or risk_fell; null while firing")]
+    resolved_by: Annotated[str | None, Meta(description="purchase, risk_fell or cancellation; null while firing")]
 
 
 class IngestionAlert(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="churnwatch.ingestion-alert/1"):
@@ -157,8 +164,7 @@ def build_alert(
     idle_risk: float | None,
     reasons: Sequence[Reason],
     baseline: float | None = None,
-    cause: str,
-    cause_why: str,
+    cause: Cause,
     suggested_action: str,
     event: EventRef | None,
     model: ModelRef,
@@ -191,8 +197,10 @@ def build_alert(
         horizon_days=float(context.horizon_days),
         reasons=list(reasons),
         baseline=baseline,
-        cause=cause,
-        cause_why=cause_why,
+        cause=cause.cause,
+        cause_why=cause.why,
+        cause_confidence=_rounded(cause.confidence, 4),
+        controllable=controllable(cause.cause),
         suggested_action=suggested_action,
         value_at_stake=ValueAtStake(facts.spent_365d_minor, context.currency, STAKE_BASIS),
         segment=facts.segment,
@@ -268,5 +276,10 @@ _DECISIONS: dict[int, Decision] = {
     int(ReasonCode.DEESCALATED): "deescalated",
     int(ReasonCode.RESOLVED_RETURNED): "resolved_returned",
     int(ReasonCode.RESOLVED_RISK_FELL): "resolved_risk_fell",
+    int(ReasonCode.RESOLVED_CANCELLED): "resolved_cancelled",
 }
-_RESOLVED_BY = {int(ReasonCode.RESOLVED_RETURNED): "purchase", int(ReasonCode.RESOLVED_RISK_FELL): "risk_fell"}
+_RESOLVED_BY = {
+    int(ReasonCode.RESOLVED_RETURNED): "purchase",
+    int(ReasonCode.RESOLVED_RISK_FELL): "risk_fell",
+    int(ReasonCode.RESOLVED_CANCELLED): "cancellation",
+}

@@ -77,6 +77,19 @@ def title_and_body(message: Message) -> tuple[str, str]:
     return title, body
 
 
+def cause_line(cause: str, why: str, confidence: float | None, controllable: bool | None) -> str:
+    """A probable cause, how sure that is, whether the business can act on it, and what says so.
+
+    >>> cause_line("price", "learnt: today's complaint reads as price", 0.8, True)
+    "price (80% sure, controllable): learnt: today's complaint reads as price"
+    """
+    sure = [] if confidence is None else [f"{confidence:.0%} sure"]
+    control = [] if controllable is None else ["controllable" if controllable else "not controllable"]
+    in_brackets = ", ".join(sure + control)
+    told = f"{cause} ({in_brackets})" if in_brackets else cause
+    return _plain(f"{told}: {why}" if why else told)
+
+
 def money(value: ValueAtStake) -> str:
     """An amount in whole units of its currency.
 
@@ -95,6 +108,8 @@ def _news(alert: Alert) -> str:
         return f"was {alert.previous_tier}; bought again"
     if alert.decision == "resolved_risk_fell":
         return f"was {alert.previous_tier}; the risk fell"
+    if alert.decision == "resolved_cancelled":
+        return f"was {alert.previous_tier}; the customer has cancelled"
     if alert.decision == "fired":
         return why
     direction = "up" if alert.decision == "escalated" else "down"
@@ -102,7 +117,7 @@ def _news(alert: Alert) -> str:
 
 
 def _cause(alert: Alert) -> str:
-    return _plain(f"{alert.cause}: {alert.cause_why}" if alert.cause_why else alert.cause)
+    return cause_line(alert.cause, alert.cause_why, alert.cause_confidence, alert.controllable)
 
 
 def _segment(alert: Alert) -> str:

@@ -32,12 +32,13 @@ class LearnerState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     idle: IdleTime
     past: list[OfferState]
     prequential: PrequentialState
-    evidence: Evidence
+    accounts: tuple[Evidence, Evidence]
     gate: Gate
     drift: bytes
     scored: list[tuple[int, Scored]]
     events: list[Event]
     pinned: ServedState | None
+    shift: float
     counts: tuple[int, int, int, int, int]
 
 

@@ -8,14 +8,16 @@ The way through, in the order to read:
                            rejudge: which letters, and whether they would pass now)
     commands, tombstones, erasure   what is asked about one customer; who was erased, and how that is done
     columns                events as parallel arrays, the only shape in which they travel
+    complaint_causes, record_marks   what a complaint's words speak of, and the byte of the record that keeps it
     merge, merge_buffer    a partition's topics as one stream in time order
     watermark, clock_rule  how far event time has come, and whether the wall clock may move it (inflow)
     reference_clock        whose clock that is
     customer               the record: one fixed-width row a customer, its bytes what Redis stores (once: customer_v1)
-    windows, rfm           rolling sums; the fold of events into rows
+    windows, rfm           rolling sums; the fold of events into rows (record_marks: who has cancelled)
     quintiles, segments    R, F and M scores against the base; the segment they make
     features, timers       what risk is computed from; when the silent are looked at
     table, state           a partition's customers; what the partition itself remembers
+    customer_causes        why customers would leave, most probably
     evaluations, explain   scores in their order; alerts with their reasons (transitions: without words)
     working_rows, board    the rows and rounds of one step; customers by tier and segment
     model_inputs, scoring  what a model may know of a customer; the risk it sees

@@ -13,6 +13,7 @@ from typing import Annotated, Literal, Protocol
 
 import msgspec
 
+from detectors.cause_model import CauseModel
 from streams.money import minor_factors
 
 MIN_TIME_MS = 315_532_800_000
@@ -24,7 +25,7 @@ MAX_VALUE_BYTES = 256 * 1024
 """A longer value is not even parsed."""
 DEFAULT_SEVERITY = 3
 
-InputTopic = Literal["purchases", "complaints", "logins"]
+InputTopic = Literal["purchases", "complaints", "logins", "cancellations"]
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_CHARS)]
 EpochMs = Annotated[int, msgspec.Meta(ge=MIN_TIME_MS, lt=END_TIME_MS)]
 Rfc3339 = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -55,7 +56,9 @@ class Purchase(Event, frozen=True, gc=False):
 
 
 class Complaint(Event, frozen=True, gc=False):
-    """severity 1 (a remark) to 5 (a threat to leave), 3 where it is not given; text in any language."""
+    """severity 1 (a remark) to 5 (a threat to leave), 3 where it is not given; text in any language.
+
+    Text and category are read once for the complaint's probable cause, and not kept."""
 
     severity: Severity | None = None
     category: str | None = None
@@ -70,7 +73,18 @@ class Login(Event, frozen=True, gc=False):
     session_id: str | None = None
 
 
-STRUCTS: Mapping[InputTopic, type[Event]] = {"purchases": Purchase, "complaints": Complaint, "logins": Login}
+class Cancellation(Event, frozen=True, gc=False):
+    """The customer has ended the relationship: given up a subscription, closed an account. The reason is not kept."""
+
+    reason: str | None = None
+
+
+STRUCTS: Mapping[InputTopic, type[Event]] = {
+    "purchases": Purchase,
+    "complaints": Complaint,
+    "logins": Login,
+    "cancellations": Cancellation,
+}
 
 
 class RawRecord(Protocol):
@@ -105,6 +119,7 @@ class EventRules:
     base_currency   ISO 4217 code in whose minor units all amounts are kept
     rates           currency -> value of one unit in the base currency; the base's own rate is 1 and may be left out
     skew_ms         how far an event may be dated after the broker took it, ms, >= 0; None (history) checks nothing
+    causes          by what model complaints are read; None: not at all
     factors         derived: currency -> minor units of the base currency in one unit
     Raises ValueError for rates or a skew outside their range.
     """
@@ -112,6 +127,7 @@ class EventRules:
     base_currency: str
     rates: Mapping[str, float]
     skew_ms: int | None
+    causes: CauseModel | None = None
     factors: Mapping[str, float] = field(init=False)
 
     def of_history(self) -> EventRules:

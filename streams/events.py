@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest as _hash
 
-from streams.columns import COMPLAINT, LOGIN, PURCHASE, REFUND, TOPIC_RANKS, Columns
+from streams.columns import CANCELLATION, COMPLAINT, LOGIN, PURCHASE, REFUND, TOPIC_RANKS, Columns
+from streams.complaint_causes import complaint_causes
 from streams.contract import (
     DEFAULT_SEVERITY,
     END_TIME_MS,
@@ -40,7 +41,7 @@ SAMPLE_EVERY = 64
 """Unknown fields are counted in the first of so many events; counting them in all would cost a fifth of decoding."""
 
 _DECODERS = {topic: msgspec.json.Decoder(struct).decode for topic, struct in STRUCTS.items()}
-_KINDS = {"complaints": COMPLAINT, "logins": LOGIN}
+_KINDS = {"complaints": COMPLAINT, "logins": LOGIN, "cancellations": CANCELLATION}
 _KNOWN = {topic: frozenset(struct.__struct_fields__) for topic, struct in STRUCTS.items()}
 _field_names = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -124,6 +125,7 @@ def _judge(
         time_ms=time_ms,
         amount_minor=amount_minor,
         severity=_severities(topic, events),
+        cause=complaint_causes(events, rules.causes) if topic == "complaints" else np.zeros(n, np.uint8),
         id_hash=np.fromiter((_hash(f"{rank}{i}".encode()) for i in ids), np.uint64, n),
         rank=np.full(n, rank, np.uint8),
         offset=np.fromiter((r.offset for r in records), np.int64, n),

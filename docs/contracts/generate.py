@@ -21,7 +21,7 @@ from alerts.alert import Alert, Digest, IngestionAlert  # noqa: E402 - needs the
 from alerts.trigger_event import Trigger  # noqa: E402
 from detectors.parameters import BtydParameters  # noqa: E402
 from streams.commands import EraseCommand  # noqa: E402
-from streams.contract import Complaint, Login, Purchase  # noqa: E402
+from streams.contract import Cancellation, Complaint, Login, Purchase  # noqa: E402
 from streams.dead_letters import DeadLetter  # noqa: E402
 from streams.erasure import ErasureNotice  # noqa: E402
 from streams.labels import LabelMessage  # noqa: E402
@@ -33,6 +33,7 @@ MESSAGES: dict[str, type[msgspec.Struct]] = {
     "purchase": Purchase,
     "complaint": Complaint,
     "login": Login,
+    "cancellation": Cancellation,
     "tick": TickMessage,
     "go-live": GoLiveMessage,
     "heartbeat": HeartbeatMessage,
@@ -54,6 +55,7 @@ TOPICS: dict[str, tuple[str, str, tuple[str, ...]]] = {  # topic -> (who sends, 
     "purchases": ("receive", "customer_id", ("purchase",)),
     "complaints": ("receive", "customer_id", ("complaint",)),
     "logins": ("receive", "customer_id", ("login",)),
+    "cancellations": ("receive", "customer_id", ("cancellation",)),
     "churn.clock": ("receive", "partition number", ("tick", "go-live", "heartbeat")),
     "churn.commands": ("receive", "customer_id", ("erase-command",)),
     "churn.models": ("receive", "model name", ("parameters",)),
@@ -66,6 +68,9 @@ TOPICS: dict[str, tuple[str, str, tuple[str, ...]]] = {  # topic -> (who sends, 
     "churn.journal": ("send", "partition number", ("journal-entry",)),
 }
 """`receive`: churnwatch reads the topic; `send`: it writes it."""
+
+ONLY_WHERE = {"cancellations": "kafka.cancellations"}
+"""Topics that exist only where a setting says so."""
 
 CONTENT_TYPES = {"trigger": "application/cloudevents+json"}
 """Of messages that are not plain JSON."""
@@ -83,7 +88,7 @@ def asyncapi() -> dict[str, Any]:
     channels = {
         topic: {
             "address": topic,
-            "description": f"keyed by {key}; kafka.topic_prefix stands before the name",
+            "description": f"keyed by {key}; kafka.topic_prefix stands before the name{_only_where(topic)}",
             "messages": {name: _message(name) for name in messages},
         }
         for topic, (_, key, messages) in TOPICS.items()
@@ -104,6 +109,10 @@ def asyncapi() -> dict[str, Any]:
         "channels": channels,
         "operations": operations,
     }
+
+
+def _only_where(topic: str) -> str:
+    return f"; only where {ONLY_WHERE[topic]} is true" if topic in ONLY_WHERE else ""
 
 
 def _message(name: str) -> dict[str, Any]:

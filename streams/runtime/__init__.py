@@ -28,6 +28,7 @@ In the order to read:
     shop                            what the partitions of a worker share
     outbox, sender, graveyard       what leaves, in order, until Kafka has acknowledged; dead letters
     models, partitioner             which parameters are in use; which partition a customer is in
+    cause_files                     models of causes, and labelled complaints
     channels, subscription          what goes to people: each channel reads churn.alerts for itself (sole_assignor: one worker at
                                     a time), and tells it (held_channel)
     metrics, collectors, gauges     everything that /metrics shows

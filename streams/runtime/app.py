@@ -43,7 +43,6 @@ from streams.runtime.settings import Settings
 from streams.runtime.shop import Shop
 from streams.runtime.task_set import STOP_PATIENCE_S
 from streams.runtime.topic_watch import TopicWatch
-from streams.runtime.topics import READ
 from streams.runtime.waits import Waits
 
 log = structlog.get_logger()
@@ -215,7 +214,7 @@ class Worker:
         return False
 
     def _topics(self) -> list[str]:
-        return [self.settings.kafka.topic_prefix + name for name in READ]
+        return [self.settings.kafka.topic_prefix + name for name in self.settings.kafka.read]
 
     async def _rebalancing(self, _app: Any, _revoked: set[TP], /, **_: Any) -> None:
         self.owner.rebalancing()

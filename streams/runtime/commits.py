@@ -41,6 +41,7 @@ class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
     model, config_hash   versions in use
     live_after_ms  event time up to which its decisions are about the past, ms; null = history was being loaded
     ingestion      message ids of the alerts about missing data that left with it
+    causes         version of the model by which complaints were read; "" where none was
     """
 
     partition: int
@@ -58,6 +59,7 @@ class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
     config_hash: str
     live_after_ms: int | None
     ingestion: list[str] = []
+    causes: str = ""
 
 
 class PastAlerts(msgspec.Struct, frozen=True):

@@ -275,6 +275,7 @@ class Committer:
             config_hash=self._rules.context.alert.config_hash,
             live_after_ms=self._mode.live_after_ms,
             ingestion=[alert.message_id for alert in work.ingestion],
+            causes="" if self._shop.events.causes is None else self._shop.events.causes.version,
         )
 
     async def _publish(self, entries: Sequence[OutboxEntry]) -> list[BaseException | None]:

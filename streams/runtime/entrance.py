@@ -17,7 +17,7 @@ from streams.runtime.redis_rights import check_commands, worker_roles
 from streams.runtime.sender import Sender
 from streams.runtime.settings import Settings
 from streams.runtime.store import StoreError, StoreMisconfigured
-from streams.runtime.topics import LABELS, check_partitions, topic_specs
+from streams.runtime.topics import LABELS, check_partitions
 
 
 async def check_broker(settings: Settings, sender: Sender) -> None:
@@ -27,7 +27,7 @@ async def check_broker(settings: Settings, sender: Sender) -> None:
         from streams.runtime.kafka_rights import check_worker_rights  # its library takes a while to import
 
         await asyncio.to_thread(check_worker_rights, settings)
-    specs = topic_specs(kafka.topic_prefix, kafka.partitions)
+    specs = kafka.topics()
     if not settings.learning.enabled:  # an installation from before there was learning goes on as it is
         specs = tuple(spec for spec in specs if spec.name != kafka.topic_prefix + LABELS)
     check_partitions(specs, await sender.partition_counts())

@@ -1,7 +1,7 @@
 """What each role may do on Kafka, and no more; and what our user lacks of it, asked of the broker.
 
 READ, WRITE and DELETE bring DESCRIBE with them, ALTER_CONFIGS brings DESCRIBE_CONFIGS. docs/security.md shows the table; tests
-run each role with exactly these rights.
+run each role with exactly these rights. Rights on `cancellations` are of a system that has that topic.
 """
 
 from __future__ import annotations
@@ -16,26 +16,27 @@ from streams.runtime.kafka_refused import KafkaRefused
 from streams.runtime.settings import KafkaSettings, Settings
 from streams.runtime.topics import (
     ALERTS,
+    CANCELLATIONS,
     CLOCK,
     COMMANDS,
     DEAD_LETTER_MARKS,
     DEAD_LETTERS,
     ERASURES,
-    INPUTS,
+    EVENTS,
     JOURNAL,
     LABELS,
     MODELS,
-    READ,
     TRIGGERS,
+    read_by_workers,
     topic_specs,
 )
 
 Operation = Literal["READ", "WRITE", "CREATE", "DELETE", "DESCRIBE", "DESCRIBE_CONFIGS", "ALTER_CONFIGS"]
 
-READ_BY_WORKERS = tuple(READ)
-SOURCES = (*INPUTS, CLOCK)
+READ_BY_WORKERS = tuple(read_by_workers(cancellations=True))
+SOURCES = (*EVENTS, CLOCK)
 WRITTEN_BY_WORKERS = (ALERTS, TRIGGERS, JOURNAL, DEAD_LETTERS, ERASURES)
-EVERY = tuple(spec.name for spec in topic_specs("", 1))
+EVERY = tuple(spec.name for spec in topic_specs("", 1, cancellations=True))
 
 
 class Rights(NamedTuple):
@@ -81,7 +82,7 @@ ROLES: Mapping[str, tuple[Rights, ...]] = {
     "erase": (
         Rights("topic", (COMMANDS,), ("WRITE",)),
         Rights("topic", (ERASURES,), ("READ",)),
-        Rights("topic", (*INPUTS, COMMANDS, ERASURES, DEAD_LETTERS, ALERTS, TRIGGERS), ("DESCRIBE", "DESCRIBE_CONFIGS")),
+        Rights("topic", (*EVENTS, COMMANDS, ERASURES, DEAD_LETTERS, ALERTS, TRIGGERS), ("DESCRIBE", "DESCRIBE_CONFIGS")),
         Rights("group", ("",), ("DESCRIBE",)),
     ),
 }
@@ -103,6 +104,8 @@ def rights_of(role: str, kafka: KafkaSettings, channels: Iterable[str] = ("*",))
     """One by one, with full names; groups of channels by the channels' names."""
     for resource, names, operations in ROLES[role]:
         for name in names:
+            if (resource, name) == ("topic", CANCELLATIONS) and not kafka.cancellations:
+                continue
             ends = [name.replace("*", channel) for channel in channels] if "*" in name else [name]
             full = [kafka.topic_prefix + name] if resource == "topic" else [kafka.group + end for end in ends]
             yield from (Right(resource, one, operation) for one in full for operation in operations)

@@ -79,6 +79,7 @@ class Labelling:
         """The labels, ordered by time and id, and the names of the snapshots that they settle."""
         if not len(outcomes):
             return Labels.none(), []
+        outcomes = outcomes.firsts()
         names = [pending_name(customer, day) for customer, day in zip(outcomes.customers, outcomes.day.tolist(), strict=True)]
         missing = [name for name in names if name not in taken]
         stored = await self._shop.store.pending(self._partition, missing) if missing else []

@@ -19,7 +19,7 @@ from alerts.triggers import Outcome
 from streams.clock_rule import ClockAction, ClockReason
 from streams.dead_letters import DeadReason
 from streams.runtime.collectors import CrossTable, RiskHistogram
-from streams.runtime.topics import ALERTS, ERASURES, INPUTS, JOURNAL, LABELS, TRIGGERS
+from streams.runtime.topics import ALERTS, ERASURES, EVENTS, INPUTS, JOURNAL, LABELS, TRIGGERS
 from streams.runtime.waits import SERVERS, Server
 from streams.segments import SEGMENTS
 
@@ -69,19 +69,19 @@ class Metrics:
         self._declare_channels(registry, tuple(channels))
 
     def _declare_flow(self, registry: CollectorRegistry) -> None:
-        self.events = _counters(registry, "events", "Events applied", {"topic": INPUTS})
-        self.duplicates = _counters(registry, "duplicates", "Events dropped because their id was seen", {"topic": INPUTS})
+        self.events = _counters(registry, "events", "Events applied", {"topic": EVENTS})
+        self.duplicates = _counters(registry, "duplicates", "Events dropped because their id was seen", {"topic": EVENTS})
         self.events_lost = _counters(
-            registry, "events_lost", "Offsets that retention deleted before they were read", {"topic": INPUTS}
+            registry, "events_lost", "Offsets that retention deleted before they were read", {"topic": EVENTS}
         )
         self.events_erased = _counters(
-            registry, "events_erased", "Events dropped because their customer was erased after them", {"topic": INPUTS}
+            registry, "events_erased", "Events dropped because their customer was erased after them", {"topic": EVENTS}
         )
         self.erasures = _counter(registry, "erasures", "Erasures carried out")
         self.forgotten = _counter(registry, "customers_forgotten", "Customers forgotten after retention.inactive_days")
         self.dead_letters = _counters(registry, "dead_letters", "Records refused", {"reason": tuple(DeadReason)})
         self.unknown_fields = _counters(
-            registry, "unknown_fields", "Fields outside the contract, in a sample of the events", {"topic": INPUTS}
+            registry, "unknown_fields", "Fields outside the contract, in a sample of the events", {"topic": EVENTS}
         )
         self.batches = _counter(registry, "batches", "Batches folded and committed")
         self.batch_rows = _histogram(registry, "batch_rows", "Events in a batch", ROWS_BUCKETS)

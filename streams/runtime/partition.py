@@ -10,13 +10,14 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import structlog
 
 from alerts.alert import IngestionAlert
 from streams.clock_rule import ClockAction, ClockDecision, ClockReason
 from streams.columns import TOPIC_RANKS, Columns, empty_columns
+from streams.contract import InputTopic
 from streams.dead_letters import DeadLetter
 from streams.events import decode_chunk
 from streams.merge import CLOCK_RANK, PartitionMerge
@@ -33,7 +34,7 @@ from streams.runtime.losses import Gap, Losses, alerts_of
 from streams.runtime.mode import clock_of, mode_of
 from streams.runtime.shop import Shop
 from streams.runtime.store import Meta
-from streams.runtime.topics import DEAD_LETTERS, INPUTS
+from streams.runtime.topics import DEAD_LETTERS
 from streams.ticks import decode_ticks
 from streams.watermark import by_wall_clock
 
@@ -70,7 +71,8 @@ class PartitionTask:
         self.topic_ids = claim.topic_ids
         self._losses = Losses(shop.metrics, claim.gaps)
         self.committer = Committer(partition, meta, shop, self._graveyard, self.clock, mode, claim.topic_ids)
-        self.merge = PartitionMerge([TOPIC_RANKS[topic] for topic in INPUTS], self.committer.done, history=mode.history)
+        ranks = [TOPIC_RANKS[topic] for topic in shop.settings.kafka.inputs]
+        self.merge = PartitionMerge(ranks, self.committer.done, history=mode.history)
         self._history = HistoryClock(self.merge)
         self.commands = CommandInbox(shop, self.committer.done.get(COMMANDS_RANK, -1), claim.commands_end)
         self._clock_done = self.committer.done.get(CLOCK_RANK, -1)
@@ -93,14 +95,14 @@ class PartitionTask:
         elif topic == "commands":
             dead = self.commands.receive(chunk)
         else:
-            dead = self._receive_events(cast(Literal["purchases", "complaints", "logins"], topic), rank, chunk)
+            dead = self._receive_events(cast(InputTopic, topic), rank, chunk)
         for letter in dead:
             self.shop.metrics.dead_letters[letter.reason].inc()
         self._graveyard.bury(dead)
         self._acks.expect(rank, chunk.last_offset, acknowledge)
         self.wake.set()
 
-    def _receive_events(self, topic: Literal["purchases", "complaints", "logins"], rank: int, chunk: Chunk) -> list[DeadLetter]:
+    def _receive_events(self, topic: InputTopic, rank: int, chunk: Chunk) -> list[DeadLetter]:
         now_ms = self.shop.now_ms() if self.clock else 0
         records = self._voids.without(chunk.tp.topic, chunk.records)
         if len(records) < len(chunk.records):

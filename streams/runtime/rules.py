@@ -10,6 +10,7 @@ from streams.contract import EventRules
 from streams.engine import EngineRules
 from streams.explain import Context
 from streams.outcomes import OutcomeRules
+from streams.runtime.cause_files import cause_model
 from streams.runtime.settings import Settings
 from streams.timers import LookRules
 
@@ -72,5 +73,7 @@ def learner_rules(settings: Settings) -> LearnerRules | None:
 
 
 def event_rules(settings: Settings) -> EventRules:
-    """What a live partition accepts as an event; one into which history is loaded goes by their `of_history`."""
-    return EventRules(settings.money.base_currency, settings.money.rates, settings.time.skew_s * 1000)
+    """What a live partition accepts as an event; one into which history is loaded goes by their `of_history`.
+
+    Raises SettingsError where the model of causes cannot be read."""
+    return EventRules(settings.money.base_currency, settings.money.rates, settings.time.skew_s * 1000, cause_model(settings))

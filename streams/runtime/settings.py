@@ -97,10 +97,11 @@ class Settings(BaseSettings):
     def config_hash(self) -> str:
         """12 hex digits of what decides: time.lateness_s, risk, policy, looks, money; retention and learning where they are set.
 
-        Where the parameters file lies decides nothing; its content has its own version, which every alert names.
+        Where the files of parameters and of causes lie decides nothing; their contents have versions of their own.
         """
         deciding = self.model_dump(mode="json", include={"risk", "policy", "looks", "money"})
-        del deciding["risk"]["parameters_file"]
+        for file in ("parameters_file", "cause_model_file"):
+            del deciding["risk"][file]
         deciding["lateness_s"] = self.time.lateness_s
         if self.retention.inactive_days is not None:
             deciding["inactive_days"] = self.retention.inactive_days

@@ -104,7 +104,9 @@ class _Partition:
 
     def __init__(self, partition: int, left: Left, models: Mapping[str, BtydParameters]) -> None:
         records = {name: [r for r in left.topics.get(name, ()) if r.partition == partition] for name in (*INPUTS, CLOCK)}
-        self._rows = JournalRows(records, event_rules(left.settings))
+        events = event_rules(left.settings)
+        self._causes = "" if events.causes is None else events.causes.version
+        self._rows = JournalRows(records, events)
         self._partition, self._left, self._models = partition, left, models
         self._rules = engine_rules(left.settings)
 
@@ -113,6 +115,8 @@ class _Partition:
         table, before = CustomerTable(), dict[str, int]()
         self._orphans(told, "", table, before, found)
         for entry in told.kept:
+            if entry.causes not in ("", self._causes):
+                raise NotRepeated(f"commit {entry.seq}: complaints were read by {entry.causes}, this is {self._causes}")
             self._count(self.step(table, before, entry), entry, found)
             before = entry.offsets
             self._orphans(told, entry.commit_id, table, before, found)

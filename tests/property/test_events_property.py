@@ -13,9 +13,10 @@ from streams.refusals import why_refused
 from tests.support.records import APPENDED_MS, FakeRecord, record, valid
 
 RULES = EventRules("USD", {"EUR": 1.25}, skew_ms=600_000)
-Topic = Literal["purchases", "complaints", "logins"]
-topics: st.SearchStrategy[Topic] = st.sampled_from(["purchases", "complaints", "logins"])
-NAMES = ("event_id", "customer_id", "occurred_at", "amount", "currency", "severity", "text", "order_id", "device", "other")
+Topic = Literal["purchases", "complaints", "logins", "cancellations"]
+topics: st.SearchStrategy[Topic] = st.sampled_from(["purchases", "complaints", "logins", "cancellations"])
+_SHARED = ("event_id", "customer_id", "occurred_at")
+NAMES = (*_SHARED, "amount", "currency", "severity", "text", "order_id", "device", "reason", "other")
 
 scalars = (
     st.none()

@@ -7,6 +7,7 @@ from typing import Any
 from alerts.alert import Alert, AlertContext, EventRef, ModelRef, build_alert
 from alerts.facts import CustomerFacts
 from alerts.policy import ReasonCode, Transition
+from detectors.causes import Cause
 from detectors.reasons import Reason
 
 DAY_MS = 86_400_000
@@ -85,4 +86,6 @@ def an_alert(moved: Transition | None = None, facts: CustomerFacts = FACTS, **ch
         "model": ModelRef("mbg-nbd", "shipped-1"),
         "context": CONTEXT,
     }
-    return build_alert(facts, moved or transition(ReasonCode.FIRED, 3, 0, 1), **(told | changes))
+    told |= changes
+    told["cause"] = Cause(told["cause"], told.pop("cause_why"), told.pop("cause_confidence", None))
+    return build_alert(facts, moved or transition(ReasonCode.FIRED, 3, 0, 1), **told)

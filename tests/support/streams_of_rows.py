@@ -17,7 +17,7 @@ START_MS = 1_700_000_000_000
 LAST_MS = 4_102_444_800_000 - 1  # the last instant of the contract
 HOUR_MS = 3_600_000
 KINDS = {name: kind for kind, name in KIND_NAMES.items()}
-_RANK_OF_KIND = {"purchase": 0, "refund": 0, "complaint": 1, "login": 2, "tick": 9}
+_RANK_OF_KIND = {"purchase": 0, "refund": 0, "complaint": 1, "login": 2, "cancellation": 3, "tick": 9}
 
 # edges of the half day, the day, and of the buckets of the four windows
 _GRIDS_MS = [DAY_MS // 2, DAY_MS, *(days * DAY_MS // 8 for days in (7, 30, 90, 365))]
@@ -69,8 +69,9 @@ def _time_ms(move: Move, times: Sequence[int]) -> int:
 
 
 _AMOUNTS = st.one_of(st.sampled_from([0, 1, 99, 2**31, 2**32 - 1, 10**12]), st.integers(0, 200_000))
-_KINDS = st.sampled_from(["purchase"] * 5 + ["login", "complaint", "refund", "login", "tick", "repeat", "habit"])
-_CONTRACT_KINDS = ("purchase", "login", "complaint", "refund")
+_OTHER_KINDS = ["login", "complaint", "refund", "login", "cancellation", "tick", "repeat", "habit"]
+_KINDS = st.sampled_from(["purchase"] * 6 + _OTHER_KINDS)
+_CONTRACT_KINDS = ("purchase", "login", "complaint", "refund", "cancellation")
 
 
 @st.composite
@@ -117,6 +118,7 @@ def _event(kind: str, time_ms: int, customer: str, amount: int, severity: int, n
         amount if kind in ("purchase", "refund") else 0,
         severity if kind == "complaint" else 0,
         (n // 14 * 7_919) % 2**16 << 32 | low,
+        amount % 16 << 3 | amount // 16 % 7 + 1 if kind == "complaint" and amount % 5 else 0,
     )
 
 
@@ -128,6 +130,7 @@ def as_columns(events: Sequence[EventTwin]) -> Columns:
         "time_ms": np.array([e.time_ms for e in events], np.int64),
         "amount_minor": np.array([e.amount_minor for e in events], np.int64),
         "severity": np.array([e.severity for e in events], np.uint8),
+        "cause": np.array([e.cause for e in events], np.uint8),
         "id_hash": np.array([e.id_hash for e in events], np.uint64),
         "rank": np.array([_RANK_OF_KIND[e.kind] for e in events], np.uint8),
         "offset": np.arange(len(events), dtype=np.int64),

@@ -33,7 +33,7 @@ WIRE = (
 "text":"9 orders in 400 days; gaps of 14 days, give or take 3"},
 {"feature":"complaints","contribution":null,"value":1,"unit":"complaints",
 "text":"1 complaint in 30 days, yesterday, severity 4 of 5"}],"baseline":-0.46,
-"cause":"service","cause_why":"rule: 1 complaint in 90 days",
+"cause":"service","cause_why":"rule: 1 complaint in 90 days","cause_confidence":null,"controllable":true,
 "suggested_action":"Call today: settle the complaint, then confirm in writing.",
 "value_at_stake":{"amount_minor":123450,"currency":"USD","basis":"spent in the last 365 days"},
 "segment":"at-risk","rfm":[1,4,5],"holdout":false,"live":false,
@@ -64,6 +64,7 @@ def test_what_is_encoded_decodes_to_the_same_alert_and_the_same_bytes():
         (ReasonCode.DEESCALATED, 1, 3, "firing", None),
         (ReasonCode.RESOLVED_RETURNED, 0, 2, "resolved", "purchase"),
         (ReasonCode.RESOLVED_RISK_FELL, 0, 1, "resolved", "risk_fell"),
+        (ReasonCode.RESOLVED_CANCELLED, 0, 2, "resolved", "cancellation"),
     ],
 )
 def test_each_transition_says_its_status_tiers_and_what_resolved_it(decision, tier, previous, status, resolved_by):
@@ -127,7 +128,7 @@ def test_times_are_utc_with_milliseconds(time_ms, text):
     assert rfc3339(time_ms) == text
 
 
-ADDED_LATER = {"baseline"}
+ADDED_LATER = {"baseline", "cause_confidence", "controllable"}
 """Keys that alerts of earlier releases do not have."""
 
 
@@ -141,6 +142,19 @@ def test_unknown_keys_are_ignored_and_everything_else_is_refused():
     for key in message.keys() - ADDED_LATER:
         with pytest.raises(msgspec.ValidationError, match=key):
             decode(json.dumps({k: v for k, v in message.items() if k != key}).encode())
+
+
+def test_an_alert_of_an_earlier_build_does_not_tell_whether_its_cause_can_be_controlled():
+    earlier = {key: value for key, value in json.loads(WIRE).items() if key not in ADDED_LATER}
+    assert decode(json.dumps(earlier).encode()) == msgspec.structs.replace(an_alert(), controllable=None, baseline=None)
+
+
+@pytest.mark.parametrize(
+    ("cause", "controllable"), [("product", True), ("policy", True), ("industry", False), ("natural", False), ("unknown", None)]
+)
+def test_an_alert_says_whether_its_cause_can_be_controlled_and_how_sure_it_is(cause, controllable):
+    sent = json.loads(encode(an_alert(cause=cause, cause_confidence=0.123456)))
+    assert (sent["controllable"], sent["cause_confidence"]) == (controllable, 0.1235)
 
 
 def an_ingestion_alert(*, resolved: bool = False, transition: int = 1) -> IngestionAlert:

@@ -94,7 +94,7 @@ def test_the_record_is_seventeen_packed_bytes():
 
 def test_what_sends_a_message_changes_the_tier():
     names = {code.name for code in TRANSITIONS}
-    assert names == {"FIRED", "ESCALATED", "DEESCALATED", "RESOLVED_RETURNED", "RESOLVED_RISK_FELL"}
+    assert names == {"FIRED", "ESCALATED", "DEESCALATED", "RESOLVED_RETURNED", "RESOLVED_RISK_FELL", "RESOLVED_CANCELLED"}
     assert [code in TRANSITIONS for code in ReasonCode] == SENDS.tolist()
 
 

@@ -27,6 +27,7 @@ def test_a_fired_alert_in_one_line():
         (ReasonCode.DEESCALATED, 1, 3, 5100, f"WATCH  c-17  risk 0.51  down from critical; {SILENT}"),
         (ReasonCode.RESOLVED_RETURNED, 0, 3, 1234, "RESOLVED  c-17  risk 0.12  was critical; bought again"),
         (ReasonCode.RESOLVED_RISK_FELL, 0, 1, 4100, "RESOLVED  c-17  risk 0.41  was watch; the risk fell"),
+        (ReasonCode.RESOLVED_CANCELLED, 0, 3, 9100, "RESOLVED  c-17  risk 0.91  was critical; the customer has cancelled"),
     ],
 )
 def test_each_later_message_says_where_it_comes_from(decision, tier, previous, risk_bp, line):
@@ -43,7 +44,7 @@ def test_a_card():
         "CRITICAL  c-17  risk 0.91  no order for 63 days; usually every 14\n"
         "  why       9 orders in 400 days; gaps of 14 days, give or take 3\n"
         "            1 complaint in 30 days, yesterday, severity 4 of 5\n"
-        "  cause     service: rule: 1 complaint in 90 days\n"
+        "  cause     service (controllable): rule: 1 complaint in 90 days\n"
         "  do        Call today: settle the complaint, then confirm in writing.\n"
         "  at stake  1,234.50 USD spent in the last 365 days\n"
         "  segment   at-risk (R1 F4 M5)\n"
@@ -51,6 +52,21 @@ def test_a_card():
         "  since     2023-11-14T22:13:20.000Z, now 2023-11-14T22:13:20.250Z, by complaint e-5\n"
         f"  id        {ID}-1  model mbg-nbd shipped-1  config 0123456789ab"
     )
+
+
+@pytest.mark.parametrize(
+    ("told", "line"),
+    [
+        (
+            {"cause": "price", "cause_why": "learnt: today's complaint reads as price", "cause_confidence": 0.8},
+            "price (80% sure, controllable): learnt: today's complaint reads as price",
+        ),
+        ({"cause": "natural", "cause_why": "", "cause_confidence": 0.5}, "natural (50% sure, not controllable)"),
+        ({"cause": "unknown", "cause_why": "rule: none"}, "unknown: rule: none"),
+    ],
+)
+def test_a_card_says_how_sure_the_cause_is_and_whether_it_can_be_controlled(told, line):
+    assert f"  cause     {line}\n" in card(an_alert(**told))
 
 
 def test_a_card_of_a_held_out_customer_who_is_silent_and_of_whom_little_is_known():
