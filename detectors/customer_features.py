@@ -2,7 +2,8 @@
 
 Each is scaled by constants of the design: (formula - centre) / scale. A scale estimated from the stream drifts early and
 drags the weights along. Money is compared with the customer's own ticket, so only `ticket` knows the currency. A feature of
-refunds, complaints or logins is 0 for who has none: on a business without them it is no column at all.
+refunds, complaints or logins is 0 for who has none: on a business without them it is no column at all. Logins are compared
+with the customer's own rate; that rate itself, as all that says what kind of customer it is, is told as "base".
 
 `variance` is that of the weight before any label: little where features say nearly the same as others; much where nothing is
 known beforehand, since what a complaint or a login means, even its sign, differs from business to business.
@@ -142,10 +143,24 @@ def _severity_since(raw: Raw) -> Column:
     return _since_purchase(raw) * raw["severity_365d"] / np.maximum(raw["complaints_365d"], 1.0) / 3.0
 
 
+def _usual_login_gap(raw: Raw) -> Column:
+    """Days between two logins in the last year, or since the first purchase where that is shorter."""
+    return np.minimum(raw["observed_days"] + 1.0, 365.0) / np.maximum(raw["logins_365d"], 1.0)
+
+
 def _login_silence(raw: Raw) -> Column:
-    """ln of the days without a login over the usual days between two; 0 without logins in the last year."""
-    usual = np.minimum(raw["observed_days"] + 1.0, 365.0) / np.maximum(raw["logins_365d"], 1.0)
-    return np.where(raw["logins_365d"] > 0, np.log((raw["login_idle_days"] + 1.0) / (usual + 1.0)), 0.0)
+    """ln of the days without a login over the usual days between two."""
+    return np.log((raw["login_idle_days"] + 1.0) / (_usual_login_gap(raw) + 1.0))
+
+
+def _of_users(formula: Formula) -> Formula:
+    """The formula for who has logged in within a year, 0 for everybody else."""
+    return lambda raw: np.where(raw["logins_365d"] > 0, formula(raw), 0.0)
+
+
+def _logins_against_usual(days: int) -> Formula:
+    """ln of the logins in a window over as many as there usually are."""
+    return _of_users(lambda raw: np.log((raw[f"logins_{days}d"] + 1.0) / (days / _usual_login_gap(raw) + 1.0)))
 
 
 FEATURES: Final = (
@@ -183,11 +198,10 @@ FEATURES: Final = (
     Feature("severity_90d", "complaints", 0.0, 1.5, _log1p("severity_90d"), SIGNAL_VARIANCE),
     Feature("complaint_since", "complaints", 0.0, 1.0, _since_purchase, SIGNAL_VARIANCE),
     Feature("severity_since", "complaints", 0.0, 1.0, _severity_since, SIGNAL_VARIANCE),
-    Feature("uses", "logins", 0.0, 1.0, lambda raw: (raw["logins"] > 0).astype(np.float64), SIGNAL_VARIANCE),
-    Feature("logins_30d", "logins", 0.0, 1.0, _log1p("logins_30d"), SIGNAL_VARIANCE),
-    Feature("logins_90d", "logins", 0.0, 1.0, _log1p("logins_90d"), SIGNAL_VARIANCE),
-    Feature("login_silence", "logins", 0.0, 1.0, _login_silence, SIGNAL_VARIANCE),
-    Feature("login_trend_7_30", "logins", 0.0, 0.6, _trend("logins_7d", "logins_30d", 30 / 7), SIGNAL_VARIANCE),
-    Feature("login_trend_30_90", "logins", 0.0, 0.6, _trend("logins_30d", "logins_90d", 3.0), SIGNAL_VARIANCE),
-    Feature("login_trend_90_365", "logins", 0.0, 0.6, _trend("logins_90d", "logins_365d", 365 / 90), SIGNAL_VARIANCE),
+    Feature("logs_in", "base", 0.0, 1.0, lambda raw: (raw["logins_365d"] > 0).astype(np.float64), SIGNAL_VARIANCE),
+    Feature("login_rate", "base", 0.0, 1.0, _of_users(lambda raw: np.log1p(30.0 / _usual_login_gap(raw))), SIGNAL_VARIANCE),
+    Feature("login_silence", "logins", 0.0, 1.0, _of_users(_login_silence), SIGNAL_VARIANCE),
+    Feature("logins_7d", "logins", 0.0, 0.6, _logins_against_usual(7), SIGNAL_VARIANCE),
+    Feature("logins_30d", "logins", 0.0, 0.6, _logins_against_usual(30), SIGNAL_VARIANCE),
+    Feature("logins_90d", "logins", 0.0, 0.6, _logins_against_usual(90), SIGNAL_VARIANCE),
 )

@@ -83,7 +83,7 @@ def read_examples(path: Path) -> list[Example]:
     try:
         return _judged(path, list(rows))
     except csv.Error as problem:
-        raise CauseFileError(f"{path}: row {rows.line_num}: {problem}") from None
+        raise CauseFileError(f"{path}: after line {rows.line_num}: {problem}") from None
 
 
 def _judged(path: Path, rows: Sequence[dict[str, str]]) -> list[Example]:

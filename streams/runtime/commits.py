@@ -121,7 +121,7 @@ def messages(
     triggers: Sequence[Trigger],
     journal: JournalEntry,
     notices: Sequence[ErasureNotice] = (),
-    labels: LabelMessage | None = None,
+    labels: Sequence[LabelMessage] = (),
 ) -> list[OutboxEntry]:
     """What leaves with the commit, numbered on from `after_no`: ingestion alerts, customers', triggers, notices of erasures, what
     the learner is told, the journal entry."""
@@ -129,9 +129,9 @@ def messages(
     found += [(ALERTS, alert.customer_id.encode(), encode(alert)) for alert in step.alerts]
     found += [(TRIGGERS, trigger.subject.encode(), encode_trigger(trigger)) for trigger in triggers]
     found += [(ERASURES, notice.customer_id.encode(), encode_notice(notice)) for notice in notices]
-    if labels is not None:
-        numbered = msgspec.structs.replace(labels, number=after_no + len(found) + 1)
-        found.append((LABELS, str(labels.partition).encode(), encode_labels(numbered)))
+    for told in labels:
+        numbered = msgspec.structs.replace(told, number=after_no + len(found) + 1)
+        found.append((LABELS, str(told.partition).encode(), encode_labels(numbered)))
     found.append((JOURNAL, str(journal.partition).encode(), msgspec.json.encode(journal)))
     return [OutboxEntry(after_no + k, prefix + topic, key, value) for k, (topic, key, value) in enumerate(found, 1)]
 

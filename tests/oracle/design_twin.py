@@ -22,6 +22,7 @@ def columns(known: Mapping[str, float], parameters: BtydParameters, horizon_days
     found = scaled | {"closed_form": values["closed_form"], "bias": 1.0}
     for name in HINGED:
         found |= {f"{name}>{knot}": max(scaled[name] - knot, 0.0) for knot in (-1, 0, 1)}
+    found |= {f"{name}>0": max(scaled[name], 0.0) for name in ("login_silence", "logins_7d", "logins_30d", "logins_90d")}
     for place, one in enumerate(MULTIPLIED):
         found |= {f"{one}*{other}": scaled[one] * scaled[other] for other in MULTIPLIED[place:]}
     return found
@@ -133,13 +134,11 @@ def _complaints(known: Mapping[str, float]) -> dict[str, float]:
 
 def _logins(known: Mapping[str, float]) -> dict[str, float]:
     of_year = known["logins_365d"]
-    usual = min(known["observed_days"] + 1.0, 365.0) / of_year if of_year else 1.0
+    if of_year == 0:
+        return dict.fromkeys(("logs_in", "login_rate", "login_silence", "logins_7d", "logins_30d", "logins_90d"), 0.0)
+    usual = min(known["observed_days"] + 1.0, 365.0) / of_year
     return {
-        "uses": float(known["logins"] > 0),
-        "logins_30d": math.log(1.0 + known["logins_30d"]),
-        "logins_90d": math.log(1.0 + known["logins_90d"]),
-        "login_silence": math.log((known["login_idle_days"] + 1.0) / (usual + 1.0)) if of_year else 0.0,
-        "login_trend_7_30": trend(known["logins_7d"], 7, known["logins_30d"], 30),
-        "login_trend_30_90": trend(known["logins_30d"], 30, known["logins_90d"], 90),
-        "login_trend_90_365": trend(known["logins_90d"], 90, known["logins_365d"], 365),
-    }
+        "logs_in": 1.0,
+        "login_rate": math.log(1.0 + 30.0 / usual),
+        "login_silence": math.log((known["login_idle_days"] + 1.0) / (usual + 1.0)),
+    } | {f"logins_{n}d": math.log((known[f"logins_{n}d"] + 1.0) / (n / usual + 1.0)) for n in (7, 30, 90)}

@@ -43,7 +43,8 @@ ROWS = st.tuples(
     TYPES, IDS, TIMES, AMOUNTS, CURRENCIES, SEVERITIES, st.sampled_from(["", "late"]), st.sampled_from(["", "Zu spät"]), IDS
 )
 USUAL = st.tuples(
-    st.sampled_from(["purchase", "refund", "complaint", "login", "cancellation"]), st.sampled_from(["a", "ä€", "b'\"", "c" * 128]),
+    st.sampled_from(["purchase", "refund", "complaint", "login", "cancellation"]),
+    st.sampled_from(["a", "ä€", "b'\"", "c" * 128]),
     st.just("2020-01-02T03:04:05.678Z"), st.sampled_from(["1", "19.99", "-5", "1e3", ".5"]), st.sampled_from(["USD", "EUR"]),
     st.sampled_from(["", "1", "5"]), st.sampled_from(["", "late"]), st.sampled_from(["", "Zu spät"]), st.sampled_from(["", "e1"]),
 )  # fmt: skip
