@@ -26,7 +26,7 @@ RULE: Final = "churn-risk"
 STAKE_BASIS = "spent in the last 365 days"
 
 Status = Literal["firing", "resolved"]
-Decision = Literal["fired", "escalated", "deescalated", "resolved_returned", "resolved_risk_fell"]
+Decision = Literal["fired", "escalated", "deescalated", "resolved_returned", "resolved_risk_fell", "resolved_cancelled"]
 Risk = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=1)]
 Score = Annotated[int, Meta(ge=1, le=5)]
@@ -50,7 +50,7 @@ class ModelRef(msgspec.Struct, frozen=True, gc=False):
 class EventRef(msgspec.Struct, frozen=True, gc=False):
     """The event at which a decision was made."""
 
-    kind: Literal["purchase", "complaint", "login", "refund"]
+    kind: Literal["purchase", "complaint", "login", "refund", "cancellation"]
     event_id: str
     occurred_at: Instant
 
@@ -93,7 +93,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="sche
     model: ModelRef
     config_hash: str
     event: Annotated[EventRef | None, Meta(description="what moved it; null when silence alone did")]
-    resolved_by: Annotated[str | None, Meta(description="purchase or risk_fell; null while firing")]
+    resolved_by: Annotated[str | None, Meta(description="purchase, risk_fell or cancellation; null while firing")]
 
 
 class IngestionAlert(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="churnwatch.ingestion-alert/1"):
@@ -110,6 +110,21 @@ class IngestionAlert(msgspec.Struct, frozen=True, kw_only=True, tag_field="schem
     since: Instant
     as_of: Instant
     text: str
+
+
+class ModelAlert(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="churnwatch.model-alert/1"):
+    """What was learnt serves no more, since it did worse than the closed form, which scores instead; resolved when it serves."""
+
+    alert_id: AlertId
+    message_id: MessageId
+    transition: Count
+    status: Status
+    rule: Literal["model"]
+    model: Annotated[str, Meta(description="version of what scores from now on")]
+    live: Annotated[bool, Meta(description="false: about the past, while history was loaded; never leaves Kafka")]
+    since: Instant
+    as_of: Instant
+    text: Annotated[str, Meta(description="why, with the numbers")]
 
 
 class DigestEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,7 +149,7 @@ class Digest(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag=
     top: Annotated[list[DigestEntry], Meta(description="the most pressing, at most 10")]
 
 
-Message = Alert | IngestionAlert | Digest
+Message = Alert | IngestionAlert | ModelAlert | Digest
 """What `churn.alerts` carries."""
 
 
@@ -276,5 +291,10 @@ _DECISIONS: dict[int, Decision] = {
     int(ReasonCode.DEESCALATED): "deescalated",
     int(ReasonCode.RESOLVED_RETURNED): "resolved_returned",
     int(ReasonCode.RESOLVED_RISK_FELL): "resolved_risk_fell",
+    int(ReasonCode.RESOLVED_CANCELLED): "resolved_cancelled",
 }
-_RESOLVED_BY = {int(ReasonCode.RESOLVED_RETURNED): "purchase", int(ReasonCode.RESOLVED_RISK_FELL): "risk_fell"}
+_RESOLVED_BY = {
+    int(ReasonCode.RESOLVED_RETURNED): "purchase",
+    int(ReasonCode.RESOLVED_RISK_FELL): "risk_fell",
+    int(ReasonCode.RESOLVED_CANCELLED): "cancellation",
+}

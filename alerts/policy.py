@@ -1,6 +1,6 @@
 """From risk to decision: which customers start, change or end an alert, and why each of the others does not.
 
-    quality gate -> hysteresis -> consecutive breaches -> cool-down        (one rule a file, in alerts/stages/)
+    ended -> quality gate -> hysteresis -> consecutive breaches -> cool-down        (one rule a file, in alerts/stages/)
 
 Every evaluated customer gets exactly one reason; it is the log field, the metric label and the test's expected
 value. State is a small record that is part of the customer's own.
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from alerts.rules import PolicyRules
 from alerts.stages.breaches import extend
 from alerts.stages.cool_down import cooling
+from alerts.stages.ended import unless_ended
 from alerts.stages.hysteresis import kept_tier, proposed_tier
 from alerts.stages.quality_gate import admitted
 
@@ -28,7 +29,7 @@ POLICY_STATE = np.dtype(
         ("transition", "u2"),  # number of the last message of the current or last episode, from 1; stops at 65535
         ("breach_s", "u4"),  # event time of the last counted breach, s since 1970 UTC; 0 = no streak
         ("episode_s", "u4"),  # event time at which the current or last episode fired, s; above that of the one before; 0 = none
-        ("cool_from_s", "u4"),  # event time at which the last episode ended, s; 0 = none has
+        ("cool_from_s", "u4"),  # event time at which the last episode ended, or the relationship, s; 0 = neither has
     ]
 )
 """What the policy remembers of one customer: 17 bytes, packed; all zero for a new one."""
@@ -49,9 +50,11 @@ class ReasonCode(IntEnum):
     DEESCALATED = 9  # a lower tier
     RESOLVED_RETURNED = 10  # the episode ends with a purchase
     RESOLVED_RISK_FELL = 11  # the episode ends otherwise
+    RESOLVED_CANCELLED = 12  # the episode ends with the relationship
+    CANCELLED = 13  # no alert, and none while the relationship is ended
 
 
-RESOLUTIONS = frozenset({ReasonCode.RESOLVED_RETURNED, ReasonCode.RESOLVED_RISK_FELL})
+RESOLUTIONS = frozenset({ReasonCode.RESOLVED_RETURNED, ReasonCode.RESOLVED_RISK_FELL, ReasonCode.RESOLVED_CANCELLED})
 
 TRANSITIONS = frozenset({ReasonCode.FIRED, ReasonCode.ESCALATED, ReasonCode.DEESCALATED}) | RESOLUTIONS
 """The reasons that send a message."""
@@ -133,6 +136,7 @@ def decide(
     purchases: NDArray[np.integer],
     by_purchase: NDArray[np.bool_],
     rules: PolicyRules,
+    ended: NDArray[np.bool_] | None = None,
 ) -> Decisions:
     """Evaluate n different customers, one a row. Pure; the arguments are left as they are.
 
@@ -141,6 +145,7 @@ def decide(
     as_of_ms      event time of the evaluation, ms since 1970 UTC; compared with stored times in whole seconds
     purchases     purchase occasions for life
     by_purchase   True where a purchase caused the evaluation
+    ended         True where the customer has ended the relationship; `cool_from_s` is the time of that. None: nobody has
 
     Rising takes `rules.breaches` breaches (and from tier 0 the cool-down); falling is immediate. An evaluation that
     is no breach ends the streak. A look is wanted when the next breach may count (AWAITING_BREACHES: spacing after
@@ -148,16 +153,18 @@ def decide(
     Raises ValueError where the columns differ in length.
     """
     n = len(state)
-    if not (len(risk_bp) == len(as_of_ms) == len(purchases) == len(by_purchase) == n):
+    ended = np.zeros(n, np.bool_) if ended is None else ended
+    if not (len(risk_bp) == len(as_of_ms) == len(purchases) == len(by_purchase) == len(ended) == n):
         raise ValueError(f"columns of {n} customers differ in length: pass one entry a customer in each")
     new, tier = copied(state), state["tier"].copy()
     new["candidate"] = new["breaches"] = new["breach_s"] = 0
     wants_look_ms = np.zeros(n, np.int64)
 
-    proposed = proposed_tier(risk_bp, rules.fire_column)
-    kept = kept_tier(tier, risk_bp, rules.release_column)
+    proposed = unless_ended(proposed_tier(risk_bp, rules.fire_column), ended)
+    kept = unless_ended(kept_tier(tier, risk_bp, rules.release_column), ended)
     enough = admitted(purchases, rules.min_purchases)
     reason = np.where(enough, _AT_REST[tier * _U1(4) + proposed], _U1(_R.TOO_FEW_PURCHASES))
+    reason[ended] = _R.CANCELLED
 
     rising = np.flatnonzero(enough & (proposed > tier))
     if rising.size:
@@ -165,7 +172,8 @@ def decide(
         _put(new, rising, risen)
     falling = np.flatnonzero(kept < tier)
     if falling.size:
-        fallen, reason[falling] = _fall(_picked(new, falling), kept[falling], as_of_ms[falling], by_purchase[falling])
+        why = by_purchase[falling], ended[falling]
+        fallen, reason[falling] = _fall(_picked(new, falling), kept[falling], as_of_ms[falling], *why)
         _put(new, falling, fallen)
     return Decisions(new, reason, tier, wants_look_ms)
 
@@ -203,15 +211,20 @@ def _rise(
 
 
 def _fall(
-    state: NDArray[np.void], kept: NDArray[np.uint8], as_of_ms: NDArray[np.int64], by_purchase: NDArray[np.bool_]
+    state: NDArray[np.void],
+    kept: NDArray[np.uint8],
+    as_of_ms: NDArray[np.int64],
+    by_purchase: NDArray[np.bool_],
+    ended: NDArray[np.bool_],
 ) -> tuple[NDArray[np.void], NDArray[np.uint8]]:
     """Customers whose risk no longer holds their tier: (state, reason) with the tier that it does hold."""
     ends = kept == 0
     resolved = np.where(by_purchase, _U1(_R.RESOLVED_RETURNED), _U1(_R.RESOLVED_RISK_FELL))
+    resolved[ended] = _R.RESOLVED_CANCELLED
     new = copied(state)
     new["tier"] = kept
     new["transition"] = _next_number(state, True)
-    new["cool_from_s"] = np.where(ends, _seconds(as_of_ms), state["cool_from_s"])
+    new["cool_from_s"] = np.where(ends & ~ended, _seconds(as_of_ms), state["cool_from_s"])
     return new, np.where(ends, resolved, _U1(_R.DEESCALATED))
 
 

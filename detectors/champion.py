@@ -4,10 +4,11 @@
 
 Two accounts of its log loss against the closed form's and idle time's (see `evidence`):
 
-    fresh    each label as the champion stands just before it learns it, with the shift now in force. There from the first
-             label on, but flattering: it has learnt from labels whose outcomes lie in the same weeks
-    record   what it said when the snapshots were taken, as it served or would have; of snapshots since it first served.
-             The truth about service, and a horizon old
+    fresh    each label as the champion stands just before it learns it. Without the shift, which is about the customers of
+             today: the labels' own level is what it is just learning. There from the first label on, but flattering, for it
+             has learnt from labels whose outcomes lie in the same weeks
+    record   what it said when the snapshots were taken, as it served or would have, shift included; of snapshots since it
+             first served. The truth about service, and a horizon old
 
     serve     fresh says enough (at least `min_each` labels of both outcomes over at least `min_days`, since labels of one day
               share its weather), and the champion is above no baseline there, nor in the record where that says enough
@@ -15,7 +16,7 @@ Two accounts of its log loss against the closed form's and idle time's (see `evi
               whole window
     recover   as serve
 
-Log loss, since at the first cut-offs a gain in ranking is small and a wrong level does more harm; with the shift, since a
+Log loss, since at the first cut-offs a gain in ranking is small and a wrong level does more harm, which the record tells: a
 learner whose labels are a horizon old can rank better and still say worse risks. Two things keep the gate from flapping: the
 tolerance, and at least `settle_labels` labels between two changes.
 

@@ -63,7 +63,6 @@ class Learner:
         self.scored_parts: list[tuple[int, Scored]] = []
         self.events: list[Event] = []
         self.pinned: ServedModel | None = None
-        self.shift = 0.0  # in force before the tick, for all labels of the tick
         self.tick_ms = self.left = self.first_at_ms = self.last_at_ms = self.served_from_ms = 0
         self._close()
 
@@ -91,8 +90,7 @@ class Learner:
             newest = max(self.tick_ms, int(labels.known_ms.max(initial=0)))
             raise ValueError(f"tick_ms = {tick_ms}: must not be before {newest}, the last tick or label; learn in order of time")
         if tick_ms > self.tick_ms:
-            self.tick_ms, champion = tick_ms, self.past.latest.model.linear
-            self.shift = 0.0 if champion is None else champion.shift
+            self.tick_ms = tick_ms
             for evidence in self.accounts:
                 evidence.age(tick_ms // DAY_MS)
             self._judge(tick_ms)
@@ -133,7 +131,7 @@ class Learner:
                 past=self.past.state(), prequential=self.prequential.state(), accounts=self.accounts, gate=self.gate,
                 drift=self.drift.to_bytes(), scored=self.scored_parts, events=self.events,
                 pinned=None if self.pinned is None else served_state(self.pinned),
-                shift=self.shift, counts=(self.tick_ms, self.left, self.first_at_ms, self.last_at_ms, self.served_from_ms),
+                counts=(self.tick_ms, self.left, self.first_at_ms, self.last_at_ms, self.served_from_ms),
             )
         )  # fmt: skip
 
@@ -147,7 +145,7 @@ class Learner:
         found.prequential = Prequential.from_state(state.prequential, rules.window)
         found.accounts, found.gate = Accounts(*state.accounts), state.gate
         found.drift = DriftWatch.from_bytes(state.drift, rules.drift_delta)
-        found.scored_parts, found.events, found.shift = state.scored, state.events, state.shift
+        found.scored_parts, found.events = state.scored, state.events
         found.pinned = None if state.pinned is None else served_of(state.pinned)
         found.tick_ms, found.left, found.first_at_ms, found.last_at_ms, found.served_from_ms = state.counts
         return found
@@ -170,7 +168,7 @@ class Learner:
             if speaks[k]:
                 if is_on_record[k]:
                     self._put_on_record(known[k], left[k], *then[k])
-                champion = loss_nano(self.logit.logit(x[k]) + self.shift, left[k])
+                champion = loss_nano(self.logit.logit(x[k]), left[k])
                 self.accounts.fresh.add(known[k] // DAY_MS, left[k], champion, now[k], loss_nano(self.idle.logit(z[k]), left[k]))
                 self.gate = msgspec.structs.replace(self.gate, labels=self.gate.labels + 1)
                 self._judge(known[k])

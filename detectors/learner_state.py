@@ -38,7 +38,6 @@ class LearnerState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     scored: list[tuple[int, Scored]]
     events: list[Event]
     pinned: ServedState | None
-    shift: float
     counts: tuple[int, int, int, int, int]
 
 

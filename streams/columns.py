@@ -19,12 +19,23 @@ PURCHASE = 0
 COMPLAINT = 1
 LOGIN = 2
 REFUND = 3
+CANCELLATION = 4
 GO_LIVE = 8
 TICK = 9
 
-KIND_NAMES = {PURCHASE: "purchase", COMPLAINT: "complaint", LOGIN: "login", REFUND: "refund", GO_LIVE: "go_live", TICK: "tick"}
+KIND_NAMES = {
+    PURCHASE: "purchase",
+    COMPLAINT: "complaint",
+    LOGIN: "login",
+    REFUND: "refund",
+    CANCELLATION: "cancellation",
+    GO_LIVE: "go_live",
+    TICK: "tick",
+}
+EVENT_KINDS = 5
+"""Codes of events are below this; the others are the clock's."""
 
-TOPIC_RANKS = {"purchases": 0, "complaints": 1, "logins": 2, "commands": 8, "clock": 9}
+TOPIC_RANKS = {"purchases": 0, "complaints": 1, "logins": 2, "cancellations": 3, "commands": 8, "clock": 9}
 """Order of topics within one instant: of two events at the same time the lower rank is folded first.
 
 Commands have a rank because they have offsets; they are no rows and are never merged."""
@@ -36,7 +47,7 @@ class Columns:
 
     customer      object   customer id, str of 1-128 characters; "" for a tick
     event_id      object   event id, str of 1-128 characters; "" for a tick
-    kind          uint8    PURCHASE, COMPLAINT, LOGIN, REFUND or TICK; GO_LIVE in the merge only
+    kind          uint8    PURCHASE, COMPLAINT, LOGIN, REFUND, CANCELLATION or TICK; GO_LIVE in the merge only
     time_ms       int64    when it happened, ms since 1970 UTC
     amount_minor  int64    purchase or refund amount in minor units of the base currency, >= 0; else 0
     severity      uint8    1-5 for complaints, else 0

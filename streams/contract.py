@@ -25,7 +25,7 @@ MAX_VALUE_BYTES = 256 * 1024
 """A longer value is not even parsed."""
 DEFAULT_SEVERITY = 3
 
-InputTopic = Literal["purchases", "complaints", "logins"]
+InputTopic = Literal["purchases", "complaints", "logins", "cancellations"]
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_CHARS)]
 EpochMs = Annotated[int, msgspec.Meta(ge=MIN_TIME_MS, lt=END_TIME_MS)]
 Rfc3339 = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -73,7 +73,18 @@ class Login(Event, frozen=True, gc=False):
     session_id: str | None = None
 
 
-STRUCTS: Mapping[InputTopic, type[Event]] = {"purchases": Purchase, "complaints": Complaint, "logins": Login}
+class Cancellation(Event, frozen=True, gc=False):
+    """The customer has ended the relationship: given up a subscription, closed an account. The reason is not kept."""
+
+    reason: str | None = None
+
+
+STRUCTS: Mapping[InputTopic, type[Event]] = {
+    "purchases": Purchase,
+    "complaints": Complaint,
+    "logins": Login,
+    "cancellations": Cancellation,
+}
 
 
 class RawRecord(Protocol):

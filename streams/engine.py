@@ -26,13 +26,14 @@ from alerts.rules import PolicyRules
 from detectors.served import ServedModel
 from streams import rfm, windows
 from streams.board import cells, recount
-from streams.columns import PURCHASE, TICK, Columns
+from streams.columns import EVENT_KINDS, PURCHASE, TICK, Columns
 from streams.customer import Records, gather, last_purchase_day, new_records, scatter
 from streams.evaluations import FORGOTTEN, Evaluations, settle
 from streams.explain import Context, Moved, explain, together
 from streams.outcome_looks import OutcomeLooks
 from streams.outcomes import OutcomeRules
 from streams.quintiles import frequency_bin, monetary_bin
+from streams.record_marks import ended
 from streams.scoring import risk_bp
 from streams.step import Step, StepStats
 from streams.table import CustomerTable
@@ -165,10 +166,12 @@ class _Advance:
                 return
         self.late += int((batch.time_ms[events] < self.before[events]).sum())
         old_day = last_purchase_day(rows)
-        kind = batch.kind[events]
+        kind, was_over = batch.kind[events], ended(rows)
         time_ms, amount_minor, id_hash = batch.time_ms[events], batch.amount_minor[events], batch.id_hash[events]
         rfm.fold(rows, kind, time_ms, amount_minor, batch.severity[events], batch.cause[events], id_hash)
         as_of_ms = np.maximum(floor_ms, rows["seen_ms"])
+        over = np.flatnonzero(ended(rows) & ~was_over)
+        self.outcomes.cancelled(slots[over], gather(rows, over), as_of_ms[over])
         self._evaluate(slots, rows, as_of_ms, self.after[events], kind == PURCHASE, old_day, events)
 
     def _fire(self, slots: NDArray[np.intp], until_ms: Ints, first_ms: Ints, last_ms: Ints) -> None:
@@ -224,7 +227,7 @@ class _Advance:
         """Risk, decision and next look of different customers; `rows` (copies) are changed and put back at `slots`."""
         bought = rows["purchases"] > 0
         risk = risk_bp(self.model, rows, as_of_ms)
-        decided = decide(rows["policy"], risk, as_of_ms, rows["purchases"], by_purchase, self.rules.policy)
+        decided = decide(rows["policy"], risk, as_of_ms, rows["purchases"], by_purchase, self.rules.policy, ended(rows))
         copied(decided.state, into=rows["policy"])
         rows["risk_bp"] = risk
         rows["seen_ms"] = as_of_ms
@@ -246,8 +249,8 @@ class _Advance:
         )
 
     def _stats(self, repeats: NDArray[np.intp]) -> StepStats:
-        duplicates = np.bincount(self.batch.kind[repeats], minlength=4)
-        folded = np.bincount(self.batch.kind[self.batch.kind != TICK], minlength=4) - duplicates
+        duplicates = np.bincount(self.batch.kind[repeats], minlength=EVENT_KINDS)
+        folded = np.bincount(self.batch.kind[self.batch.kind != TICK], minlength=EVENT_KINDS) - duplicates
         reasons, risk_bp = self.evaluations.column("reason"), self.evaluations.column("risk_bp")
         if self.forgotten:
             reasons, risk_bp = reasons[reasons != FORGOTTEN], risk_bp[reasons != FORGOTTEN]

@@ -10,12 +10,14 @@ import numpy as np
 from alerts.ids import rfc3339
 from alerts.policy import ReasonCode
 from streams.board import cells, recount
+from streams.columns import EVENT_KINDS
 from streams.commands import Erase
 from streams.customer import gather, last_purchase_day, new_records
 from streams.step import Step, StepStats
 from streams.table import CustomerTable
 
-_NOTHING = StepStats((0, 0, 0, 0), (0, 0, 0, 0), 0, 0, np.zeros(len(ReasonCode), np.int64), np.empty(0, np.uint16))
+_NO_EVENTS = (0,) * EVENT_KINDS
+_NOTHING = StepStats(_NO_EVENTS, _NO_EVENTS, 0, 0, np.zeros(len(ReasonCode), np.int64), np.empty(0, np.uint16))
 
 
 def without(table: CustomerTable, customers: Sequence[str]) -> Step:
@@ -91,17 +93,16 @@ decode_notice = msgspec.json.Decoder(ErasureNotice).decode
 """Inverse of `encode_notice`. Raises msgspec.ValidationError for anything else."""
 
 
-def what_remains(prefix: str, channels: Sequence[str]) -> tuple[Remains, ...]:
+def what_remains(prefix: str, inputs: Sequence[str], channels: Sequence[str]) -> tuple[Remains, ...]:
     """What is left of anybody who was erased.
 
     prefix     of the topics
+    inputs     topics of events, without the prefix
     channels   names of the channels beyond Kafka
     """
     kept = "the topic's retention"
     topics = [
-        ("purchases", "events, which are dropped whenever they are read"),
-        ("complaints", "events, which are dropped whenever they are read"),
-        ("logins", "events, which are dropped whenever they are read"),
+        *((name, "events, which are dropped whenever they are read") for name in inputs),
         ("churn.commands", "the id, in the command: it erases again should Redis be lost"),
         ("churn.erasures", "the id, in this notice"),
         ("churn.alerts", "alerts that had left; an open one is not resolved there"),

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest as _hash
 
-from streams.columns import COMPLAINT, LOGIN, PURCHASE, REFUND, TOPIC_RANKS, Columns
+from streams.columns import CANCELLATION, COMPLAINT, LOGIN, PURCHASE, REFUND, TOPIC_RANKS, Columns
 from streams.complaint_causes import complaint_causes
 from streams.contract import (
     DEFAULT_SEVERITY,
@@ -41,7 +41,7 @@ SAMPLE_EVERY = 64
 """Unknown fields are counted in the first of so many events; counting them in all would cost a fifth of decoding."""
 
 _DECODERS = {topic: msgspec.json.Decoder(struct).decode for topic, struct in STRUCTS.items()}
-_KINDS = {"complaints": COMPLAINT, "logins": LOGIN}
+_KINDS = {"complaints": COMPLAINT, "logins": LOGIN, "cancellations": CANCELLATION}
 _KNOWN = {topic: frozenset(struct.__struct_fields__) for topic, struct in STRUCTS.items()}
 _field_names = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 

@@ -144,9 +144,11 @@ REQUIRED: Mapping[InputTopic, Mapping[str, Check]] = {
     "purchases": {**_COMMON, "amount": check_amount, "currency": check_currency},
     "complaints": _COMMON,
     "logins": _COMMON,
+    "cancellations": _COMMON,
 }
 OPTIONAL: Mapping[InputTopic, Mapping[str, Check]] = {
     "purchases": dict.fromkeys(("order_id", "channel", "product"), check_optional_text),
     "complaints": {"severity": check_severity, **dict.fromkeys(("category", "text", "channel"), check_optional_text)},
     "logins": dict.fromkeys(("device", "session_id"), check_optional_text),
+    "cancellations": {"reason": check_optional_text},
 }

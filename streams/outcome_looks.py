@@ -18,6 +18,7 @@ from streams.outcomes import (
     customer_hashes,
     left,
     next_outcome_look_s,
+    open_days,
     outcome_due,
     phases,
     snapshot_day,
@@ -60,6 +61,14 @@ class OutcomeLooks:
         if len(at):
             day = snapshot_day(due_ms[at], self._rules)
             self._found.append((slots[at], day, due_ms[at], left(gather(rows, at), day, self._rules)))
+
+    def cancelled(self, slots: NDArray[np.intp], rows: Records, as_of_ms: Ints) -> None:
+        """Different customers have ended the relationship: whatever waits has its outcome."""
+        if self._rules is None or not len(slots):
+            return
+        at, day = open_days(rows, as_of_ms, self._phase[slots], self._rules)
+        if len(at):
+            self._found.append((slots[at], day, as_of_ms[at], np.ones(len(at), np.bool_)))
 
     def snapshots(self, ids: Sequence[str]) -> Snapshots:
         """Who was taken down, by day and hash."""

@@ -6,10 +6,12 @@ happens to be sent, since snapshots at events would show the lively only. The sn
     left = no day with a purchase in [d, d + H)
 
 whole UTC days, as the closed form counts them. By then the watermark has passed d + H on every way that leads there, so
-what is late within the allowance has come. An explicit cancellation is an outcome at once.
+what is late within the allowance has come. An explicit cancellation is an outcome at once: whoever has ended the
+relationship has left, says every snapshot that waits, and none is taken until they return.
 
 Both times are looks, so they fall where all looks fall: into each customer's own order of events, whatever the batches were.
-The grid divides the horizon, so a customer has at most H / grid + 1 snapshots that wait.
+The grid divides the horizon, so a customer has at most H / grid + 1 snapshots that wait. Of one snapshot several outcomes may
+be found: a cancellation, and a look at its end. The first counts.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from xxhash import xxh3_64_intdigest as _hash
 from detectors.model_inputs import INPUTS
 from streams.columns import DAY_MS
 from streams.customer import NEVER_S, Records
+from streams.record_marks import ended
 
 Ints = NDArray[np.int64]
 Marks = NDArray[np.bool_]
@@ -98,6 +101,12 @@ class Outcomes:
     def __len__(self) -> int:
         return len(self.customers)
 
+    def firsts(self) -> Outcomes:
+        """Those that are the first of their snapshot: they count."""
+        at = np.sort(np.unique(label_ids(self.hashes, self.day), return_index=True)[1])
+        customers = [self.customers[k] for k in at.tolist()]
+        return Outcomes(customers, self.hashes[at], self.day[at], self.known_ms[at], self.left[at])
+
 
 def customer_hashes(customers: Sequence[str]) -> NDArray[np.uint64]:
     """64 bits of each: xxh3."""
@@ -130,7 +139,8 @@ def snapshot_due(rows: Records, as_of_ms: Ints, phase: Ints, rules: OutcomeRules
     """Whether a look at `as_of_ms` is one at which the customer is taken down."""
     day = as_of_ms // DAY_MS
     on_grid = (as_of_ms == day * DAY_MS) & (day % rules.grid_days == phase)
-    due: Marks = on_grid & (rows["purchases"] > 0) & (as_of_ms - rows["last_purchase_ms"] <= rules.active_days * DAY_MS)
+    active = (as_of_ms - rows["last_purchase_ms"] <= rules.active_days * DAY_MS) & ~ended(rows)
+    due: Marks = on_grid & (rows["purchases"] > 0) & active
     return due
 
 
@@ -157,10 +167,22 @@ def left(rows: Records, since_day: Ints, rules: OutcomeRules) -> Marks:
     return gone
 
 
+def open_days(rows: Records, as_of_ms: Ints, phase: Ints, rules: OutcomeRules) -> tuple[NDArray[np.intp], Ints]:
+    """(row, day) of every snapshot whose outcome is not known yet at `as_of_ms`, whichever were taken; earliest first."""
+    newest = as_of_ms // DAY_MS
+    newest -= (newest - phase) % rules.grid_days
+    # of the days of the grid no other is later than the newest and has its outcome later than now
+    ages = np.arange(-(-(rules.horizon_days * DAY_MS + rules.lateness_ms) // DAY_MS) // rules.grid_days, -1, -1)
+    days = newest[:, None] - ages * rules.grid_days
+    waits = (days + rules.horizon_days) * DAY_MS + rules.lateness_ms > as_of_ms[:, None]
+    row, age = np.nonzero(waits & (days > rows["first_day"][:, None]) & (rows["purchases"] > 0)[:, None])
+    return row, days[row, age]
+
+
 def next_outcome_look_s(rows: Records, as_of_ms: Ints, phase: Ints, rules: OutcomeRules) -> NDArray[np.uint32]:
     """Event time of the next look that a snapshot or an outcome needs, s, strictly after `as_of_ms`; NEVER_S where none does."""
     until_day = (rows["last_purchase_ms"] + rules.active_days * DAY_MS) // DAY_MS  # of the last snapshot, as things are
-    bought = rows["purchases"] > 0
+    bought = (rows["purchases"] > 0) & ~ended(rows)  # a cancellation has settled all that waited
     snapshot = _next_on_grid(as_of_ms // DAY_MS, phase, rules.grid_days)
     after_day = np.maximum((as_of_ms - rules.lateness_ms) // DAY_MS, rows["first_day"].astype(np.int64) + rules.horizon_days)
     outcome = _next_on_grid(after_day, phase, rules.grid_days)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams import record_marks, windows
-from streams.columns import COMPLAINT, DAY_MS, LOGIN, PURCHASE, REFUND
+from streams.columns import CANCELLATION, COMPLAINT, DAY_MS, LOGIN, PURCHASE, REFUND
 from streams.customer import DEDUP_EVENTS, HALF_LIVES_DAYS, RECENT_DAYS, Records, last_purchase_day
 
 Ints = NDArray[np.int64]
@@ -66,7 +66,7 @@ def fold(
     if len(complaints):
         newest = complaints[time_s[complaints] >= rows["last_complaint_s"][complaints]]
         rows["spare"][newest] = record_marks.with_cause(rows["spare"][newest], cause[newest])
-    for folded, this in ((_purchases, PURCHASE), (_complaints, COMPLAINT), (_logins, LOGIN), (_refunds, REFUND)):
+    for folded, this in _FOLDS:
         at = np.flatnonzero(kind == this)
         if len(at):
             folded(rows, at, time_ms[at], amount_minor[at], severity[at])
@@ -117,6 +117,11 @@ def _purchases(rows: Records, at: Index, time_ms: Ints, amount: Ints, _severity:
         windows.add(rows, f"purchases_{days}d", days, new, time_s[occasion], 1)
     _count(rows, "purchases", new)
     _latest(rows, "last_purchase_ms", at, time_ms)
+    record_marks.bought(rows, at, time_s)
+
+
+def _cancellations(rows: Records, at: Index, time_ms: Ints, _amount: Ints, _severity: NDArray[np.uint8]) -> None:
+    record_marks.cancel(rows, at, time_ms // 1000)
 
 
 def _decayed(rows: Records, at: Index, time_ms: Ints, amount: Ints, occasion: NDArray[np.bool_]) -> None:
@@ -243,3 +248,12 @@ def _shift_bits(bits: NDArray[np.uint64], by: Ints) -> NDArray[np.uint64]:
 def _month(day: Ints) -> Ints:
     """Calendar months since January 1970 of UTC day numbers."""
     return day.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
+
+
+_FOLDS = (
+    (_purchases, PURCHASE),
+    (_complaints, COMPLAINT),
+    (_logins, LOGIN),
+    (_refunds, REFUND),
+    (_cancellations, CANCELLATION),
+)

@@ -18,7 +18,7 @@ from streams.transitions import NO_TRANSITIONS, Transitions
 class StepStats:
     """What a step did, for metrics.
 
-    events       folded events by kind code (PURCHASE, COMPLAINT, LOGIN, REFUND)
+    events       folded events by kind code (PURCHASE, COMPLAINT, LOGIN, REFUND, CANCELLATION)
     duplicates   events left out as repeats, by kind code
     late         events older than the watermark they met
     looks        looks fired

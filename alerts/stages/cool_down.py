@@ -15,7 +15,7 @@ def cooling(
     """True where a new episode must wait, one value a row.
 
     tier          tier alerted now, 0-3
-    cool_from_s   event time at which the last episode ended, s since 1970 UTC; 0 = there was none
+    cool_from_s   event time at which the last episode ended, or the relationship, s since 1970 UTC; 0 = there was none
     as_of_s       event time of the evaluation, s
     cool_down_s   s, >= 0; 0 = no cool-down
 

@@ -17,28 +17,32 @@ import msgspec
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1]))  # run from a checkout, installed or not
 
-from alerts.alert import Alert, Digest, IngestionAlert  # noqa: E402 - needs the path above
+from alerts.alert import Alert, Digest, IngestionAlert, ModelAlert  # noqa: E402 - needs the path above
 from alerts.trigger_event import Trigger  # noqa: E402
 from detectors.parameters import BtydParameters  # noqa: E402
 from streams.commands import EraseCommand  # noqa: E402
-from streams.contract import Complaint, Login, Purchase  # noqa: E402
+from streams.contract import Cancellation, Complaint, Login, Purchase  # noqa: E402
 from streams.dead_letters import DeadLetter  # noqa: E402
 from streams.erasure import ErasureNotice  # noqa: E402
 from streams.labels import LabelMessage  # noqa: E402
 from streams.letter_marks import LetterMark, Reread  # noqa: E402
+from streams.model_control import ControlMessage  # noqa: E402
 from streams.runtime.commits import JournalEntry  # noqa: E402
+from streams.serving import Serving  # noqa: E402
 from streams.ticks import GoLiveMessage, HeartbeatMessage, TickMessage  # noqa: E402
 
 MESSAGES: dict[str, type[msgspec.Struct]] = {
     "purchase": Purchase,
     "complaint": Complaint,
     "login": Login,
+    "cancellation": Cancellation,
     "tick": TickMessage,
     "go-live": GoLiveMessage,
     "heartbeat": HeartbeatMessage,
     "erase-command": EraseCommand,
     "alert": Alert,
     "ingestion-alert": IngestionAlert,
+    "model-alert": ModelAlert,
     "digest": Digest,
     "trigger": Trigger,
     "erasure-notice": ErasureNotice,
@@ -48,16 +52,23 @@ MESSAGES: dict[str, type[msgspec.Struct]] = {
     "reread": Reread,
     "journal-entry": JournalEntry,
     "parameters": BtydParameters,
+    "serving": Serving,
+    "control": ControlMessage,
 }
 
 TOPICS: dict[str, tuple[str, str, tuple[str, ...]]] = {  # topic -> (who sends, key, messages)
     "purchases": ("receive", "customer_id", ("purchase",)),
     "complaints": ("receive", "customer_id", ("complaint",)),
     "logins": ("receive", "customer_id", ("login",)),
+    "cancellations": ("receive", "customer_id", ("cancellation",)),
     "churn.clock": ("receive", "partition number", ("tick", "go-live", "heartbeat")),
     "churn.commands": ("receive", "customer_id", ("erase-command",)),
-    "churn.models": ("receive", "model name", ("parameters",)),
-    "churn.alerts": ("send", "customer_id, partition-<n>, or digest", ("alert", "ingestion-alert", "digest")),
+    "churn.models": ("send", "closed-form[:version], serving, champion:version or control", ("parameters", "serving", "control")),
+    "churn.alerts": (
+        "send",
+        "customer_id, partition-<n>, model, or digest",
+        ("alert", "ingestion-alert", "model-alert", "digest"),
+    ),
     "churn.triggers": ("send", "customer_id", ("trigger",)),
     "churn.labels": ("send", "partition number", ("labels",)),
     "churn.erasures": ("send", "customer_id", ("erasure-notice",)),
@@ -66,6 +77,9 @@ TOPICS: dict[str, tuple[str, str, tuple[str, ...]]] = {  # topic -> (who sends, 
     "churn.journal": ("send", "partition number", ("journal-entry",)),
 }
 """`receive`: churnwatch reads the topic; `send`: it writes it."""
+
+ONLY_WHERE = {"cancellations": "kafka.cancellations"}
+"""Topics that exist only where a setting says so."""
 
 CONTENT_TYPES = {"trigger": "application/cloudevents+json"}
 """Of messages that are not plain JSON."""
@@ -83,7 +97,7 @@ def asyncapi() -> dict[str, Any]:
     channels = {
         topic: {
             "address": topic,
-            "description": f"keyed by {key}; kafka.topic_prefix stands before the name",
+            "description": f"keyed by {key}; kafka.topic_prefix stands before the name{_only_where(topic)}",
             "messages": {name: _message(name) for name in messages},
         }
         for topic, (_, key, messages) in TOPICS.items()
@@ -104,6 +118,10 @@ def asyncapi() -> dict[str, Any]:
         "channels": channels,
         "operations": operations,
     }
+
+
+def _only_where(topic: str) -> str:
+    return f"; only where {ONLY_WHERE[topic]} is true" if topic in ONLY_WHERE else ""
 
 
 def _message(name: str) -> dict[str, Any]:

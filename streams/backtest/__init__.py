@@ -7,6 +7,7 @@ replaying, resume, pace    into Kafka, from where the last replay stopped, at a 
 simulation                 customers with latent lifetimes, and the truth about them; simulation_files writes both
 run                        a history through the engine without Kafka and Redis
 loading, event_log         a history of any length as rows in order of time on disk (event_rows; numbered: customers by number)
+csv_columns, ids_apart     usual parts of a CSV file at once; no event id in two files
 stretches, tables          that log cut into what is folded at a time, and the customers it is folded into
 backtesting                a history through the product: folded, refitted (refits), learnt from (learning), scored and judged
 cut_offs, scores, judging  when and who is scored, by what, and what they then did

@@ -42,7 +42,7 @@ class Learning:
             self._scored.append(scored_of(taken, self._rules.horizon_days))
             self._take(taken)
         if len(step.outcomes):
-            self._settle(step.outcomes)
+            self._settle(step.outcomes.firsts())
 
     def tick(self, at_ms: int) -> ServedModel:
         """Learn what is known by a tick; the model until the next one."""

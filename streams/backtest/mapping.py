@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 COLUMNS = ("type", "customer_id", "occurred_at", "amount", "currency", "severity", "category", "text", "event_id")
-TYPES = ("purchase", "refund", "complaint", "login")
+TYPES = ("purchase", "refund", "complaint", "login", "cancellation")
 SHORTHANDS = {"cdnow:": "lifetimes/datasets/CDNOW_master.txt"}
 """Files inside installed packages that a path may name in short; the mapping has the same name without the colon."""
 
@@ -27,7 +27,7 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     format        csv, jsonl, parquet or whitespace (fields between runs of blanks); by the file's name where absent
     header        names of the fields; the file's own first line is then passed over
     columns       our column name -> the file's
-    types         the file's value of `type` -> purchase, refund, complaint or login; other values are bad rows
+    types         the file's value of `type` -> one of TYPES; other values are bad rows
     default_type  type of every row of a file without a type column
     time_zone     IANA zone of times that carry no offset; without it such times are bad rows. A wall-clock time that
                   happens twice (end of summer time) is taken as the first
@@ -91,8 +91,6 @@ def _problems(mapping: Mapping) -> list[str]:
 
 
 def _no_such_type(value: str) -> str:
-    if value == "cancellation":
-        return "types: 'cancellation' (a customer ends the relationship) is not supported yet; map it to refund or drop the rows"
     return f"types: {value!r} is none of ours; use one of {', '.join(TYPES)}"
 
 

@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.backtest.history import History, HistoryError
-from streams.columns import COMPLAINT, DAY_MS, LOGIN, PURCHASE, REFUND, Columns
-from streams.contract import END_TIME_MS, Complaint, EventRules, InputTopic, Login, Purchase
+from streams.columns import CANCELLATION, COMPLAINT, DAY_MS, LOGIN, PURCHASE, REFUND, Columns
+from streams.contract import END_TIME_MS, Cancellation, Complaint, EventRules, InputTopic, Login, Purchase
 from streams.events import decode_chunk
 from streams.runtime.partitioner import partition_of
 from streams.ticks import Tick, tick_columns
 
-TOPIC_NAMES: tuple[InputTopic, ...] = ("purchases", "complaints", "logins")
+TOPIC_NAMES: tuple[InputTopic, ...] = ("purchases", "complaints", "logins", "cancellations")
 """By topic rank."""
 
 
@@ -36,6 +36,10 @@ class _Login(Login, frozen=True, gc=False, omit_defaults=True):
     pass
 
 
+class _Cancellation(Cancellation, frozen=True, gc=False, omit_defaults=True):
+    pass
+
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -45,6 +49,8 @@ def payload(history: History, index: int) -> bytes:
     kind = history.kind[index]
     if kind == LOGIN:
         return _encode(_Login(event_id, customer, time_ms))
+    if kind == CANCELLATION:
+        return _encode(_Cancellation(event_id, customer, time_ms))
     if kind == COMPLAINT:
         category, text = history.category[index] or None, history.text[index] or None
         return _encode(_Complaint(event_id, customer, time_ms, int(history.severity[index]), category, text))

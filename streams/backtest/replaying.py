@@ -24,12 +24,12 @@ from kafka.errors import KafkaError  # type: ignore[import-untyped]  # kafka-pyt
 
 from streams.backtest.history import History
 from streams.backtest.pace import Pace
-from streams.backtest.payloads import TOPIC_NAMES, partitions_of, payload, tick_times
+from streams.backtest.payloads import partitions_of, payload, tick_times
 from streams.backtest.resume import PartitionState, ReplayError, ReplayTick, name_every_topic, read_topics
 from streams.backtest.windows import Window, broker_error, check
-from streams.columns import DAY_MS
+from streams.columns import CANCELLATION, DAY_MS
 from streams.runtime.kafka_client import kafka_client_options
-from streams.runtime.settings import Settings
+from streams.runtime.settings import KafkaSettings, Settings
 from streams.runtime.topics import CLOCK
 
 __all__ = ["ReplayError", "ReplayOptions", "ReplaySummary", "replay_history"]
@@ -90,12 +90,13 @@ def replay_history(
     Raises AdminError where the broker cannot be reached.
     """
     begun_s = time.monotonic()
+    _check_topics_for(history, settings.kafka)
     states = read_topics(settings)
     name_every_topic(states, history)
     source = history.fingerprint()
     resumed = _resumed_from(history, states, source)
     with _producer(settings) as producer:
-        replayer = _Replayer(history, states, producer, settings.kafka.topic_prefix, source, progress)
+        replayer = _Replayer(history, states, producer, settings.kafka, source, progress)
         replayer.run(options)
     seconds = time.monotonic() - begun_s
     return ReplaySummary(
@@ -109,6 +110,15 @@ def replay_history(
         resumed_from_ms=resumed,
         source=source,
     )
+
+
+def _check_topics_for(history: History, kafka: KafkaSettings) -> None:
+    cancellations = int((history.kind == CANCELLATION).sum())
+    if cancellations and not kafka.cancellations:
+        raise ReplayError(
+            f"the history has {cancellations} cancellations, and this system no topic for them; set kafka.cancellations: true, "
+            "for its workers too, and run `churnwatch topics create`"
+        )
 
 
 def _resumed_from(history: History, states: list[PartitionState], source: str) -> int | None:
@@ -152,11 +162,12 @@ class _Replayer:
     """One run. written, ticks, days: as in `ReplaySummary`."""
 
     def __init__(
-        self, history: History, states: list[PartitionState], producer: Any, prefix: str, source: str, progress: Progress
+        self, history: History, states: list[PartitionState], producer: Any, kafka: KafkaSettings, source: str, progress: Progress
     ) -> None:
         self.written = self.ticks = self.days = 0
         self._history, self._states, self._producer = history, states, producer
-        self._topics = [prefix + name for name in TOPIC_NAMES]
+        self._inputs, prefix = kafka.inputs, kafka.topic_prefix
+        self._topics = [prefix + name for name in self._inputs]
         self._clock, self._source, self._progress = prefix + CLOCK, source, progress
         self._partitions = partitions_of(history, len(states))
         self._waiting: deque[Window] = deque()
@@ -223,12 +234,13 @@ class _Replayer:
         self._in_flight -= len(window.sent)
         for rank, partition, offset in window.offsets():
             offsets = self._states[partition].next_offsets
-            offsets[TOPIC_NAMES[rank]] = max(offsets[TOPIC_NAMES[rank]], offset + 1)
+            name = self._inputs[rank]
+            offsets[name] = max(offsets[name], offset + 1)
         self.ticks += 1
         for number, state in enumerate(self._states):
             if state.done_ms >= window.at_ms:
                 continue
-            offsets = {name: state.next_offsets[name] for name in TOPIC_NAMES}
+            offsets = {name: state.next_offsets[name] for name in self._inputs}
             value = msgspec.json.encode(ReplayTick(at_ms=window.at_ms, offsets=offsets, source=self._source))
             self._tick_futures.append(self._producer.send(self._clock, key=b"%d" % number, value=value, partition=number))
 

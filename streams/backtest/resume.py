@@ -8,7 +8,7 @@ are taken from fetches, since not every broker tells them rightly otherwise (see
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,7 +66,8 @@ def read_topics(settings: Settings) -> list[PartitionState]:
     Raises ReplayError for topics that are missing or differ in partitions, AdminError where the broker cannot be reached.
     """
     prefix = settings.kafka.topic_prefix
-    names = [prefix + name for name in (*TOPIC_NAMES, CLOCK)]
+    inputs = settings.kafka.inputs
+    names = [prefix + name for name in (*inputs, CLOCK)]
     with admin_client(settings) as admin, reader(settings) as client:
         existing = set(admin.list_topics())  # asked first: describing a missing topic would create it on some brokers
         if missing := [name for name in names if name not in existing]:
@@ -79,34 +80,34 @@ def read_topics(settings: Settings) -> list[PartitionState]:
         bounds = ends(admin, client, [TopicPartition(name, p) for name in names for p in range(partitions)])
         if vague := [f"{tp.topic}-{tp.partition}" for tp, bound in bounds.items() if not bound.exact]:
             raise ReplayError(f"the broker does not tell where {', '.join(vague)} end; check that it is well and start again")
-        return _read_state(client, bounds, prefix, prefix + CLOCK, partitions)
+        return _read_state(client, bounds, prefix, inputs, partitions)
 
 
 def _read_state(
-    client: Any, bounds: Mapping[TopicPartition, Ends], prefix: str, clock: str, partitions: int
+    client: Any, bounds: Mapping[TopicPartition, Ends], prefix: str, inputs: Sequence[str], partitions: int
 ) -> list[PartitionState]:
     """The state of every partition, by number.
 
     client      from `kafka_client.reader`; its assignment is used up
     bounds      of the inputs' and the clock's partitions
     prefix      of topic names
-    clock       full name of the clock topic
+    inputs      topics of events, by rank, without the prefix
     partitions  how many the topics have
 
     Raises AdminError where the broker stops to answer.
     """
     states = [PartitionState() for _ in range(partitions)]
-    clocks = {tp: (bound.first, bound.end) for tp, bound in bounds.items() if tp.topic == clock}
+    clocks = {tp: (bound.first, bound.end) for tp, bound in bounds.items() if tp.topic == prefix + CLOCK}
     for number, tick in last_ticks(client, clocks).items():
         states[number] = PartitionState(tick.at_ms, tick.source, dict(tick.offsets))
     ranges: dict[TopicPartition, tuple[int, int]] = {}
-    for name in TOPIC_NAMES:
+    for name in inputs:
         for number, state in enumerate(states):
             tp = TopicPartition(prefix + name, number)
             first = bounds[tp].first
             ranges[tp] = max(first, state.next_offsets.get(name, first)), bounds[tp].end
             state.ends[name] = bounds[tp].end
-    ranks = {prefix + name: rank for rank, name in enumerate(TOPIC_NAMES)}
+    ranks = {prefix + name: rank for rank, name in enumerate(inputs)}
     for record in read_range(client, ranges):
         try:
             event = _event_id(record.value or b"")

@@ -12,10 +12,10 @@ from zoneinfo import ZoneInfo
 import xxhash
 
 from streams.backtest.mapping import COLUMNS, TYPES, Mapping, is_currency
-from streams.columns import COMPLAINT, LOGIN, PURCHASE, REFUND
+from streams.columns import CANCELLATION, COMPLAINT, LOGIN, PURCHASE, REFUND
 from streams.contract import DEFAULT_SEVERITY, END_TIME_MS, MAX_ID_CHARS, MIN_TIME_MS
 
-KINDS = {"purchase": PURCHASE, "refund": REFUND, "complaint": COMPLAINT, "login": LOGIN}
+KINDS = {"purchase": PURCHASE, "refund": REFUND, "complaint": COMPLAINT, "login": LOGIN, "cancellation": CANCELLATION}
 MAX_CATEGORY_CHARS = 1_000
 MAX_TEXT_CHARS = 32_000
 """Longer texts of a complaint would not fit the value that the topics' contract allows."""
@@ -29,7 +29,7 @@ _INTEGER = re.compile(r"\d{1,15}", re.ASCII)
 class Event(NamedTuple):
     """One event of a history.
 
-    kind      PURCHASE, COMPLAINT, LOGIN or REFUND
+    kind      PURCHASE, COMPLAINT, LOGIN, REFUND or CANCELLATION
     time_ms   ms since 1970 UTC
     amount    in `currency`; >= 0 for a purchase, > 0 for a refund, else 0
     currency  ISO 4217; "" where there is no amount
@@ -119,9 +119,6 @@ class RowParser:
         kind = KINDS.get(self._mapping.types.get(value, value) if self._mapping.types else value)
         if kind is not None:
             return kind
-        if value == "cancellation":
-            fix = "cancellation (the customer ends the relationship) is not supported yet; drop the row, or map it to refund"
-            raise RowError(self._names["type"], value, fix)
         raise RowError(self._names["type"], value, f"write one of {', '.join(TYPES)}, or map the value with types in a mapping")
 
     def _id(self, row: Row[str, Any], ours: str, prefix: str = "") -> str:

@@ -15,7 +15,7 @@ from streams.runtime.findings import Finding
 from streams.runtime.kafka_client import AdminError, admin_client, kafka_client_options
 from streams.runtime.lag import PartitionLag, lag
 from streams.runtime.settings import Settings
-from streams.runtime.topics import MODELS, READ, TopicSpec, topic_specs
+from streams.runtime.topics import MODELS, TopicSpec
 
 __all__ = [
     "AdminError",
@@ -40,8 +40,7 @@ _WHY_NOT_CREATED = {
 
 def wanted_topics(settings: Settings) -> tuple[TopicSpec, ...]:
     """The topics that these settings ask for."""
-    kafka = settings.kafka
-    return topic_specs(kafka.topic_prefix, kafka.partitions)
+    return settings.kafka.topics()
 
 
 def create_topics(settings: Settings) -> list[str]:
@@ -166,7 +165,7 @@ def _history_kept(settings: Settings, spec: TopicSpec, config: dict[str, str]) -
     if "compact" in policy:
         yield Finding(spec.name, "error", f"cleanup.policy is {policy}: older events of a customer vanish",
                       f"{alter} cleanup.policy=delete")  # fmt: skip
-    is_input = spec.name in {settings.kafka.topic_prefix + name for name in READ}
+    is_input = spec.name in {settings.kafka.topic_prefix + name for name in settings.kafka.read}
     for key in ("retention.ms", "retention.bytes"):
         if is_input and config.get(key, "-1") != "-1":  # how long outputs are kept is the operator's choice
             # a warning even with time.clock: history, which a system keeps once it is live; replayed records are young

@@ -18,7 +18,7 @@ from streams.runtime.sender import passing
 from streams.runtime.shop import Shop
 from streams.runtime.store import Meta, StaleGeneration, StoreDamaged, System
 from streams.runtime.store_rules import check_system
-from streams.runtime.topics import COMMANDS, READ
+from streams.runtime.topics import COMMANDS
 from streams.voids import Voids
 
 REBUILD = "run `churnwatch rebuild` to read the topics from their beginning"
@@ -64,7 +64,7 @@ class Admission:
     ) -> None:
         self._shop, self._committed, self._ranges = shop, committed, ranges
         kafka = shop.settings.kafka
-        self.short = {kafka.topic_prefix + name: short for name, short in READ.items()}
+        self.short = {kafka.topic_prefix + name: short for name, short in kafka.read.items()}
         self.system = System(kafka.group, kafka.topic_prefix)
         self.voids: dict[int, Voids] = {}
 

@@ -15,7 +15,6 @@ from streams.runtime.findings import Finding
 from streams.runtime.kafka_client import AdminError, admin_client, ends, reader
 from streams.runtime.redis_diagnosis import CLOCKS_MAY_DIFFER_S, diagnose_redis
 from streams.runtime.settings import Settings
-from streams.runtime.topics import READ
 
 FAUST = "0.15.3"
 """The worker overrides private methods of exactly this version."""
@@ -85,7 +84,7 @@ def _append_clock(settings: Settings) -> Finding:
 
 
 def _newest_stamp_ms(settings: Settings) -> int | None:
-    names = {settings.kafka.topic_prefix + name for name in READ}
+    names = {settings.kafka.topic_prefix + name for name in settings.kafka.read}
     stamps: list[int] = []
     with admin_client(settings) as admin, reader(settings) as client:
         topics = [topic for topic in admin.describe_topics() if topic["name"] in names]

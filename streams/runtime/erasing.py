@@ -13,7 +13,7 @@ from streams.commands import Erase
 from streams.erasure import ErasureNotice, Removed, notice, what_remains, without
 from streams.runtime.shop import Shop
 from streams.runtime.store import Removal
-from streams.runtime.topics import ALERTS, INPUTS, TRIGGERS
+from streams.runtime.topics import ALERTS, EVENTS, TRIGGERS
 from streams.step import Step
 from streams.table import CustomerTable
 from streams.tombstones import Tombstones, fingerprint
@@ -63,7 +63,7 @@ class Erasing:
         self._forget_after_ms = None if after_days is None else after_days * DAY_MS
         prefix = shop.settings.kafka.topic_prefix
         self._about_customers = {prefix + ALERTS, prefix + TRIGGERS}
-        self._remains = what_remains(prefix, shop.settings.channels.names())
+        self._remains = what_remains(prefix, shop.settings.kafka.inputs, shop.settings.channels.names())
 
     async def begin(self) -> None:
         """Learn who was erased. Raises ErasureKeyError where the key that tells is not the one we have."""
@@ -80,7 +80,7 @@ class Erasing:
         """The batch without events that were erased; see `Tombstones.kept`."""
         kept = self.tombstones.kept(batch, known)
         for rank, events in kept.dropped.items():
-            self._shop.metrics.events_erased[INPUTS[rank]].inc(events)
+            self._shop.metrics.events_erased[EVENTS[rank]].inc(events)
         return kept.batch
 
     async def plan(self, orders: Sequence[Erase], table: CustomerTable, *, anything_waits: bool) -> Leaving:

@@ -10,7 +10,7 @@ from streams.columns import TOPIC_RANKS
 from streams.runtime.health import Waiting, WorkerState
 from streams.runtime.metrics import Metrics
 from streams.runtime.owner import PartitionOwner
-from streams.runtime.topics import INPUTS
+from streams.runtime.topics import EVENTS
 from streams.runtime.waits import SERVERS, Server, Waits
 
 GAUGES_S = 1.0
@@ -39,7 +39,7 @@ class Gauges:
         for partition, task in self._owner.tasks.items():
             buffered += task.merge.buffered_bytes
             ends = self._owner.ends(partition)
-            for topic in INPUTS:
+            for topic in EVENTS:
                 rank = TOPIC_RANKS[topic]
                 end = ends.get(rank)
                 if end is not None:

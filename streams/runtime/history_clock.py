@@ -7,7 +7,7 @@ from streams.contract import END_TIME_MS
 from streams.dead_letters import DeadLetter
 from streams.merge import CLOCK_RANK, PartitionMerge
 from streams.runtime.intake import Chunk
-from streams.runtime.topics import INPUTS
+from streams.runtime.topics import EVENTS
 from streams.ticks import Tick, decode_ticks, tick_columns
 
 
@@ -38,7 +38,7 @@ class HistoryClock:
         for tick in ticks:
             if tick.kind != "heartbeat":
                 until_ms = tick.at_ms if tick.kind == "tick" else END_TIME_MS
-                self._merge.announce({TOPIC_RANKS[name]: at for name, at in tick.offsets.items() if name in INPUTS}, until_ms)
+                self._merge.announce({TOPIC_RANKS[name]: at for name, at in tick.offsets.items() if name in EVENTS}, until_ms)
         self._merge.push(CLOCK_RANK, tick_columns(ticks), last_offset, last_offset + 1, nbytes)
         return dead
 

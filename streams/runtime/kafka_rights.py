@@ -1,7 +1,7 @@
 """What each role may do on Kafka, and no more; and what our user lacks of it, asked of the broker.
 
 READ, WRITE and DELETE bring DESCRIBE with them, ALTER_CONFIGS brings DESCRIBE_CONFIGS. docs/security.md shows the table; tests
-run each role with exactly these rights.
+run each role with exactly these rights. Rights on `cancellations` are of a system that has that topic.
 """
 
 from __future__ import annotations
@@ -16,26 +16,27 @@ from streams.runtime.kafka_refused import KafkaRefused
 from streams.runtime.settings import KafkaSettings, Settings
 from streams.runtime.topics import (
     ALERTS,
+    CANCELLATIONS,
     CLOCK,
     COMMANDS,
     DEAD_LETTER_MARKS,
     DEAD_LETTERS,
     ERASURES,
-    INPUTS,
+    EVENTS,
     JOURNAL,
     LABELS,
     MODELS,
-    READ,
     TRIGGERS,
+    read_by_workers,
     topic_specs,
 )
 
 Operation = Literal["READ", "WRITE", "CREATE", "DELETE", "DESCRIBE", "DESCRIBE_CONFIGS", "ALTER_CONFIGS"]
 
-READ_BY_WORKERS = tuple(READ)
-SOURCES = (*INPUTS, CLOCK)
+READ_BY_WORKERS = tuple(read_by_workers(cancellations=True))
+SOURCES = (*EVENTS, CLOCK)
 WRITTEN_BY_WORKERS = (ALERTS, TRIGGERS, JOURNAL, DEAD_LETTERS, ERASURES)
-EVERY = tuple(spec.name for spec in topic_specs("", 1))
+EVERY = tuple(spec.name for spec in topic_specs("", 1, cancellations=True))
 
 
 class Rights(NamedTuple):
@@ -63,6 +64,7 @@ ROLES: Mapping[str, tuple[Rights, ...]] = {
         Rights("topic", (MODELS, ALERTS), ("WRITE",)),
         Rights("group", ("-learner",), ("READ",)),
     ),
+    "learner --challengers": (Rights("topic", (LABELS,), ("READ",)), Rights("group", ("-challengers",), ("READ",))),
     "source of events": (Rights("topic", SOURCES, ("WRITE",)),),
     "topics create": (Rights("topic", EVERY, ("CREATE", "DESCRIBE", "DESCRIBE_CONFIGS")),),
     "topics check": (Rights("topic", EVERY, ("DESCRIBE", "DESCRIBE_CONFIGS")),),
@@ -77,11 +79,13 @@ ROLES: Mapping[str, tuple[Rights, ...]] = {
     ),
     "rebuild": (Rights("topic", (CLOCK,), ("READ",)), Rights("group", ("",), ("DELETE",))),
     "fit --publish": (Rights("topic", (MODELS,), ("WRITE",)),),
+    "models list, show, compare": (Rights("topic", (MODELS,), ("READ",)),),
+    "models rollback, freeze, thaw": (Rights("topic", (MODELS,), ("READ", "WRITE")),),
     "dead-letters": (Rights("topic", (DEAD_LETTERS, DEAD_LETTER_MARKS), ("READ",)),),
     "erase": (
         Rights("topic", (COMMANDS,), ("WRITE",)),
         Rights("topic", (ERASURES,), ("READ",)),
-        Rights("topic", (*INPUTS, COMMANDS, ERASURES, DEAD_LETTERS, ALERTS, TRIGGERS), ("DESCRIBE", "DESCRIBE_CONFIGS")),
+        Rights("topic", (*EVENTS, COMMANDS, ERASURES, DEAD_LETTERS, ALERTS, TRIGGERS), ("DESCRIBE", "DESCRIBE_CONFIGS")),
         Rights("group", ("",), ("DESCRIBE",)),
     ),
 }
@@ -103,6 +107,8 @@ def rights_of(role: str, kafka: KafkaSettings, channels: Iterable[str] = ("*",))
     """One by one, with full names; groups of channels by the channels' names."""
     for resource, names, operations in ROLES[role]:
         for name in names:
+            if (resource, name) == ("topic", CANCELLATIONS) and not kafka.cancellations:
+                continue
             ends = [name.replace("*", channel) for channel in channels] if "*" in name else [name]
             full = [kafka.topic_prefix + name] if resource == "topic" else [kafka.group + end for end in ends]
             yield from (Right(resource, one, operation) for one in full for operation in operations)
@@ -115,6 +121,11 @@ def wanted_by_worker(settings: Settings) -> list[Right]:
     if settings.learning.enabled:
         wanted += rights_of("worker with learning.enabled, also", settings.kafka)
     return wanted + (list(rights_of("worker with channels, also", settings.kafka, names)) if names else [])
+
+
+def wanted_by_learner(settings: Settings) -> list[Right]:
+    """With these settings."""
+    return list(rights_of("learner", settings.kafka))
 
 
 def missing_rights(settings: Settings, wanted: Iterable[Right]) -> list[Right]:
@@ -155,10 +166,10 @@ def _of_group(admin: Any, name: str) -> frozenset[str] | None:
     return frozenset(told) if told else None
 
 
-def check_worker_rights(settings: Settings) -> None:
-    """Raise KafkaRefused, naming every right that a worker lacks. A broker that cannot be asked is no reason to stop."""
+def check_rights(settings: Settings, wanted: Iterable[Right]) -> None:
+    """Raise KafkaRefused, naming every right that is missing. A broker that cannot be asked is no reason to stop."""
     try:
-        missing = missing_rights(settings, wanted_by_worker(settings))
+        missing = missing_rights(settings, wanted)
     except (AdminError, ValueError):  # ValueError: what kafka-python makes of answers that it does not know
         return
     if missing:

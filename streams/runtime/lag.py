@@ -11,7 +11,6 @@ from kafka import TopicPartition  # type: ignore[import-untyped]  # kafka-python
 
 from streams.runtime.kafka_client import AdminError, admin_client, ends, reader, retried
 from streams.runtime.settings import Settings
-from streams.runtime.topics import READ
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ class PartitionLag:
 def lag(settings: Settings) -> list[PartitionLag]:
     """Lag of the worker's group on what it reads, by topic and partition. Raises AdminError, also for a missing topic."""
     prefix, group = settings.kafka.topic_prefix, settings.kafka.group
-    wanted = [prefix + name for name in READ]
+    wanted = [prefix + name for name in settings.kafka.read]
     with admin_client(settings) as admin, reader(settings) as client:
         found = {topic["name"]: topic for topic in admin.describe_topics() if topic["name"] in wanted}
         missing = [name for name in wanted if name not in found]

@@ -113,9 +113,10 @@ class LiveClock:
         return self._held is not None
 
     def arrived(self, topic: str, events: int, now_ms: int) -> None:
-        """So many events of `topic`, one of TOPICS, were received now."""
+        """So many events of `topic` were received now; of one that is not of TOPICS nothing is expected."""
         self._enter_hour(now_ms)
-        self._in_hour[topic] += events
+        if topic in self._in_hour:
+            self._in_hour[topic] += events
 
     def beat(self, appended_ms: int) -> None:
         """A heartbeat of the sources was appended then."""

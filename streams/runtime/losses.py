@@ -11,7 +11,7 @@ from alerts.alert import IngestionAlert
 from alerts.lost_events import build_lost_events_alert
 from streams.columns import TOPIC_RANKS
 from streams.runtime.metrics import Metrics
-from streams.runtime.topics import INPUTS
+from streams.runtime.topics import EVENTS
 
 log = structlog.get_logger()
 
@@ -36,7 +36,7 @@ class Gap(NamedTuple):
 
 def found(gap: Gap) -> None:
     """Say in the log that it is there. Of ticks and heartbeats nothing is lost that counts."""
-    if gap.short in INPUTS:
+    if gap.short in EVENTS:
         log.error(
             "events were deleted before they were read; going on without them",
             topic=gap.name, partition=gap.partition, first_offset=gap.first, events=gap.events,
@@ -58,11 +58,11 @@ class Losses:
 
     def __init__(self, metrics: Metrics, gaps: Iterable[Gap] = ()) -> None:
         self._metrics = metrics
-        self._open = [gap for gap in gaps if gap.short in INPUTS]
+        self._open = [gap for gap in gaps if gap.short in EVENTS]
 
     def add(self, gap: Gap) -> None:
         """Another one."""
-        if gap.short in INPUTS:
+        if gap.short in EVENTS:
             self._open.append(gap)
 
     def passed(self, offsets: Mapping[int, int]) -> list[Gap]:

@@ -25,7 +25,7 @@ from streams.runtime.mark_reader import read_marks
 from streams.runtime.original import originals
 from streams.runtime.rules import event_rules
 from streams.runtime.settings import Settings
-from streams.runtime.topics import INPUTS
+from streams.runtime.topics import EVENTS
 
 Progress = Callable[[int, int], None]
 """Told how many letters are done, of how many."""
@@ -117,7 +117,7 @@ class Redriver:
     def __init__(self, settings: Settings, options: RedriveOptions, marks: Marks) -> None:
         self._settings, self._options, self._marks = settings, options, marks
         self._rules = event_rules(settings)
-        self._inputs = {settings.kafka.topic_prefix + name: name for name in INPUTS}
+        self._inputs = {settings.kafka.topic_prefix + name: name for name in EVENTS}
         self._longest = longest(settings, list(self._inputs))
 
     def run(self, letters: Sequence[Planned], progress: Progress, send: Callable[[Prepared], list[Verdict]]) -> Iterator[Verdict]:

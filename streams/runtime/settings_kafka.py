@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr
 
 from streams.runtime.settings_base import TOPIC_CHARACTERS, HostPorts, Name, Rules, Section
 from streams.runtime.tls import TlsFiles
+from streams.runtime.topics import EVENTS, INPUTS, TopicSpec, read_by_workers, topic_specs
 
 
 class KafkaSettings(Section):
@@ -15,6 +16,9 @@ class KafkaSettings(Section):
     group: Name = Field("churnwatch", description="Consumer group that shares out the partitions")
     topic_prefix: str = Field("", pattern=TOPIC_CHARACTERS, max_length=100, description="Put before every topic's name")
     partitions: int = Field(4, ge=1, le=4096, description="Partitions of each input; cannot be changed later without a rebuild")
+    cancellations: bool = Field(
+        False, description="Read the topic `cancellations` too: customers who ended the relationship. `topics create` makes it"
+    )
     replication: int = Field(1, ge=1, le=9, description="Replicas of each topic that `churnwatch topics create` makes")
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT", description="How to connect"
@@ -43,6 +47,20 @@ class KafkaSettings(Section):
         for field in ("key_file", "key_password") if tls and self.cert_file is None else ():
             if getattr(self, field) is not None:
                 yield field, "would not be used: set kafka.cert_file, or remove it"
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Topics of events, by rank, without the prefix."""
+        return EVENTS if self.cancellations else INPUTS
+
+    @property
+    def read(self) -> dict[str, str]:
+        """Topics that workers read, without the prefix -> the name under which their offsets are kept."""
+        return read_by_workers(cancellations=self.cancellations)
+
+    def topics(self) -> tuple[TopicSpec, ...]:
+        """Every topic of the system."""
+        return topic_specs(self.topic_prefix, self.partitions, cancellations=self.cancellations)
 
     def tls_files(self) -> TlsFiles:
         """What TLS is made of, in every client of Kafka's."""

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from alerts.triggers import Decided
 from streams.runtime.metrics import Metrics
-from streams.runtime.topics import INPUTS
+from streams.runtime.topics import EVENTS
 from streams.step import Step
 
 
 def count_step(metrics: Metrics, partition: int, step: Step, rows: int, decided: Decided) -> None:
     """Count a committed step of `rows` rows, and what its alerts set off."""
     stats = step.stats
-    for counters, (purchases, complaints, logins, refunds) in (
+    for counters, (purchases, complaints, logins, refunds, cancellations) in (
         (metrics.events, stats.events),
         (metrics.duplicates, stats.duplicates),
     ):
-        for topic, count in zip(INPUTS, (purchases + refunds, complaints, logins), strict=True):
+        for topic, count in zip(EVENTS, (purchases + refunds, complaints, logins, cancellations), strict=True):
             counters[topic].inc(count)
     if rows:
         metrics.batches.inc()

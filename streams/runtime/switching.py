@@ -16,7 +16,7 @@ from streams.runtime.kafka_client import AdminError, admin_client, ends, kafka_c
 from streams.runtime.reading import read_range
 from streams.runtime.settings import Settings
 from streams.runtime.standing import Standing
-from streams.runtime.topics import CLOCK, INPUTS
+from streams.runtime.topics import CLOCK
 from streams.ticks import GoLiveMessage, decode_ticks
 
 ANSWER_S = 30.0
@@ -82,7 +82,7 @@ def write_switches(settings: Settings, found: Iterable[Standing], at_ms: int) ->
     try:
         producer = KafkaProducer(**kafka_client_options(settings), acks="all", enable_idempotence=True)
         try:
-            values = {one.partition: _encoded(one, at_ms) for one in found}
+            values = {one.partition: _encoded(one, at_ms, settings.kafka.inputs) for one in found}
             sent = [producer.send(name, key=b"%d" % p, value=value, partition=p) for p, value in values.items()]
             for future in sent:
                 future.get(ANSWER_S)
@@ -92,8 +92,8 @@ def write_switches(settings: Settings, found: Iterable[Standing], at_ms: int) ->
         raise AdminError(f"{name}: {type(problem).__name__}", "see that the broker is well, and run go-live again") from None
 
 
-def _encoded(one: Standing, at_ms: int) -> bytes:
-    return msgspec.json.encode(GoLiveMessage(at_ms, {name: one.offsets.get(name, 0) for name in INPUTS}))
+def _encoded(one: Standing, at_ms: int, inputs: Iterable[str]) -> bytes:
+    return msgspec.json.encode(GoLiveMessage(at_ms, {name: one.offsets.get(name, 0) for name in inputs}))
 
 
 def let_broker_stamp(settings: Settings) -> list[str]:

@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 INPUTS = ("purchases", "complaints", "logins")
+"""Topics of events that every system has."""
+CANCELLATIONS = "cancellations"
+"""The one that a system has where `kafka.cancellations` says so."""
+EVENTS = (*INPUTS, CANCELLATIONS)
+"""Topics of events, by rank."""
 CLOCK = "churn.clock"
 COMMANDS = "churn.commands"
-READ = {**{name: name for name in INPUTS}, COMMANDS: "commands", CLOCK: "clock"}
-"""Topics that a worker reads of each of its partitions -> the name under which their offsets are kept."""
 ALERTS = "churn.alerts"
 TRIGGERS = "churn.triggers"
 DEAD_LETTERS = "churn.dead-letters"
@@ -34,11 +37,18 @@ class TopicSpec:
     config: dict[str, str]
 
 
-def topic_specs(prefix: str, partitions: int) -> tuple[TopicSpec, ...]:
+def read_by_workers(*, cancellations: bool) -> dict[str, str]:
+    """Topics that a worker reads of each of its partitions -> the name under which their offsets are kept."""
+    events = EVENTS if cancellations else INPUTS
+    return {**{name: name for name in events}, COMMANDS: "commands", CLOCK: "clock"}
+
+
+def topic_specs(prefix: str, partitions: int, *, cancellations: bool) -> tuple[TopicSpec, ...]:
     """Every topic the system reads or writes.
 
-    prefix        put before each name; may be empty
-    partitions    of the inputs and of what is keyed by customer
+    prefix          put before each name; may be empty
+    partitions      of the inputs and of what is keyed by customer
+    cancellations   whether the system has that topic
 
     The broker stamps inputs itself, which is what "too far ahead" is judged by once they are live, and when an erasure was
     asked for; and the journal, which is how workers learn what time it is. Nothing that history is replayed into may expire by
@@ -47,7 +57,8 @@ def topic_specs(prefix: str, partitions: int) -> tuple[TopicSpec, ...]:
     """
     keep = {"retention.ms": "-1"}
     stamped = keep | {"message.timestamp.type": "LogAppendTime"}
-    inputs = tuple(TopicSpec(prefix + name, partitions, stamped) for name in READ)
+    read = read_by_workers(cancellations=cancellations)
+    inputs = tuple(TopicSpec(prefix + name, partitions, stamped) for name in read)
     outputs = tuple(TopicSpec(prefix + name, partitions, keep) for name in (ALERTS, TRIGGERS, DEAD_LETTERS, ERASURES))
     journal = TopicSpec(prefix + JOURNAL, partitions, stamped)
     compacted = {"cleanup.policy": "compact"}

@@ -133,7 +133,7 @@ def test_what_was_refused_and_what_came_twice_is_shown(scene: Scene) -> None:
     assert refused["not_json"] == about(REFUSED)
     assert sum(refused.values()) == refused["not_json"]
     twice = scene.prometheus.values("sum by (topic) (churnwatch_duplicates_total)", "topic")
-    assert twice == {"purchases": 1.0, "complaints": 0.0, "logins": 0.0}
+    assert twice == {"purchases": 1.0, "complaints": 0.0, "logins": 0.0, "cancellations": 0.0}
 
 
 def test_freshness_is_that_of_a_live_system(scene: Scene) -> None:

@@ -94,7 +94,7 @@ def _erase(settings: Settings, _: Path) -> None:
     if "no worker has run" not in str(told.value):
         raise told.value
     done = Erase("c1", "nobody", now_ms, 0)
-    remains = what_remains(settings.kafka.topic_prefix, [])
+    remains = what_remains(settings.kafka.topic_prefix, settings.kafka.inputs, [])
     with admin_client(settings) as client:
         found = erase_requests._told_remains(
             client, {"c1": notice(done, 0, 0, Removed(record=False, triggers=0, messages=0), remains)}
@@ -119,7 +119,8 @@ WORK: dict[str, Callable[[Settings, Path], Any]] = {
 
 
 def test_the_table_has_a_test_for_every_command() -> None:
-    assert WORK.keys() | {"worker", "worker with channels, also", "source of events"} == ROLES.keys()
+    workers = {"worker", "worker with channels, also", "worker with learning.enabled, also", "learner"}
+    assert WORK.keys() | workers | {"source of events"} == ROLES.keys()
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from xxhash import xxh3_64_intdigest
 
@@ -21,7 +21,7 @@ from tests.oracle.quintiles_twin import SketchTwin, frequency_bin, monetary_bin,
 from tests.oracle.rfm_twin import DAY_MS, CustomerTwin, EventTwin
 
 NEVER_S = 2**32 - 1
-SENDING = {"FIRED", "ESCALATED", "DEESCALATED", "RESOLVED_RETURNED", "RESOLVED_RISK_FELL"}
+SENDING = {"FIRED", "ESCALATED", "DEESCALATED", "RESOLVED_RETURNED", "RESOLVED_RISK_FELL", "RESOLVED_CANCELLED"}
 
 Scores = tuple[int, int, int]
 
@@ -84,7 +84,7 @@ def phase_of(customer: str, grid_days: int) -> int:
 
 def next_outcome_look_s(customer: str, life: CustomerTwin, as_of_ms: int, rules: OutcomeRules) -> int:
     """Day by day: the first day to come at which the customer is taken down, or its outcome is found out."""
-    if not life.purchases:
+    if not life.purchases or life.ended:
         return NEVER_S
     phase, day = phase_of(customer, rules.grid_days), as_of_ms // DAY_MS - rules.horizon_days - 9
     reach_ms = life.last_purchase_ms + rules.active_days * DAY_MS
@@ -170,7 +170,12 @@ class EngineTwin:
             self.repeats += 1
         else:
             self.late += event.time_ms < before_ms
+            was_over = one.life.ended
             one.life.fold(event)
+            if one.life.ended:  # nobody is alerted from then until the return, so the cool-down counts from it
+                one.policy = replace(one.policy, cool_from_s=one.life.cancelled_s)
+            if one.life.ended and not was_over:
+                self.cancelled(one, max(floor_ms, one.seen_ms))
             made.append(self.evaluate(one, max(floor_ms, one.seen_ms), after_ms, event))
         self.settle(made + self.everyone_due() if sweep else made)
 
@@ -200,12 +205,22 @@ class EngineTwin:
             return
         phase, day, end_ms = phase_of(one.customer, rules.grid_days), at_ms // DAY_MS, at_ms - rules.lateness_ms
         active = at_ms - life.last_purchase_ms <= rules.active_days * DAY_MS
-        if at_ms % DAY_MS == 0 and day % rules.grid_days == phase and active:
+        if at_ms % DAY_MS == 0 and day % rules.grid_days == phase and active and not life.ended:
             self.taken.append(Taken(one.customer, day))
         since = end_ms // DAY_MS - rules.horizon_days
         if end_ms % DAY_MS == 0 and since % rules.grid_days == phase and since > life.first_day:
             stayed = any(since <= bought < since + rules.horizon_days for bought in life.days)
             self.found.append(Taken(one.customer, since, at_ms, not stayed))
+
+    def cancelled(self, one: Watched, at_ms: int) -> None:
+        """Whatever waits for its outcome has it: day by day, from the first purchase until now."""
+        rules = self.outcome_rules
+        if rules is None or not one.life.purchases:
+            return
+        phase = phase_of(one.customer, rules.grid_days)
+        for day in range(max(one.life.first_day + 1, at_ms // DAY_MS - rules.horizon_days - 9), at_ms // DAY_MS + 1):
+            if day % rules.grid_days == phase and (day + rules.horizon_days) * DAY_MS + rules.lateness_ms > at_ms:
+                self.found.append(Taken(one.customer, day, at_ms, True))
 
     def forget(self, one: Watched, as_of_ms: int, place_ms: int) -> Evaluation:
         """Not an evaluation, but it has its place among them, where the sketch loses the customer."""
@@ -217,7 +232,7 @@ class EngineTwin:
         life, before = one.life, one.policy
         one.risk_bp = self.risk_bp(life, as_of_ms)
         by_purchase = event is not None and event.kind == "purchase"
-        decided = decide_one(before, one.risk_bp, as_of_ms, life.purchases, by_purchase, self.policy)
+        decided = decide_one(before, one.risk_bp, as_of_ms, life.purchases, by_purchase, self.policy, life.ended)
         one.policy, one.seen_ms = decided.state, as_of_ms
         one.due_s = next_look_s(life, as_of_ms, decided.wants_look_ms, self.looks)
         if self.outcome_rules is not None:

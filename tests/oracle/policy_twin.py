@@ -44,12 +44,16 @@ def highest_reached(risk_bp: int, lines: tuple[int, int, int], up_to: int) -> in
 
 
 def decide_one(
-    state: TwinState, risk_bp: int, as_of_ms: int, purchases: int, by_purchase: bool, rules: TwinRules
+    state: TwinState, risk_bp: int, as_of_ms: int, purchases: int, by_purchase: bool, rules: TwinRules, ended: bool = False
 ) -> TwinDecision:
     """One evaluation of one customer."""
     no_streak = replace(state, candidate=0, breaches=0, breach_s=0)
     now_s = as_of_ms // 1000
 
+    if ended and state.tier > 0:
+        return TwinDecision(replace(no_streak, tier=0, transition=state.transition + 1), "RESOLVED_CANCELLED")
+    if ended:
+        return TwinDecision(no_streak, "CANCELLED")
     if state.tier > 0 and risk_bp < rules.release_bp[state.tier - 1]:
         lower = highest_reached(risk_bp, rules.release_bp, state.tier - 1)
         fallen = replace(no_streak, tier=lower, transition=state.transition + 1)

@@ -28,7 +28,7 @@ RINGS = (
 
 @dataclass(frozen=True)
 class EventTwin:
-    """kind is purchase, complaint, login, refund or tick; cause the mark of a complaint, bits 0 to 6."""
+    """kind is purchase, complaint, login, refund, cancellation or tick; cause the mark of a complaint, bits 0 to 6."""
 
     kind: str
     time_ms: int
@@ -63,6 +63,7 @@ class CustomerTwin:
     last_login_s: int = 0
     last_complaint_s: int = 0
     last_cause: int = 0
+    cancelled_s: int = 0
     logins: int = 0
     complaints: int = 0
     severity_sum: int = 0
@@ -86,7 +87,13 @@ class CustomerTwin:
         self.ids = [short_hash(event.id_hash), *self.ids][:8]
         self.first_seen_s = min(self.first_seen_s or time_s, time_s)
         self.newest_s = max(self.newest_s, time_s)
-        {"purchase": self.purchase, "complaint": self.complaint, "login": self.login, "refund": self.refund}[event.kind](event)
+        {
+            "purchase": self.purchase,
+            "complaint": self.complaint,
+            "login": self.login,
+            "refund": self.refund,
+            "cancellation": self.cancellation,
+        }[event.kind](event)
 
     def in_windows(self, name: str, time_ms: int, amount: int) -> None:
         for ring_name, ring in self.rings.items():
@@ -105,6 +112,14 @@ class CustomerTwin:
             self.last_cause = event.cause
         self.last_complaint_s = max(self.last_complaint_s, event.time_ms // 1000)
         self.remembered.add(event.time_ms // 1000, event.severity)
+
+    def cancellation(self, event: EventTwin) -> None:
+        self.cancelled_s = max(self.cancelled_s, event.time_ms // 1000)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the latest cancellation is no earlier than the latest purchase, in whole seconds."""
+        return self.cancelled_s > 0 and self.cancelled_s >= self.last_purchase_ms // 1000
 
     def refund(self, event: EventTwin) -> None:
         self.refunds += 1
@@ -193,7 +208,7 @@ class CustomerTwin:
             "ring_s": self.newest_s,
             "last_login_s": self.last_login_s,
             "last_complaint_s": self.last_complaint_s,
-            "spare": self.last_cause,
+            "spare": self.last_cause | (0x80 if self.ended else 0),
             "last_purchase_ms": self.last_purchase_ms,
             "purchases": self.purchases,
             "logins": self.logins,

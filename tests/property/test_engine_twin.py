@@ -24,7 +24,7 @@ from tests.support.same_as_twin import assert_same_records, assert_same_state
 from tests.support.streams_of_rows import DAY_MS, START_MS, as_columns, cuts, rows
 
 History = list[tuple[list[EventTwin], int, BtydParameters, bool]]
-KIND_ORDER = ("purchase", "complaint", "login", "refund")
+KIND_ORDER = ("purchase", "complaint", "login", "refund", "cancellation")
 
 
 @st.composite

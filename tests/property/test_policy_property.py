@@ -41,8 +41,8 @@ def steps_of_time(rules: PolicyRules) -> st.SearchStrategy[int]:
 
 
 @st.composite
-def histories(draw: st.DrawFn) -> tuple[PolicyRules, int, list[list[tuple[int, int, int, int, bool]]]]:
-    """Rules, number of customers, and batches of (customer, ms since their last evaluation, risk, purchases, by purchase)."""
+def histories(draw: st.DrawFn) -> tuple[PolicyRules, int, list[list[tuple[int, int, int, int, bool, bool]]]]:
+    """Rules, number of customers, and batches of (customer, ms since the last one, risk, purchases, by purchase, ended)."""
     rules = draw(policy_rules())
     customers = draw(st.integers(1, 5))
     entry = st.tuples(
@@ -51,6 +51,7 @@ def histories(draw: st.DrawFn) -> tuple[PolicyRules, int, list[list[tuple[int, i
         interesting_risks(rules),
         st.integers(0, 4) if draw(st.booleans()) else st.just(4),
         st.booleans(),
+        st.sampled_from([False] * 6 + [True]),
     )
     batch = st.lists(entry, min_size=1, max_size=customers, unique_by=lambda e: e[0])
     return rules, customers, draw(st.lists(batch, min_size=1, max_size=40))
@@ -80,9 +81,10 @@ def test_columns_decide_what_the_scalar_twin_decides(history):
             np.array([entry[3] for entry in batch]),
             np.array([entry[4] for entry in batch]),
             rules,
+            np.array([entry[5] for entry in batch]),
         )
-        for row, (customer, _, risk_bp, purchases, by_purchase) in enumerate(batch):
-            want = decide_one(twins[customer], risk_bp, as_of_ms[row], purchases, by_purchase, slow_rules)
+        for row, (customer, _, risk_bp, purchases, by_purchase, ended) in enumerate(batch):
+            want = decide_one(twins[customer], risk_bp, as_of_ms[row], purchases, by_purchase, slow_rules, ended)
             assert ReasonCode(got.reason[row]).name == want.reason
             assert got.state[row].item() == astuple(want.state)
             assert got.wants_look_ms[row] == want.wants_look_ms
@@ -114,11 +116,12 @@ def test_from_any_state_even_of_other_rules_columns_decide_as_the_twin(data, rul
         "purchases": data.draw(st.lists(st.integers(0, 4), min_size=n, max_size=n)),
         "by_purchase": data.draw(st.lists(st.booleans(), min_size=n, max_size=n)),
     }
+    ended = data.draw(st.lists(st.booleans(), min_size=n, max_size=n))
     records = np.array([astuple(twin) for twin in twins], POLICY_STATE)
     kinds = {"risk_bp": np.uint16, "as_of_ms": np.int64, "purchases": np.uint32, "by_purchase": np.bool_}
-    got = decide(records, *(np.array(column[name], kind) for name, kind in kinds.items()), rules)
+    got = decide(records, *(np.array(column[name], kind) for name, kind in kinds.items()), rules, np.array(ended))
     for row, twin in enumerate(twins):
-        want = decide_one(twin, *(values[row] for values in column.values()), twin_rules(rules))
+        want = decide_one(twin, *(values[row] for values in column.values()), twin_rules(rules), ended[row])
         assert ReasonCode(got.reason[row]).name == want.reason
         assert got.state[row].item() == astuple(want.state)
         assert got.wants_look_ms[row] == want.wants_look_ms
@@ -133,9 +136,9 @@ def test_messages_of_an_episode_are_numbered_without_a_gap_and_only_transitions_
     for batch in batches:
         who = np.array([entry[0] for entry in batch])
         now_ms[who] += np.array([entry[1] for entry in batch])
-        columns = [np.array([entry[k] for entry in batch]) for k in (2, 3, 4)]
+        columns = [np.array([entry[k] for entry in batch]) for k in (2, 3, 4, 5)]
         before = records[who]
-        got = decide(before, columns[0].astype("u2"), now_ms[who], columns[1], columns[2], rules)
+        got = decide(before, columns[0].astype("u2"), now_ms[who], columns[1], columns[2], rules, columns[3])
         for row, old in enumerate(before):
             code, new = ReasonCode(got.reason[row]), got.state[row]
             if code not in TRANSITIONS:
@@ -158,8 +161,8 @@ def test_who_is_looked_at_when_the_policy_wished_is_never_too_early(history):
     for batch in batches:
         who = np.array([entry[0] for entry in batch])
         now_ms[who] += np.array([entry[1] for entry in batch])
-        risk_bp, purchases, by_purchase = (np.array([entry[k] for entry in batch]) for k in (2, 3, 4))
-        got = decide(records[who], risk_bp.astype("u2"), now_ms[who], purchases, by_purchase, rules)
+        risk_bp, purchases, by_purchase, ended = (np.array([entry[k] for entry in batch]) for k in (2, 3, 4, 5))
+        got = decide(records[who], risk_bp.astype("u2"), now_ms[who], purchases, by_purchase, rules, ended)
         records[who] = got.state
         waits = np.flatnonzero(np.isin(got.reason, WAITING))
         assert ((got.wants_look_ms != 0) == np.isin(got.reason, WAITING)).all()
@@ -181,11 +184,12 @@ def test_fifty_thousand_rows_at_once_decide_as_one_by_one():
     seen = set()
     for _ in range(6):
         risk_bp = rng.integers(3000, 10_001, n).astype(np.uint16)
-        purchases, by_purchase = rng.integers(1, 30, n), rng.random(n) < 0.3
+        purchases, by_purchase, ended = rng.integers(1, 30, n), rng.random(n) < 0.3, rng.random(n) < 0.1
         as_of_ms = as_of_ms + rng.integers(0, 5 * 86_400_000, n)
-        got = decide(state, risk_bp, as_of_ms, purchases, by_purchase, rules)
+        got = decide(state, risk_bp, as_of_ms, purchases, by_purchase, rules, ended)
         columns = (column[::7].tolist() for column in (risk_bp, as_of_ms, purchases, by_purchase))
-        wants = [decide_one(*row, slow_rules) for row in zip(twins, *columns, strict=True)]
+        rows = zip(twins, *columns, ended[::7].tolist(), strict=True)
+        wants = [decide_one(*row, slow_rules, over) for *row, over in rows]
         twins, state = [want.state for want in wants], got.state
         assert [ReasonCode(code).name for code in got.reason[::7]] == [want.reason for want in wants]
         assert state[::7].tolist() == [astuple(twin) for twin in twins]

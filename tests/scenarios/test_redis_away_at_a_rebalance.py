@@ -16,7 +16,7 @@ from streams.backtest.simulation_files import write_history
 from streams.columns import DAY_MS
 from streams.runtime.app import Worker
 from streams.runtime.settings import load_settings
-from streams.runtime.topics import READ
+from streams.runtime.topics import read_by_workers
 from tests.oracle.recount import read_plain
 from tests.support.brokers import RunningBroker
 from tests.support.live import Live
@@ -38,7 +38,7 @@ async def test_a_rebalance_ends_without_redis_and_partitions_are_taken_once_it_i
     running = asyncio.create_task(worker.run())
     try:
         # claimed, and nothing of it may be fetched
-        await until(running, lambda: len(worker.owner.held()) == len(READ) * PARTITIONS)
+        await until(running, lambda: len(worker.owner.held()) == len(read_by_workers(cancellations=False)) * PARTITIONS)
         await until(running, worker.app.tables.recovery.completed.is_set)
         assert not worker.state().joined
         own_redis.start()

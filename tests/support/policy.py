@@ -30,6 +30,7 @@ class Look(NamedTuple):
     tier: int
     purchases: int = 5
     by_purchase: bool = False
+    ended: bool = False
 
 
 def one(state: np.ndarray, look: Look, rules: PolicyRules = RULES) -> Decisions:
@@ -40,6 +41,7 @@ def one(state: np.ndarray, look: Look, rules: PolicyRules = RULES) -> Decisions:
         np.array([look.purchases]),
         np.array([look.by_purchase]),
         rules,
+        np.array([look.ended]),
     )
 
 

@@ -28,6 +28,7 @@ VALID: dict[str, dict[str, Any]] = {
     "purchases": {"event_id": "e1", "customer_id": "c1", "occurred_at": APPENDED_MS - 1, "amount": 12.5, "currency": "USD"},
     "complaints": {"event_id": "e1", "customer_id": "c1", "occurred_at": APPENDED_MS - 1},
     "logins": {"event_id": "e1", "customer_id": "c1", "occurred_at": APPENDED_MS - 1},
+    "cancellations": {"event_id": "e1", "customer_id": "c1", "occurred_at": APPENDED_MS - 1},
 }
 
 

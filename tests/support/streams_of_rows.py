@@ -17,7 +17,7 @@ START_MS = 1_700_000_000_000
 LAST_MS = 4_102_444_800_000 - 1  # the last instant of the contract
 HOUR_MS = 3_600_000
 KINDS = {name: kind for kind, name in KIND_NAMES.items()}
-_RANK_OF_KIND = {"purchase": 0, "refund": 0, "complaint": 1, "login": 2, "tick": 9}
+_RANK_OF_KIND = {"purchase": 0, "refund": 0, "complaint": 1, "login": 2, "cancellation": 3, "tick": 9}
 
 # edges of the half day, the day, and of the buckets of the four windows
 _GRIDS_MS = [DAY_MS // 2, DAY_MS, *(days * DAY_MS // 8 for days in (7, 30, 90, 365))]
@@ -69,8 +69,9 @@ def _time_ms(move: Move, times: Sequence[int]) -> int:
 
 
 _AMOUNTS = st.one_of(st.sampled_from([0, 1, 99, 2**31, 2**32 - 1, 10**12]), st.integers(0, 200_000))
-_KINDS = st.sampled_from(["purchase"] * 5 + ["login", "complaint", "refund", "login", "tick", "repeat", "habit"])
-_CONTRACT_KINDS = ("purchase", "login", "complaint", "refund")
+_OTHER_KINDS = ["login", "complaint", "refund", "login", "cancellation", "tick", "repeat", "habit"]
+_KINDS = st.sampled_from(["purchase"] * 6 + _OTHER_KINDS)
+_CONTRACT_KINDS = ("purchase", "login", "complaint", "refund", "cancellation")
 
 
 @st.composite

@@ -36,7 +36,7 @@ HEADER = "type,customer_id,occurred_at,amount,currency\n"
 @examples(200)
 def test_any_parts_come_back_whole_and_in_order(parts, rows_in_memory):
     with tempfile.TemporaryDirectory() as folder:
-        log, order, everything = EventLog(Path(folder)), 0, []
+        log, order, everything = EventLog(Path(folder), rows_a_run=1), 0, []
         for part in parts:
             rows = np.zeros(len(part), EVENT)
             for at, (time_ms, rank) in enumerate(part):
@@ -44,6 +44,7 @@ def test_any_parts_come_back_whole_and_in_order(parts, rows_in_memory):
                 everything.append((time_ms, rank, order))
                 order += 1
             log.add(rows)
+        log.finish()
         blocks = list(log.blocks(rows_in_memory))
     read = [row for block in blocks for row in zip(*(block[name].tolist() for name in ("time_ms", "rank", "order")), strict=True)]
     assert read == sorted(everything)
@@ -64,9 +65,9 @@ def simulated(tmp_path_factory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("rows_a_run", [97, 100_000])
-def test_the_engine_is_given_what_a_worker_is_given(simulated, tmp_path, monkeypatch, rows_a_run):
-    monkeypatch.setattr("streams.backtest.loading.ROWS_A_RUN", rows_a_run)
+@pytest.mark.parametrize("rows_a_part", [97, 100_000])
+def test_the_engine_is_given_what_a_worker_is_given(simulated, tmp_path, monkeypatch, rows_a_part):
+    monkeypatch.setattr("streams.backtest.loading.ROWS_A_PART", rows_a_part)
     sources = [find_source(str(simulated))]
     loaded = load(sources, tmp_path, RULES)
     expected = to_columns(read_histories(sources), RULES, 3)
@@ -112,7 +113,7 @@ def test_bad_rows_are_left_out_counted_and_the_first_kept(tmp_path):
     loaded = load([find_source(str(path))], tmp_path, RULES, skip_bad=True)
     assert (loaded.log.events, loaded.skipped.count, len(loaded.skipped.first)) == (1, 30, 20)
     (rows,) = loaded.log.blocks()
-    assert rows["order"].tolist() == [31]
+    assert rows["order"].tolist() == [30]
 
 
 def test_a_full_disk_is_told(tmp_path):

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import xxhash
 
-from streams.columns import COMPLAINT, LOGIN, PURCHASE, REFUND
+from streams.columns import CANCELLATION, COMPLAINT, LOGIN, PURCHASE, REFUND
 from streams.dead_letters import DeadReason
 from streams.events import EventRules, decode_chunk, id_hash
 from tests.support.records import APPENDED_MS, FakeRecord, record, valid
 
 RULES = EventRules("USD", {"EUR": 1.25, "JPY": 0.0068}, skew_ms=600_000)
 NOW_MS = APPENDED_MS
-Topic = Literal["purchases", "complaints", "logins"]
+Topic = Literal["purchases", "complaints", "logins", "cancellations"]
 
 
 def purchase(raw: str) -> FakeRecord:
@@ -78,6 +78,7 @@ HOSTILE: dict[str, tuple[FakeRecord, str, str]] = {
     "null for an amount": (valid("purchases", amount=None), "wrong_type", "amount is null"),
     "a number for a currency": (valid("purchases", currency=840), "wrong_type", "currency is 840"),
     "a number for an order_id": (valid("purchases", order_id=12), "wrong_type", "order_id is 12"),
+    "a number for a cancellation's reason": (valid("cancellations", reason=3), "wrong_type", "reason is 3"),
     "a list for a complaint's text": (valid("complaints", text=["a"]), "wrong_type", 'text is ["a"]'),
     "an object for a device": (valid("logins", device={}), "wrong_type", "device is {}"),
     "an empty event_id": (valid("logins", event_id=""), "bad_id", "event_id has 0"),
@@ -127,7 +128,7 @@ HOSTILE: dict[str, tuple[FakeRecord, str, str]] = {
 
 @pytest.mark.parametrize(("bad", "reason", "named"), HOSTILE.values(), ids=HOSTILE.keys())
 def test_a_hostile_record_is_buried_with_its_reason_and_harms_no_other(bad: FakeRecord, reason: str, named: str) -> None:
-    topic: Topic = bad.topic  # type: ignore[assignment]  # the table holds the three names only
+    topic: Topic = bad.topic  # type: ignore[assignment]  # the table holds names of topics only
     decoded = decode_chunk(topic, [valid(topic, offset=6), bad, valid(topic, offset=8)], RULES, NOW_MS)
     assert decoded.columns.offset.tolist() == [6, 8]
     assert [(letter.id, letter.reason) for letter in decoded.dead] == [(f"{topic}-3-7", DeadReason(reason))]
@@ -163,6 +164,8 @@ ACCEPTED: dict[str, tuple[FakeRecord, dict[str, Any]]] = {
     "a complaint whose severity is null": (valid("complaints", severity=None), {"severity": 3}),
     "a complaint in Chinese": (valid("complaints", severity=5, text="物流太慢"), {"severity": 5}),
     "a login": (valid("logins", device="phone", session_id=None), {"kind": LOGIN, "severity": 0, "amount_minor": 0}),
+    "a cancellation": (valid("cancellations"), {"kind": CANCELLATION, "rank": 3, "severity": 0, "amount_minor": 0}),
+    "a cancellation with its reason": (valid("cancellations", reason="搬家了"), {"kind": CANCELLATION}),
     "a field given twice, the last counts": (
         record("logins", b'{"event_id":"old","event_id":"e9","customer_id":"c1","occurred_at":1699999999999}'),
         {"event_id": "e9"},
@@ -173,7 +176,7 @@ ACCEPTED: dict[str, tuple[FakeRecord, dict[str, Any]]] = {
 
 @pytest.mark.parametrize(("good", "expected"), ACCEPTED.values(), ids=ACCEPTED.keys())
 def test_a_valid_record_becomes_a_row(good: FakeRecord, expected: dict[str, Any]) -> None:
-    topic: Topic = good.topic  # type: ignore[assignment]  # the table holds the three names only
+    topic: Topic = good.topic  # type: ignore[assignment]  # the table holds names of topics only
     decoded = decode_chunk(topic, [good], RULES, NOW_MS)
     assert decoded.dead == []
     assert {name: getattr(decoded.columns, name)[0] for name in expected} == expected

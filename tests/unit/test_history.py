@@ -18,7 +18,7 @@ from streams.backtest.history import History, HistoryError, merge_histories, rea
 from streams.backtest.mapping import Mapping, find_source, load_mapping, parse_mapping, shipped_mappings
 from streams.backtest.payloads import partitions_of, payloads, tick_times, to_columns
 from streams.cli.replay import find_sources
-from streams.columns import COMPLAINT, DAY_MS, LOGIN, PURCHASE, REFUND, TICK
+from streams.columns import CANCELLATION, COMPLAINT, DAY_MS, LOGIN, PURCHASE, REFUND, TICK
 from streams.events import EventRules
 
 HEADER = "type,customer_id,occurred_at,amount,currency,severity,category,text,event_id\n"
@@ -123,11 +123,7 @@ def test_json_lines_may_carry_numbers_and_nulls(tmp_path: Path) -> None:
         ("refund,a,2020-01-01T00:00:00Z,0,EUR,,,,", "amount = '0': a refund needs an amount other than 0"),
         ("complaint,a,2020-01-01T00:00:00Z,,,6,,,", "severity = '6': write a whole number from 1 to 5"),
         ("complaint,a,2020-01-01T00:00:00Z,,,,," + 32_001 * "x" + ",", "write text of at most 32000 characters"),
-        ("visit,a,2020-01-01T00:00:00Z,,,,,,", "type = 'visit': write one of purchase, refund, complaint, login"),
-        (
-            "cancellation,a,2020-01-01T00:00:00Z,,,,,,",
-            "type = 'cancellation': cancellation (the customer ends the relationship) is not",
-        ),
+        ("visit,a,2020-01-01T00:00:00Z,,,,,,", "type = 'visit': write one of purchase, refund, complaint, login, cancellation"),
         ("login,a,2020-01-01T00:00:00Z,,,,,," + 129 * "e", "event_id = "),
         ("login,a", "fields = 2: the header names 9"),
     ],
@@ -228,7 +224,7 @@ def test_a_mapping_renames_columns_and_values(tmp_path: Path) -> None:
     [
         ("colums: {}", "unknown field `colums`"),
         ("columns: {customer: who}", "columns: 'customer' is none of ours"),
-        ("types: {x: cancellation}", "not supported yet"),
+        ("types: {x: visit}", "'visit' is none of ours; use one of purchase, refund, complaint, login, cancellation"),
         ("time_zone: Europe/Lundon", "time_zone: 'Europe/Lundon' is not an IANA zone"),
         ("currency: euro", "currency: 'euro' is not an ISO 4217 code"),
         ("format: whitespace", "header: missing"),
@@ -300,15 +296,16 @@ def test_partitions_are_those_of_another_kafka_client(tmp_path: Path) -> None:
 
 def test_columns_hold_every_event_in_merge_order_with_daily_ticks(tmp_path: Path) -> None:
     rows = (
+        "cancellation,a,2020-01-01T10:00:00Z,,,,,gone for good,X\n"
         "login,a,2020-01-01T10:00:00Z,,,,,,L\ncomplaint,a,2020-01-01T10:00:00Z,,,,,,C\n"
         "purchase,a,2020-01-01T10:00:00Z,10,EUR,,,,P\npurchase,a,2020-01-03T00:00:00Z,-2,USD,,,,R\n"
     )
     columns = to_columns(history_of(tmp_path, rows), RULES, 1)[0]
-    assert columns.kind.tolist() == [PURCHASE, COMPLAINT, LOGIN, TICK, REFUND, TICK]
-    assert columns.event_id.tolist() == ["P", "C", "L", "", "R", ""]
-    assert columns.amount_minor.tolist() == [1500, 0, 0, 0, 200, 0]
-    assert columns.severity.tolist() == [0, 3, 0, 0, 0, 0]
-    assert columns.offset.tolist() == [0, 0, 0, 0, 1, 1]
+    assert columns.kind.tolist() == [PURCHASE, COMPLAINT, LOGIN, CANCELLATION, TICK, REFUND, TICK]
+    assert columns.event_id.tolist() == ["P", "C", "L", "X", "", "R", ""]
+    assert columns.amount_minor.tolist() == [1500, 0, 0, 0, 0, 200, 0]
+    assert columns.severity.tolist() == [0, 3, 0, 0, 0, 0, 0]
+    assert columns.offset.tolist() == [0, 0, 0, 0, 0, 1, 1]
     assert (columns.time_ms[columns.kind == TICK] % DAY_MS == 0).all()
 
 

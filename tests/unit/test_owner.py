@@ -103,7 +103,7 @@ async def test_events_that_were_deleted_unread_are_counted_and_passed() -> None:
     assert owned.app.consumer.seeks[TP("purchases", 0)] == 15
     await until(lambda: owned.metrics.events_lost["purchases"]._value.get() > 0)
     assert {topic: counter._value.get() for topic, counter in owned.metrics.events_lost.items()} == {
-        "purchases": 5, "complaints": 0, "logins": 0,
+        "purchases": 5, "complaints": 0, "logins": 0, "cancellations": 0,
     }  # fmt: skip
     assert (await owned.store.read_meta(0)).offsets == {"purchases": 14, "clock": 11}
     await owned.owner.release()

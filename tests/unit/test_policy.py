@@ -111,6 +111,19 @@ STORIES = {
         Look(110, 0.10, "BELOW_THRESHOLD", 0),
         Look(178, 0.90, "AWAITING_BREACHES", 0),
     ],
+    "whoever cancels is alerted no more, whatever the risk, and begins anew on returning": [
+        *FIRED_HIGH,
+        Look(7, 0.99, "RESOLVED_CANCELLED", 0, ended=True),
+        Look(8, 0.99, "CANCELLED", 0, ended=True),
+        Look(20, 0.99, "CANCELLED", 0, ended=True, purchases=1),
+        Look(30, 0.99, "AWAITING_BREACHES", 0, by_purchase=True),
+        Look(36, 0.99, "FIRED", 3),
+    ],
+    "a cancellation ends the streak": [
+        Look(0, 0.75, "AWAITING_BREACHES", 0),
+        Look(6, 0.75, "CANCELLED", 0, ended=True),
+        Look(12, 0.75, "AWAITING_BREACHES", 0),
+    ],
     "escalation knows no cool-down": [
         *RETURNED,
         Look(200, 0.55, "AWAITING_BREACHES", 0),

@@ -14,12 +14,14 @@ from streams.columns import TOPIC_RANKS
 from streams.runtime import prober
 from streams.runtime.live_clock import Probe
 from streams.runtime.prober import Prober
+from streams.runtime.topics import CANCELLATIONS
 from tests.support.owners import TOPICS, Owned
 
 pytestmark = pytest.mark.timeout(30)
 
 
 LIVE = {"CHURNWATCH_TIME__CLOCK": "wall"}
+RANKS = [rank for topic, rank in TOPIC_RANKS.items() if topic != CANCELLATIONS]
 
 
 async def owning(*partitions: int, settings: Mapping[str, str] = LIVE) -> Owned:
@@ -39,10 +41,10 @@ async def test_a_partition_that_was_not_asked_about_does_not_take_itself_for_rea
     owned = await owning(0, 1)
     monkeypatch.setattr("streams.runtime.offsets.end_offset", lambda _app, _tp: None)
     owned.owner.probed(5_000, ends(7, 0))
-    assert owned.owner.tasks[0].probe == Probe(5_000, dict.fromkeys(TOPIC_RANKS.values(), 7))
+    assert owned.owner.tasks[0].probe == Probe(5_000, dict.fromkeys(RANKS, 7))
     assert owned.owner.tasks[1].probe is None
     owned.owner.probed(6_000, ends(8, 0, 1) | {TP("logins", 1): 9})
-    assert owned.owner.tasks[1].probe == Probe(6_000, dict.fromkeys(TOPIC_RANKS.values(), 8) | {TOPIC_RANKS["logins"]: 9})
+    assert owned.owner.tasks[1].probe == Probe(6_000, dict.fromkeys(RANKS, 8) | {TOPIC_RANKS["logins"]: 9})
     incomplete = ends(99, 0, 1)
     del incomplete[TP("complaints", 1)]
     owned.owner.probed(7_000, incomplete)
@@ -54,7 +56,7 @@ async def test_an_end_that_a_fetch_has_seen_counts_where_the_answer_is_lower(mon
     owned = await owning(0)
     monkeypatch.setattr("streams.runtime.offsets.end_offset", lambda _app, tp: 12 if tp.topic == "logins" else 3)
     owned.owner.probed(5_000, ends(7, 0))
-    expected = dict.fromkeys(TOPIC_RANKS.values(), 7) | {TOPIC_RANKS["logins"]: 12}
+    expected = dict.fromkeys(RANKS, 7) | {TOPIC_RANKS["logins"]: 12}
     assert owned.owner.tasks[0].probe == Probe(5_000, expected)
     await owned.owner.release()
 

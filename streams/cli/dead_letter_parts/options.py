@@ -12,7 +12,7 @@ from streams.cli.dead_letter_parts.times import point_in_time
 from streams.dead_letters import DeadReason
 from streams.letter_filter import LetterFilter
 from streams.runtime.settings import Settings
-from streams.runtime.topics import INPUTS
+from streams.runtime.topics import EVENTS
 
 ReasonOption = Annotated[list[DeadReason] | None, typer.Option("--reason", help="Only with this reason code; may be repeated.")]
 TopicOption = Annotated[
@@ -45,7 +45,7 @@ def filter_from(
     """What was asked for. Raises CommandError for a point in time that is none."""
     now_ms = time.time_ns() // 1_000_000
     prefix = settings.kafka.topic_prefix
-    short = (*INPUTS, "churn.clock")
+    short = (*EVENTS, "churn.clock")
     return LetterFilter(
         reasons=frozenset(code.value for code in reason or ()),
         topics=frozenset(prefix + name if name in short else name for name in topic or ()),
