@@ -25,7 +25,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test fuzz lint format bench chaos soak lock docs ci clean
+.PHONY: help demo test fuzz lint format bench chaos soak lock docs causes ci clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ docs: $(DEV)/installed ## Write the pages that are made from the code
 	@$(DEV)/bin/python -m streams.runtime.settings_docs > docs/settings.md
 	@$(DEV)/bin/python docs/contracts/generate.py
 	@$(DEV)/bin/python -m streams.runtime.rights_docs docs/security.md
+
+causes: $(DEV)/installed ## Learn the model of causes that ships from its examples (docs/causes.md)
+	@$(DEV)/bin/python -m streams.cli.main causes train detectors/data/cause_examples.tsv --fresh --out detectors/data/cause_model.json
 
 ci: ## What CI does: system packages, Kafka's jars, lint, tests with the real parts
 	@CI=true bash .ci/run

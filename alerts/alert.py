@@ -112,6 +112,21 @@ class IngestionAlert(msgspec.Struct, frozen=True, kw_only=True, tag_field="schem
     text: str
 
 
+class ModelAlert(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="churnwatch.model-alert/1"):
+    """What was learnt serves no more, since it did worse than the closed form, which scores instead; resolved when it serves."""
+
+    alert_id: AlertId
+    message_id: MessageId
+    transition: Count
+    status: Status
+    rule: Literal["model"]
+    model: Annotated[str, Meta(description="version of what scores from now on")]
+    live: Annotated[bool, Meta(description="false: about the past, while history was loaded; never leaves Kafka")]
+    since: Instant
+    as_of: Instant
+    text: Annotated[str, Meta(description="why, with the numbers")]
+
+
 class DigestEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One of the customers that a digest names."""
 
@@ -134,7 +149,7 @@ class Digest(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag=
     top: Annotated[list[DigestEntry], Meta(description="the most pressing, at most 10")]
 
 
-Message = Alert | IngestionAlert | Digest
+Message = Alert | IngestionAlert | ModelAlert | Digest
 """What `churn.alerts` carries."""
 
 

@@ -6,7 +6,7 @@ shown as \\uXXXX: one alert is one line, whatever a customer is called.
 
 from __future__ import annotations
 
-from alerts.alert import Alert, Digest, IngestionAlert, Message, ValueAtStake
+from alerts.alert import Alert, Digest, IngestionAlert, Message, ModelAlert, ValueAtStake
 from alerts.lost_events import EVENTS_LOST
 from detectors.actions import TIERS
 
@@ -55,6 +55,12 @@ def ingestion_line(alert: IngestionAlert) -> str:
     return _plain(f"{label}  partition {alert.partition}  since {alert.since}  {alert.text}")
 
 
+def model_line(alert: ModelAlert) -> str:
+    """One line: what scores from now on, and why."""
+    label = "MODEL SERVES AGAIN" if alert.status == "resolved" else "MODEL DEMOTED"
+    return _plain(f"{label}  {alert.model} scores  since {alert.as_of}  {alert.text}")
+
+
 def digest_line(digest: Digest) -> str:
     """One line: how many alerts it stands for, and of which tiers."""
     tiers = [f"{digest.by_tier[tier]} {tier}" for tier in reversed(TIERS) if digest.by_tier.get(tier)]
@@ -73,6 +79,8 @@ def title_and_body(message: Message) -> tuple[str, str]:
     """Any message for a receiver that has a place for a title: the one line, and what stands below it."""
     if isinstance(message, IngestionAlert):
         return ingestion_line(message), f"{_plain(message.reason)}, as of {message.as_of}"
+    if isinstance(message, ModelAlert):
+        return model_line(message), f"{message.message_id}, as of {message.as_of}"
     title, _, body = (digest_card(message) if isinstance(message, Digest) else card(message)).partition("\n")
     return title, body
 

@@ -60,7 +60,10 @@ def train(
         trained = _fresh(examples, file.name) if start is None else _learnt(start, examples, file.name)
     except (CauseFileError, ValueError) as problem:
         raise CommandError(str(problem), "docs/causes.md says what the file must hold") from None
-    out.write_bytes(dumps(trained.snapshot) + b"\n")
+    try:
+        out.write_bytes(dumps(trained.snapshot) + b"\n")
+    except OSError as problem:
+        raise CommandError(f"--out: {out}: {problem.strerror}", "give a path that can be written") from None
     if as_json:
         show_json(trained.as_dict())
     else:

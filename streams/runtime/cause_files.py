@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -79,6 +80,13 @@ def read_examples(path: Path) -> list[Example]:
     columns = rows.fieldnames or []
     if "cause" not in columns or not {"text", "category"} & set(columns):
         raise CauseFileError(f"{path}: has columns {', '.join(columns) or 'none'}; it needs cause, and text or category")
+    try:
+        return _judged(path, list(rows))
+    except csv.Error as problem:
+        raise CauseFileError(f"{path}: after line {rows.line_num}: {problem}") from None
+
+
+def _judged(path: Path, rows: Sequence[dict[str, str]]) -> list[Example]:
     examples: list[Example] = []
     bad: list[str] = []
     for number, row in enumerate(rows, start=1):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alerts.alert import AlertContext
 from alerts.rules import PolicyRules
+from detectors.champion import GateRules
 from detectors.learner_rules import LearnerRules
 from streams.columns import DAY_MS
 from streams.contract import EventRules
@@ -68,8 +69,17 @@ def outcome_rules(settings: Settings) -> OutcomeRules | None:
 
 def learner_rules(settings: Settings) -> LearnerRules | None:
     """How it is learnt; None where nothing is."""
-    outcomes = outcome_rules(settings)
-    return None if outcomes is None else LearnerRules(outcomes.horizon_days, outcomes.grid_days)
+    outcomes, learning = outcome_rules(settings), settings.learning
+    if outcomes is None:
+        return None
+    return LearnerRules(
+        horizon_days=outcomes.horizon_days,
+        grid_days=outcomes.grid_days,
+        gate=GateRules(learning.min_labels, learning.min_days, learning.settle_labels, learning.tolerance),
+        window_days=learning.evidence_days,
+        window=learning.measured_labels,
+        drift_delta=learning.drift_delta,
+    )
 
 
 def event_rules(settings: Settings) -> EventRules:

@@ -22,7 +22,7 @@ from streams.runtime.settings_base import Section
 from streams.runtime.settings_channels import ChannelSettings, split_addresses
 from streams.runtime.settings_erasure import ErasureSettings, RetentionSettings
 from streams.runtime.settings_kafka import KafkaSettings
-from streams.runtime.settings_learning import LearningSettings
+from streams.runtime.settings_learning import DECIDES_NOTHING, LearningSettings
 from streams.runtime.settings_problems import Problem, SettingsError, explain, seen, unknown_variable
 from streams.runtime.settings_redis import RedisSettings
 from streams.runtime.settings_secrets import secret_values
@@ -106,7 +106,7 @@ class Settings(BaseSettings):
         if self.retention.inactive_days is not None:
             deciding["inactive_days"] = self.retention.inactive_days
         if self.learning.enabled:
-            deciding["learning"] = self.learning.model_dump(mode="json")
+            deciding["learning"] = self.learning.model_dump(mode="json", exclude=set(DECIDES_NOTHING))
         return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:12]
 
     def secret_values(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from detectors.labels import Labels
@@ -23,11 +23,11 @@ from streams.runtime.store import CommitRequest
 from streams.table import CustomerTable
 from tests.oracle.engine_twin import EngineTwin
 from tests.oracle.rfm_twin import EventTwin
-from tests.support.engine_rules import BUSY, MONTHLY, PROMPT, any_rules, served, twin_of
+from tests.support.engine_rules import BUSY, MONTHLY, PROMPT, any_rules, engine_rules, served, twin_of
 from tests.support.examples import examples
 from tests.support.memory_store import MemoryStore
 from tests.support.outcomes import sliced
-from tests.support.streams_of_rows import cuts, rows
+from tests.support.streams_of_rows import START_MS, cuts, rows
 
 Told = tuple[int, int, int, int]
 """(label_id, at_ms, known_ms, left)"""
@@ -105,7 +105,17 @@ def label_of(customer: str, day: int) -> int:
     return int(label_ids(customer_hashes([customer]), np.array([day]))[0])
 
 
+def came_back() -> tuple[list[EventTwin], list[slice], EngineRules]:
+    """Cancels while snapshots wait and buys again before their end, all in one batch: each of them has two outcomes."""
+    kinds = {0: "purchase", 40: "cancellation", 50: "purchase"}
+    events = [
+        EventTwin(kind, START_MS + day * DAY_MS, "c0", 100 * (kind == "purchase"), 0, day + 1) for day, kind in kinds.items()
+    ]
+    return [*events, EventTwin("tick", START_MS + 300 * DAY_MS)], [slice(0, 4)], engine_rules(outcomes=MONTHLY)
+
+
 @given(labelled_rows(), st.sampled_from([0, 1, 200 * DAY_MS]))
+@example(came_back(), 0)
 @examples(80)
 def test_each_snapshot_is_one_label_and_it_is_the_twins(drawn, ahead_ms):
     events, batches, rules = drawn

@@ -107,6 +107,10 @@ def test_of_real_bad_reviews_what_is_named_was_judged_bad():
     assert len(named) > 30
     assert right > by_lot + 0.2
     assert right > always_one + 0.05
+    page = (REPO / "docs" / "causes.md").read_text("utf-8").replace("\n ", "")
+    assert f"named for {len(named) / len(asked):.0%}; {right:.0%} of these had been judged bad" in page
+    assert f"by lot would be right for {by_lot:.0%}" in page
+    assert f"the commonest for {always_one:.0%}" in page
     poor = [k for k in named if asked[k].stars <= 3]
     assert np.mean([CAUSE_CLASSES[places[k]] in asked[k].bad for k in poor]) > 0.85
 

@@ -80,6 +80,13 @@ def test_forms_of_the_same_text_are_one(text):
     )
 
 
+def test_full_width_punctuation_is_that_of_nfkc():
+    wide = "，！？；：（）～"
+    for mark in wide:
+        assert sentences(f"A{mark}b{mark}贵") == sentences(unicodedata.normalize("NFKC", f"A{mark}b{mark}贵"))
+    assert sentences("贵！慢；坏") == [["贵"], ["慢"], ["坏"]]
+
+
 @given(st.lists(st.text(st.characters(min_codepoint=97, max_codepoint=122), min_size=1, max_size=9), min_size=1, max_size=9))
 @examples(100)
 def test_sentences_do_not_touch_each_other(words):

@@ -8,9 +8,10 @@ import pytest
 from alerts.alert import EventRef, ValueAtStake, build_ingestion_alert
 from alerts.lost_events import build_lost_events_alert
 from alerts.policy import ReasonCode
-from alerts.render import MINOR_DIGITS, card, headline, ingestion_line, money
+from alerts.render import MINOR_DIGITS, card, headline, ingestion_line, model_line, money, title_and_body
 from streams.money import ISO_4217_EXCEPTIONS
 from tests.support.alerts import CONTEXT, FACTS, an_alert, transition
+from tests.support.messages import demoted
 
 ID = an_alert().alert_id
 SILENT = "no order for 63 days; usually every 14"
@@ -131,3 +132,10 @@ def test_missing_data_in_one_line():
     lost = build_lost_events_alert(3, "purchases", 7, 2, 1_700_000_000_000)
     assert ingestion_line(lost).startswith("EVENTS LOST  partition 3  since 2023-11-14T22:13:20.000Z  partition 3 of purchases:")
     assert ingestion_line(over) == "RESOLVED  partition 3  since 2023-11-14T22:13:20.000Z  data arrive again"
+
+
+def test_a_model_alert_is_one_line_that_says_what_scores_now():
+    assert model_line(demoted()) == "MODEL DEMOTED  m-1 scores  since 2023-11-14T22:13:20.250Z  log loss .5 nats"
+    title, body = title_and_body(demoted(resolved=True))
+    assert title == "MODEL SERVES AGAIN  m-1 scores  since 2023-11-15T22:13:20.250Z  log loss .5 nats"
+    assert body == f"{demoted(resolved=True).message_id}, as of 2023-11-15T22:13:20.250Z"
