@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from streams.cli.backtest import days
+from streams.cli.backtest_parts.asked import days
 from streams.cli.main import main
 from tests.support.backtests import simulated
 

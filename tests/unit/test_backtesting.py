@@ -94,17 +94,17 @@ def test_neither_cuts_nor_partitions_matter(source, found, changed):
     assert repr(measured[0]) == repr(measured[1])  # to the last bit, and NaN equals NaN
     assert other.models == found.models
     order = ["customer", "time_ms", "number"]
-    assert np.sort(other.alerts.messages(), order=order).tolist() == np.sort(found.alerts.messages(), order=order).tolist()
+    assert np.sort(other.policy.alerts.messages(), order=order).tolist() == np.sort(found.policy.alerts.messages(), order=order).tolist()
 
 
 def test_alerts_are_those_that_workers_send(source):
     """`run_history` is what tests hold against real workers, byte by byte."""
     with loaded(source) as log:
-        found = backtest(log, rules(partitions=4, refits=False))
+        found = backtest(log, rules(partitions=4, refit_days=None))
         ids = log.customers.ids()
     columns = to_columns(read_histories([source]), event_rules(SETTINGS).of_history(), 4)
     expected = [decode(message) for message in run_history(columns, engine_rules(SETTINGS), SHIPPED).alerts]
-    rows = found.alerts.messages()
+    rows = found.policy.alerts.messages()
     decisions = [ReasonCode(code).name.lower() for code in rows["reason"]]
     times, risks = map(rfc3339, rows["time_ms"].tolist()), (rows["risk_bp"] / 10_000).tolist()
     got = sorted(zip(ids[rows["customer"]], times, rows["number"].tolist(), decisions, risks, strict=True))
