@@ -9,6 +9,7 @@ The flow, in the order to read it:
     ids.py        names and dates: an episode's id depends on nothing that a replay would change
     alert.py      the message of a transition, its bytes, the contract of churn.alerts (foreign_json: read without surprises)
     lost_events.py   the message that events were deleted before they were read
+    model_alert.py   the message that what was learnt was demoted, or serves again
     render.py     the same for people: a headline, a card
     playbook.py   what retention does about whom: plays, the first that matches
     triggers.py   which alerts set off a play, and why the others do not

@@ -19,6 +19,7 @@ from alerts.ids import AlertId, Instant, MessageId, alert_id, rfc3339
 from alerts.policy import ReasonCode, Transition
 from alerts.stages.holdout import in_holdout
 from detectors.actions import TIERS, Tier
+from detectors.causes import Cause, controllable
 from detectors.reasons import Reason
 
 RULE: Final = "churn-risk"
@@ -73,6 +74,12 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="sche
     baseline: Annotated[float | None, Meta(description="log odds of the risk = this + the reasons' contributions")] = None
     cause: Annotated[str, Meta(description="probable cause class")]
     cause_why: str
+    cause_confidence: Annotated[
+        Risk | None, Meta(description="probability that this is the cause; null where a rule says so, or nothing does")
+    ] = None
+    controllable: Annotated[
+        bool | None, Meta(description="whether the business can act on such a cause; null where it is unknown")
+    ] = None
     suggested_action: str
     value_at_stake: ValueAtStake
     segment: Annotated[str, Meta(description="RFM segment")]
@@ -105,6 +112,21 @@ class IngestionAlert(msgspec.Struct, frozen=True, kw_only=True, tag_field="schem
     text: str
 
 
+class ModelAlert(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="churnwatch.model-alert/1"):
+    """What was learnt serves no more, since it did worse than the closed form, which scores instead; resolved when it serves."""
+
+    alert_id: AlertId
+    message_id: MessageId
+    transition: Count
+    status: Status
+    rule: Literal["model"]
+    model: Annotated[str, Meta(description="version of what scores from now on")]
+    live: Annotated[bool, Meta(description="false: about the past, while history was loaded; never leaves Kafka")]
+    since: Instant
+    as_of: Instant
+    text: Annotated[str, Meta(description="why, with the numbers")]
+
+
 class DigestEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One of the customers that a digest names."""
 
@@ -127,7 +149,7 @@ class Digest(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag=
     top: Annotated[list[DigestEntry], Meta(description="the most pressing, at most 10")]
 
 
-Message = Alert | IngestionAlert | Digest
+Message = Alert | IngestionAlert | ModelAlert | Digest
 """What `churn.alerts` carries."""
 
 
@@ -157,8 +179,7 @@ def build_alert(
     idle_risk: float | None,
     reasons: Sequence[Reason],
     baseline: float | None = None,
-    cause: str,
-    cause_why: str,
+    cause: Cause,
     suggested_action: str,
     event: EventRef | None,
     model: ModelRef,
@@ -191,8 +212,10 @@ def build_alert(
         horizon_days=float(context.horizon_days),
         reasons=list(reasons),
         baseline=baseline,
-        cause=cause,
-        cause_why=cause_why,
+        cause=cause.cause,
+        cause_why=cause.why,
+        cause_confidence=_rounded(cause.confidence, 4),
+        controllable=controllable(cause.cause),
         suggested_action=suggested_action,
         value_at_stake=ValueAtStake(facts.spent_365d_minor, context.currency, STAKE_BASIS),
         segment=facts.segment,

@@ -6,7 +6,7 @@ shown as \\uXXXX: one alert is one line, whatever a customer is called.
 
 from __future__ import annotations
 
-from alerts.alert import Alert, Digest, IngestionAlert, Message, ValueAtStake
+from alerts.alert import Alert, Digest, IngestionAlert, Message, ModelAlert, ValueAtStake
 from alerts.lost_events import EVENTS_LOST
 from detectors.actions import TIERS
 
@@ -55,6 +55,12 @@ def ingestion_line(alert: IngestionAlert) -> str:
     return _plain(f"{label}  partition {alert.partition}  since {alert.since}  {alert.text}")
 
 
+def model_line(alert: ModelAlert) -> str:
+    """One line: what scores from now on, and why."""
+    label = "MODEL SERVES AGAIN" if alert.status == "resolved" else "MODEL DEMOTED"
+    return _plain(f"{label}  {alert.model} scores  since {alert.as_of}  {alert.text}")
+
+
 def digest_line(digest: Digest) -> str:
     """One line: how many alerts it stands for, and of which tiers."""
     tiers = [f"{digest.by_tier[tier]} {tier}" for tier in reversed(TIERS) if digest.by_tier.get(tier)]
@@ -73,8 +79,23 @@ def title_and_body(message: Message) -> tuple[str, str]:
     """Any message for a receiver that has a place for a title: the one line, and what stands below it."""
     if isinstance(message, IngestionAlert):
         return ingestion_line(message), f"{_plain(message.reason)}, as of {message.as_of}"
+    if isinstance(message, ModelAlert):
+        return model_line(message), f"{message.message_id}, as of {message.as_of}"
     title, _, body = (digest_card(message) if isinstance(message, Digest) else card(message)).partition("\n")
     return title, body
+
+
+def cause_line(cause: str, why: str, confidence: float | None, controllable: bool | None) -> str:
+    """A probable cause, how sure that is, whether the business can act on it, and what says so.
+
+    >>> cause_line("price", "learnt: today's complaint reads as price", 0.8, True)
+    "price (80% sure, controllable): learnt: today's complaint reads as price"
+    """
+    sure = [] if confidence is None else [f"{confidence:.0%} sure"]
+    control = [] if controllable is None else ["controllable" if controllable else "not controllable"]
+    in_brackets = ", ".join(sure + control)
+    told = f"{cause} ({in_brackets})" if in_brackets else cause
+    return _plain(f"{told}: {why}" if why else told)
 
 
 def money(value: ValueAtStake) -> str:
@@ -104,7 +125,7 @@ def _news(alert: Alert) -> str:
 
 
 def _cause(alert: Alert) -> str:
-    return _plain(f"{alert.cause}: {alert.cause_why}" if alert.cause_why else alert.cause)
+    return cause_line(alert.cause, alert.cause_why, alert.cause_confidence, alert.controllable)
 
 
 def _segment(alert: Alert) -> str:

@@ -6,7 +6,7 @@ In this order:
     holdout      a customer who is left alone, so that uplift can be measured: a person who reads of it would act
     below_tier   less pressing than the channel's least tier, now and before; who was told of an alert is told of its end
     repeat       told already (see `Recent`)
-    told         everything else; ingestion alerts and digests always
+    told         everything else; ingestion alerts and digests always, alerts about the model unless they are past
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Literal
 
-from alerts.alert import Alert, Digest, Message
+from alerts.alert import Alert, Digest, Message, ModelAlert
 from detectors.actions import TIERS, Tier
 
 Selected = Literal["told", "past", "holdout", "below_tier", "repeat"]
@@ -43,10 +43,10 @@ def select(message: Message, least_tier: Tier) -> Selected:
 
     least_tier   watch, high or critical
     """
+    if isinstance(message, Alert | ModelAlert) and not message.live:
+        return "past"
     if not isinstance(message, Alert):
         return "told"
-    if not message.live:
-        return "past"
     if message.holdout:
         return "holdout"
     pressing = max(TIERS.index(message.tier), TIERS.index(message.previous_tier))

@@ -95,7 +95,7 @@ def _shop(settings: Settings, store: TimedStore, registry: CollectorRegistry, ba
     sender: Any = Arrives()
     return Shop(
         settings=settings, rules=engine_rules(settings), events=event_rules(settings), store=store, sender=sender,
-        metrics=Metrics(registry), model=lambda: ServedModel(SHIPPED, settings.risk.horizon_days), now_ms=lambda: 0,
+        metrics=Metrics(registry), model=lambda _: ServedModel(SHIPPED, settings.risk.horizon_days), now_ms=lambda: 0,
         room=lambda: settings.engine.intake_bytes, ends=lambda _: {}, fetched=lambda _: {}, backoff=backoff,
     )  # fmt: skip
 

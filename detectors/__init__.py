@@ -9,7 +9,10 @@ In the order to read:
     fit         parameters from histories, by maximum likelihood
     bg_nbd      the elder sister model, for published numbers and comparison
     reasons     the risk in parts that add up, and in words (reason_words)
-    causes      the probable cause class: a rule until causes are learnt
+    causes      the probable cause class: what the last complaint spoke of, else a rule
+    cause_text, cause_tally   a complaint's sentences as hashed features; how often each was seen with each cause
+    cause_snapshot, cause_model   that as versioned data; at work: the cause of a complaint, or "unknown"
+    cause_learner, cause_fit   learning on from labelled complaints; a model from examples alone
     actions     what to do, by tier and cause
 
 What is learnt from outcomes:

@@ -18,9 +18,9 @@ TIERS: tuple[Tier, ...] = get_args(Tier)
 
 _ACTIONS: dict[CauseClass, tuple[str, str, str]] = {  # watch, high, critical
     "product": (
-        "Note what was returned; watch the next order.",
+        "Note what was wrong with the goods; watch the next order.",
         "Ask what was wrong with the goods and propose a fitting replacement.",
-        "Call about the returns; settle them and propose a replacement in person.",
+        "Call about the goods: settle what was wrong, and propose a replacement in person.",
     ),
     "price": (
         "Show what fits the customer's budget; no discount yet.",

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -59,6 +59,7 @@ class OfferState(msgspec.Struct, frozen=True):
     level: float
     slope: float
     pinned: ServedState | None
+    on_record: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class Offer:
     model          closed form and champion, and whether the champion serves
     level, slope   of idle time
     pinned         what scores by a person's word, whatever `model` says; None: `model` does
+    on_record      whether the champion had served before: what it says now is held against it
     """
 
     tick_ms: int
@@ -76,6 +78,7 @@ class Offer:
     level: float
     slope: float
     pinned: ServedModel | None = None
+    on_record: bool = False
 
     def said(self, inputs: NDArray[np.float32]) -> NDArray[np.float64]:
         """Probabilities by `NAMES`, one row a customer. There must be a champion."""
@@ -86,6 +89,14 @@ class Offer:
         if self.pinned is not None:
             served = self.pinned.risk(inputs)
         return np.stack([champion, closed_form, idle, served], axis=1)
+
+
+class Said(NamedTuple):
+    """Of n labels: p (n, models); whether there was a champion to judge, else the row is 0; whether it is on the record."""
+
+    p: NDArray[np.float64]
+    judged: NDArray[np.bool_]
+    on_record: NDArray[np.bool_]
 
 
 class AsServed:
@@ -111,12 +122,13 @@ class AsServed:
         while len(offers) > 1 and offers[1].tick_ms < oldest_ms:
             offers.pop(0)
 
-    def said(self, labels: Labels) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """What each model said of each label's snapshot, (n, models), and whether there was a champion to judge.
-
-        Rows without one are 0.
-        """
-        p, judged = np.zeros((len(labels), len(NAMES))), np.zeros(len(labels), np.bool_)
+    def said(self, labels: Labels) -> Said:
+        """What each model said of each label's snapshot."""
+        p, judged, on_record = (
+            np.zeros((len(labels), len(NAMES))),
+            np.zeros(len(labels), np.bool_),
+            np.zeros(len(labels), np.bool_),
+        )
         ticks = [offer.tick_ms for offer in self._offers]
         times, where = np.unique(labels.at_ms, return_inverse=True)
         before = np.array([bisect_left(ticks, at_ms) - 1 for at_ms in times.tolist()], np.int64)[where]
@@ -125,23 +137,18 @@ class AsServed:
                 rows = before == place
                 p[rows] = self._offers[place].said(np.ascontiguousarray(labels.inputs[rows]))
                 judged |= rows
-        return p, judged
+                on_record[rows] = self._offers[place].on_record
+        return Said(p, judged, on_record)
 
     def state(self) -> list[OfferState]:
         """All that a continuation needs."""
-        return [
-            OfferState(o.tick_ms, served_state(o.model), o.level, o.slope, None if o.pinned is None else served_state(o.pinned))
-            for o in self._offers
-        ]
+        return [_offer_state(offer) for offer in self._offers]
 
     @staticmethod
     def from_state(kept_days: int, state: list[OfferState]) -> AsServed:
         """Inverse of `state`."""
         found = AsServed(kept_days)
-        found._offers = [
-            Offer(o.tick_ms, served_of(o.model), o.level, o.slope, None if o.pinned is None else served_of(o.pinned))
-            for o in state
-        ]
+        found._offers = [_offer_of(offer) for offer in state]
         return found
 
 
@@ -155,6 +162,16 @@ def served_of(state: ServedState) -> ServedModel:
     """Inverse of `served_state`."""
     linear = None if state.linear is None else _linear_of(state.linear)
     return ServedModel(state.closed_form, state.horizon_days, linear, state.serves)
+
+
+def _offer_state(offer: Offer) -> OfferState:
+    pinned = None if offer.pinned is None else served_state(offer.pinned)
+    return OfferState(offer.tick_ms, served_state(offer.model), offer.level, offer.slope, pinned, offer.on_record)
+
+
+def _offer_of(state: OfferState) -> Offer:
+    pinned = None if state.pinned is None else served_of(state.pinned)
+    return Offer(state.tick_ms, served_of(state.model), state.level, state.slope, pinned, state.on_record)
 
 
 def _linear_state(linear: LinearModel) -> LinearState:

@@ -1,7 +1,12 @@
 """The features of the linear model: what it knows of a customer, one formula each, made from the raw inputs.
 
 Each is scaled by constants of the design: (formula - centre) / scale. A scale estimated from the stream drifts early and
-drags the weights along. `group` is what a person is told that the feature is about.
+drags the weights along. Money is compared with the customer's own ticket, so only `ticket` knows the currency. A feature of
+refunds, complaints or logins is 0 for who has none: on a business without them it is no column at all. Logins are compared
+with the customer's own rate; that rate itself, as all that says what kind of customer it is, is told as "base".
+
+`variance` is that of the weight before any label: little where features say nearly the same as others; much where nothing is
+known beforehand, since what a complaint or a login means, even its sign, differs from business to business.
 """
 
 from __future__ import annotations
@@ -21,6 +26,9 @@ from detectors.parameters import BtydParameters
 GAP_PRIOR_DAYS: Final = 30.0
 """A customer's own gap is shrunk towards this one, with the weight of one gap."""
 
+VARIANCE: Final = 0.1
+SIGNAL_VARIANCE: Final = 0.5
+
 
 class Raw:
     """The raw inputs by name, as float64 columns, and what several features are made of."""
@@ -28,18 +36,14 @@ class Raw:
     def __init__(self, inputs: NDArray[np.float32], closed_form: BtydParameters, horizon_days: float) -> None:
         self._columns = np.ascontiguousarray(inputs.T, dtype=np.float64)
         self.horizon_days = horizon_days
-        self.closed_form_logit = logit_no_purchase(
-            closed_form, self["repeat_days"], self["between_days"], self["observed_days"], horizon_days
-        )
-        self.gaps = self["repeat_days"]
-        some = self.gaps > 0
-        n = np.maximum(self.gaps, 1.0)
-        self.mean_gap = np.where(some, self["between_days"] / n, GAP_PRIOR_DAYS)
-        self.shrunk_gap = (self["between_days"] + GAP_PRIOR_DAYS) / (self.gaps + 1.0)
-        self.gap_sd = np.sqrt(np.maximum(self["gap_sq_sum"] / n - (self["between_days"] / n) ** 2, 0.0))
-        self.mean_log_gap = (self["log_gap_sum"] + np.log(GAP_PRIOR_DAYS)) / (self.gaps + 1.0)
-        square = (self["log_gap_sq_sum"] + np.log(GAP_PRIOR_DAYS) ** 2 + 1.0) / (self.gaps + 1.0)
-        self.log_gap_sd = np.sqrt(np.maximum(square - self.mean_log_gap**2, 0.0) + 0.1)
+        gaps, between = self["repeat_days"], self["between_days"]
+        self.closed_form_logit = logit_no_purchase(closed_form, gaps, between, self["observed_days"], horizon_days)
+        self.gaps = gaps
+        self.any_gap = gaps > 0
+        n = np.maximum(gaps, 1.0)
+        self.mean_gap = np.where(self.any_gap, between / n, GAP_PRIOR_DAYS)
+        self.shrunk_gap = (between + GAP_PRIOR_DAYS) / (gaps + 1.0)
+        self.gap_sd = np.sqrt(np.maximum(self["gap_sq_sum"] / n - (between / n) ** 2, 0.0))
         self.ticket = np.log1p(self["spent_minor"] / np.maximum(self["purchases"], 1.0))
 
     def __getitem__(self, name: str) -> Column:
@@ -53,110 +57,151 @@ Formula = Callable[[Raw], Column]
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """name, group (for explanations), and (formula - centre) / scale"""
+    """name       of the column
+    group      what a person is told that it is about
+    centre, scale   the column is (formula - centre) / scale
+    formula    one value a customer
+    variance   of the weight before any label
+    """
 
     name: str
     group: str
     centre: float
     scale: float
     formula: Formula
+    variance: float = VARIANCE
 
 
 def _log1p(name: str) -> Formula:
     return lambda raw: np.log1p(raw[name])
 
 
-def _log_decayed(name: str) -> Formula:
-    return lambda raw: np.log(raw[name] + 0.05)
+def _log_decayed(days: int) -> Formula:
+    return lambda raw: np.log(raw[f"decayed_purchases_{days}"] + 0.05)
+
+
+def _share(part: str, whole: float) -> Formula:
+    return lambda raw: raw[part] / whole
 
 
 def _trend(short: str, long: str, times: float) -> Formula:
-    """ln of the recent rate over the longer one."""
-    return lambda raw: np.log((times * raw[short] + 1.0) / (raw[long] + 1.0))
+    """ln of the rate in the short window over that in the long one; 0 where the long one is empty."""
+    return lambda raw: np.where(raw[long] > 0, np.log((times * raw[short] + 1.0) / (raw[long] + 1.0)), 0.0)
 
 
-def _ticket_of_late(raw: Raw, half_life: int) -> Column:
-    return np.log1p(raw[f"decayed_spent_{half_life}"] / np.maximum(raw[f"decayed_purchases_{half_life}"], 1e-12)) - raw.ticket
+def _over(numerator: str, gap: Formula) -> Formula:
+    """ln of some days over a gap; three days more or less say nothing."""
+    return lambda raw: np.log((raw[numerator] + 3.0) / (gap(raw) + 3.0))
 
 
-def _lomax(raw: Raw) -> Column:
-    """Logit of no purchase in the next H, if gaps go on as this customer's own did."""
-    scale = raw["between_days"] + GAP_PRIOR_DAYS + raw["idle_days"]
-    log_silent = -(raw.gaps + 1.0) * np.log1p(raw.horizon_days / scale)
-    return log_silent - np.log(-np.expm1(log_silent))
+def _longest_gap(raw: Raw) -> Column:
+    return np.where(raw.any_gap, raw["longest_gap_days"], GAP_PRIOR_DAYS)
 
 
-def _money(name: str) -> Formula:
-    return lambda raw: np.log1p(raw[name] / 100.0)
+def _last_gap(raw: Raw) -> Column:
+    last = np.where(raw.any_gap, raw["last_gap_days"], GAP_PRIOR_DAYS)
+    return np.log((last + 3.0) / (raw.shrunk_gap + 3.0))
 
 
-def _last_two(raw: Raw) -> Column:
-    two = np.where(raw["second_gap_days"] > 0, (raw["last_gap_days"] + raw["second_gap_days"]) / 2.0, raw["last_gap_days"])
-    return np.where(raw.gaps > 0, two, GAP_PRIOR_DAYS)
+def _z(raw: Raw) -> Column:
+    """How many spreads of the customer's own gaps the silence is above their mean."""
+    return (raw["idle_days"] - raw.mean_gap) / (raw.gap_sd + 0.3 * raw.mean_gap + 3.0)
+
+
+def _log_z(raw: Raw) -> Column:
+    """The same of ln(days), with one gap of the prior among the customer's own."""
+    prior = float(np.log(GAP_PRIOR_DAYS))
+    mean = (raw["log_gap_sum"] + prior) / (raw.gaps + 1.0)
+    square = (raw["log_gap_sq_sum"] + prior**2 + 1.0) / (raw.gaps + 1.0)
+    return (np.log1p(raw["idle_days"]) - mean) / np.sqrt(np.maximum(square - mean**2, 0.0) + 0.1)
+
+
+def _own_rhythm(raw: Raw) -> Column:
+    """Logit of no purchase in the next H if the customer goes on at the rate of the own gaps (Lomax)."""
+    silent = -(raw.gaps + 1.0) * np.log1p(raw.horizon_days / (raw["between_days"] + GAP_PRIOR_DAYS + raw["idle_days"]))
+    return silent - np.log(-np.expm1(silent))
+
+
+def _ticket_of_late(raw: Raw) -> Column:
+    """ln of the mean ticket of late over that of life; 0 where the purchases have faded away."""
+    count = raw["decayed_purchases_15"]
+    return np.where(count > 0, np.log1p(raw["decayed_spent_15"] / np.where(count > 0, count, 1.0)) - raw.ticket, 0.0)
+
+
+def _refunded(refunded: str, spent: str) -> Formula:
+    """Refunds as a share of the money that went to and fro."""
+    return lambda raw: raw[refunded] / (raw[spent] + raw[refunded] + 1.0)
+
+
+def _since_purchase(raw: Raw) -> Column:
+    """1 where the last complaint came after the last purchase: nobody knows yet what it did."""
+    return ((raw["complaints"] > 0) & (raw["complaint_idle_days"] <= raw["idle_days"])).astype(np.float64)
+
+
+def _severity_since(raw: Raw) -> Column:
+    """Mean severity of the last year's complaints over 3, where the last came after the last purchase."""
+    return _since_purchase(raw) * raw["severity_365d"] / np.maximum(raw["complaints_365d"], 1.0) / 3.0
+
+
+def _usual_login_gap(raw: Raw) -> Column:
+    """Days between two logins in the last year, or since the first purchase where that is shorter."""
+    return np.minimum(raw["observed_days"] + 1.0, 365.0) / np.maximum(raw["logins_365d"], 1.0)
+
+
+def _login_silence(raw: Raw) -> Column:
+    """ln of the days without a login over the usual days between two."""
+    return np.log((raw["login_idle_days"] + 1.0) / (_usual_login_gap(raw) + 1.0))
+
+
+def _of_users(formula: Formula) -> Formula:
+    """The formula for who has logged in within a year, 0 for everybody else."""
+    return lambda raw: np.where(raw["logins_365d"] > 0, formula(raw), 0.0)
+
+
+def _logins_against_usual(days: int) -> Formula:
+    """ln of the logins in a window over as many as there usually are."""
+    return _of_users(lambda raw: np.log((raw[f"logins_{days}d"] + 1.0) / (days / _usual_login_gap(raw) + 1.0)))
 
 
 FEATURES: Final = (
+    Feature("closed_form", "silence", 0.0, 1.5, lambda raw: raw.closed_form_logit),
     Feature("idle", "silence", 3.2, 1.2, _log1p("idle_days")),
-    Feature("tenure", "tenure", 5.0, 1.0, _log1p("observed_days")),
-    Feature("purchases_7d", "frequency", 0.2, 0.4, _log1p("purchases_7d")),
-    Feature("purchases_30d", "frequency", 0.6, 0.6, _log1p("purchases_30d")),
-    Feature("purchases_90d", "frequency", 1.1, 0.7, _log1p("purchases_90d")),
-    Feature("purchases_180d", "frequency", 1.4, 0.8, _log1p("purchases_180d")),
-    Feature("purchases_365d", "frequency", 1.7, 0.8, _log1p("purchases_365d")),
-    Feature("purchases", "frequency", 1.8, 0.9, _log1p("purchases")),
-    Feature("days_90d", "frequency", 1.1, 0.6, _log1p("days_90d")),
-    Feature("days_180d", "frequency", 1.5, 0.6, _log1p("days_180d")),
-    Feature("decayed_15", "frequency", -1.0, 1.5, _log_decayed("decayed_purchases_15")),
-    Feature("decayed_45", "frequency", -0.2, 1.2, _log_decayed("decayed_purchases_45")),
-    Feature("decayed_120", "frequency", 0.5, 1.0, _log_decayed("decayed_purchases_120")),
-    Feature("money_30d", "money", 2.5, 2.5, _money("spent_30d")),
-    Feature("money_90d", "money", 4.0, 2.5, _money("spent_90d")),
-    Feature("money_180d", "money", 5.0, 2.0, _money("spent_180d")),
-    Feature("money", "money", 5.5, 1.5, _money("spent_minor")),
-    Feature("decayed_money_15", "money", 2.0, 2.0, _money("decayed_spent_15")),
-    Feature("decayed_money_45", "money", 3.0, 2.0, _money("decayed_spent_45")),
-    Feature("decayed_money_120", "money", 4.0, 2.0, _money("decayed_spent_120")),
-    Feature("ticket", "money", 8.5, 1.5, lambda raw: raw.ticket),
-    Feature("ticket_of_late", "money", 0.0, 0.6, lambda raw: _ticket_of_late(raw, 15)),
-    Feature("trend_30_90", "trend", 0.0, 0.6, _trend("purchases_30d", "purchases_90d", 3.0)),
-    Feature("trend_90_180", "trend", 0.0, 0.5, _trend("purchases_90d", "purchases_180d", 2.0)),
-    Feature("trend_180_365", "trend", 0.0, 0.5, _trend("purchases_180d", "purchases_365d", 2.0)),
+    Feature("ratio", "silence", 0.0, 1.0, _over("idle_days", lambda raw: raw.shrunk_gap)),
+    Feature("over_longest", "silence", -0.5, 1.0, _over("idle_days", _longest_gap)),
+    Feature("z", "silence", 0.0, 1.5, _z),
+    Feature("log_z", "silence", 0.0, 1.5, _log_z),
+    Feature("own_rhythm", "silence", 0.0, 1.5, _own_rhythm),
     Feature("gaps", "rhythm", 1.0, 1.0, lambda raw: np.log1p(raw.gaps)),
     Feature("mean_gap", "rhythm", 3.4, 1.0, lambda raw: np.log1p(raw.mean_gap)),
-    Feature("gap_sd", "rhythm", 2.5, 1.5, lambda raw: np.log1p(raw.gap_sd)),
     Feature("gap_cv", "rhythm", 0.6, 0.5, lambda raw: raw.gap_sd / (raw.mean_gap + 1.0)),
-    Feature("no_gap", "rhythm", 0.3, 0.45, lambda raw: (raw.gaps == 0).astype(np.float64)),
-    Feature("ratio", "silence", 0.0, 1.0, lambda raw: np.log((raw["idle_days"] + 3.0) / (raw.shrunk_gap + 3.0))),
-    Feature("z", "silence", 0.0, 1.5, lambda raw: (raw["idle_days"] - raw.mean_gap) / (raw.gap_sd + 0.3 * raw.mean_gap + 3.0)),
-    Feature("log_z", "silence", 0.0, 1.5, lambda raw: (np.log(raw["idle_days"] + 1.0) - raw.mean_log_gap) / raw.log_gap_sd),
-    Feature(
-        "over_longest",
-        "silence",
-        -0.5,
-        1.0,
-        lambda raw: np.log((raw["idle_days"] + 3.0) / (np.where(raw.gaps > 0, raw["longest_gap_days"], GAP_PRIOR_DAYS) + 3.0)),
-    ),
-    Feature(
-        "last_gap",
-        "trend",
-        -0.1,
-        0.7,
-        lambda raw: np.log((np.where(raw.gaps > 0, raw["last_gap_days"], GAP_PRIOR_DAYS) + 3.0) / (raw.shrunk_gap + 3.0)),
-    ),
-    Feature("last_gaps", "trend", -0.1, 0.6, lambda raw: np.log((_last_two(raw) + 3.0) / (raw.shrunk_gap + 3.0))),
-    Feature(
-        "refund_share_90d", "refunds", 0.05, 0.2, lambda raw: raw["refunded_90d"] / (raw["spent_90d"] + raw["refunded_90d"] + 1.0)
-    ),
-    Feature(
-        "refund_share",
-        "refunds",
-        0.05,
-        0.2,
-        lambda raw: raw["refunded_minor"] / (raw["spent_minor"] + raw["refunded_minor"] + 1.0),
-    ),
-    Feature("refunds", "refunds", 0.3, 0.6, _log1p("refunds")),
-    Feature("closed_form", "silence", 0.0, 1.5, lambda raw: raw.closed_form_logit),
-    Feature("own_rhythm", "silence", 0.0, 1.5, _lomax),
-    Feature("months_6", "frequency", 0.5, 0.25, lambda raw: raw["months_6"] / 6.0),
-    Feature("months_12", "frequency", 0.4, 0.25, lambda raw: raw["months_12"] / 12.0),
+    Feature("days_30d", "frequency", 0.6, 0.6, _log1p("days_30d")),
+    Feature("days_90d", "frequency", 1.1, 0.6, _log1p("days_90d")),
+    Feature("days_180d", "frequency", 1.5, 0.6, _log1p("days_180d")),
+    Feature("months_6", "frequency", 0.5, 0.25, _share("months_6", 6.0)),
+    Feature("months_12", "frequency", 0.4, 0.25, _share("months_12", 12.0)),
+    Feature("decayed_15", "frequency", -1.0, 1.5, _log_decayed(15)),
+    Feature("decayed_45", "frequency", -0.2, 1.2, _log_decayed(45)),
+    Feature("decayed_120", "frequency", 0.5, 1.0, _log_decayed(120)),
+    Feature("trend_30_90", "trend", 0.0, 0.6, _trend("days_30d", "days_90d", 3.0)),
+    Feature("trend_90_180", "trend", 0.0, 0.5, _trend("days_90d", "days_180d", 2.0)),
+    Feature("last_gap", "trend", -0.1, 0.7, _last_gap),
+    Feature("tenure", "tenure", 5.0, 1.0, _log1p("observed_days")),
+    Feature("ticket", "money", 8.0, 1.5, lambda raw: raw.ticket),
+    Feature("ticket_of_late", "money", 0.0, 0.6, _ticket_of_late),
+    Feature("refunds", "refunds", 0.0, 0.6, _log1p("refunds")),
+    Feature("refund_share", "refunds", 0.0, 0.2, _refunded("refunded_minor", "spent_minor")),
+    Feature("refund_share_90d", "refunds", 0.0, 0.2, _refunded("refunded_90d", "spent_90d")),
+    Feature("refunded_90d", "refunds", 0.0, 0.3, lambda raw: (raw["refunded_90d"] > 0).astype(np.float64)),
+    Feature("complaints", "complaints", 0.0, 1.0, _log1p("complaints"), SIGNAL_VARIANCE),
+    Feature("complaints_90d", "complaints", 0.0, 0.7, _log1p("complaints_90d"), SIGNAL_VARIANCE),
+    Feature("complaints_30d", "complaints", 0.0, 0.7, _log1p("complaints_30d"), SIGNAL_VARIANCE),
+    Feature("severity_90d", "complaints", 0.0, 1.5, _log1p("severity_90d"), SIGNAL_VARIANCE),
+    Feature("complaint_since", "complaints", 0.0, 1.0, _since_purchase, SIGNAL_VARIANCE),
+    Feature("severity_since", "complaints", 0.0, 1.0, _severity_since, SIGNAL_VARIANCE),
+    Feature("logs_in", "base", 0.0, 1.0, lambda raw: (raw["logins_365d"] > 0).astype(np.float64), SIGNAL_VARIANCE),
+    Feature("login_rate", "base", 0.0, 1.0, _of_users(lambda raw: np.log1p(30.0 / _usual_login_gap(raw))), SIGNAL_VARIANCE),
+    Feature("login_silence", "logins", 0.0, 1.0, _of_users(_login_silence), SIGNAL_VARIANCE),
+    Feature("logins_7d", "logins", 0.0, 0.6, _logins_against_usual(7), SIGNAL_VARIANCE),
+    Feature("logins_30d", "logins", 0.0, 0.6, _logins_against_usual(30), SIGNAL_VARIANCE),
+    Feature("logins_90d", "logins", 0.0, 0.6, _logins_against_usual(90), SIGNAL_VARIANCE),
 )

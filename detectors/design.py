@@ -2,7 +2,7 @@
 
     features    (formula - centre) / scale, clipped at +-4; but the closed form's logit, as its parameters now are, stands
                 as it is: with the weight 1 there and 0 elsewhere the model is the closed form, to the bit
-    hinges      max(feature - knot, 0) at the knots -1, 0, 1: the effect may bend
+    hinges      max(feature - knot, 0) at the knots -1, 0, 1, of those that not everybody has at 0 alone: the effect may bend
     products    of the main features, squares among them
     bias        1
 
@@ -16,20 +16,20 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.customer_features import FEATURES, Raw
+from detectors.customer_features import FEATURES, VARIANCE, Raw
 from detectors.parameters import BtydParameters
 
 CLIP: Final = 4.0
 KNOTS: Final = (-1.0, 0.0, 1.0)
 HINGED: Final = ("idle", "ratio", "closed_form", "log_z", "z", "decayed_45", "gaps", "over_longest")
-MULTIPLIED: Final = ("idle", "closed_form", "gaps", "ratio", "mean_gap", "decayed_45", "gap_cv", "tenure")
-VARIANCE: Final = 0.05
-BENT_VARIANCE: Final = 0.02
-"""Prior variance of a weight, and of that of a hinge or product."""
+HINGED_AT_0: Final = ("login_silence", "logins_7d", "logins_30d", "logins_90d")
+MULTIPLIED: Final = ("idle", "closed_form", "gaps", "ratio", "decayed_45", "gap_cv")
+BENT_SHARE: Final = 0.1
+"""Variance of the weight of a hinge or product before any label, as a share of the feature's own."""
 
 _NAMES = [feature.name for feature in FEATURES]
 _PAIRS = [(MULTIPLIED[i], MULTIPLIED[j]) for i in range(len(MULTIPLIED)) for j in range(i, len(MULTIPLIED))]
-_HINGES = [(name, knot) for name in HINGED for knot in KNOTS]
+_HINGES = [(name, knot) for name in HINGED for knot in KNOTS] + [(name, 0.0) for name in HINGED_AT_0]
 
 COLUMNS: Final = (
     *_NAMES,
@@ -70,8 +70,10 @@ def prior_mean() -> NDArray[np.float64]:
 
 def prior_variance() -> NDArray[np.float64]:
     """Variance of each weight before any label."""
-    variance = np.full(_D, VARIANCE)
-    variance[_F:-1] = BENT_VARIANCE
+    own = {feature.name: feature.variance for feature in FEATURES}
+    hinges = [own[name] * BENT_SHARE for name, _ in _HINGES]
+    products = [min(own[one], own[other]) * BENT_SHARE for one, other in _PAIRS]
+    variance = np.array([*own.values(), *hinges, *products, VARIANCE])
     variance[CLOSED_FORM] /= _SCALE[CLOSED_FORM, 0] ** 2  # as if it were scaled
     return variance
 

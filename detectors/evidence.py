@@ -12,8 +12,9 @@ from typing import Final
 
 import msgspec
 
+from detectors.measures import NANO
+
 BASELINES: Final = ("closed_form", "idle")
-NANO: Final = 10**9
 
 
 class Day(msgspec.Struct, gc=False):
@@ -73,9 +74,9 @@ class Evidence(msgspec.Struct):
         """Nothing that was counted so far speaks any more."""
         self.days, self.since_day, self.total = [], None, Day(0)
 
-    def is_full(self, day: int) -> bool:
-        """Whether a whole window lies between the first label and `day`: then few labels are few, and not just early."""
-        return self.since_day is not None and day - self.since_day >= self.window_days
+    def spanned(self, day: int) -> int:
+        """Days from the first label since the last restart to `day`, however many are kept; 0 before any label."""
+        return 0 if self.since_day is None else day - self.since_day
 
     def mean(self, name: str) -> float:
         """Mean log loss of "champion" or of a baseline, nats; NaN without labels."""

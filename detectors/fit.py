@@ -33,7 +33,10 @@ STARTS = ((0.5, 0.2, 1.0, 2.0), (1.5, 0.5, 0.3, 3.0), (0.2, 0.05, 2.0, 2.0))
 
 @dataclass(frozen=True, slots=True)
 class Histories:
-    """Distinct purchase histories and how many customers have each; times in units of the mean T of all."""
+    """Distinct purchase histories and how many customers have each; times in units of the mean T of all.
+
+    x_values, x_place   the few different x, and each history's place among them: what depends on x alone is dear
+    """
 
     x: Column
     t_x: Column
@@ -41,6 +44,8 @@ class Histories:
     weight: Column
     customers: int
     unit_days: float
+    x_values: Column
+    x_place: NDArray[np.intp]
 
 
 def fit_mbg_nbd(
@@ -99,26 +104,32 @@ def group(x: Column, t_x_days: Column, T_days: Column) -> Histories:
     weight = np.diff(np.r_[starts, customers]).astype(np.float64)
     unit_days = float(T_days.mean())
     distinct = rows[:, starts]
-    return Histories(distinct[0], distinct[1] / unit_days, distinct[2] / unit_days, weight, customers, unit_days)
+    values, place = np.unique(distinct[0], return_inverse=True)
+    times = distinct[1] / unit_days, distinct[2] / unit_days
+    return Histories(distinct[0], *times, weight, customers, unit_days, values, place)
 
 
 def loss_and_slope(log_parameters: NDArray[np.float64], histories: Histories) -> tuple[float, NDArray[np.float64]]:
     """Minus the mean log likelihood a customer (see `btyd.log_likelihood`), and its gradient by the log parameters."""
     r, alpha, a, b = np.exp(log_parameters)
-    x, weight = histories.x, histories.weight / histories.customers
+    x, weight, values = histories.x, histories.weight / histories.customers, histories.x_values
+
+    def each(by_value: Column) -> Column:
+        return by_value[histories.x_place]
+
     log_to_now, log_to_last = np.log(alpha + histories.T), np.log(alpha + histories.t_x)
-    here = betaln(a, b + x + 1.0) - (r + x) * log_to_now
-    gone = betaln(a + 1.0, b + x) - (r + x) * log_to_last
+    here = each(betaln(a, b + values + 1.0)) - (r + x) * log_to_now
+    gone = each(betaln(a + 1.0, b + values)) - (r + x) * log_to_last
     either = np.logaddexp(here, gone)
-    likelihood = gammaln(r + x) - gammaln(r) + r * np.log(alpha) - betaln(a, b) + either
+    likelihood = each(gammaln(r + values)) - gammaln(r) + r * np.log(alpha) - betaln(a, b) + either
     w_here = np.exp(here - either)
     w_gone = np.exp(gone - either)
-    psi_all = psi(a + b + x + 1.0)
+    psi_all = each(psi(a + b + values + 1.0))
     by_parameter = (
-        psi(r + x) - psi(r) + np.log(alpha) - w_here * log_to_now - w_gone * log_to_last,
+        each(psi(r + values)) - psi(r) + np.log(alpha) - w_here * log_to_now - w_gone * log_to_last,
         r / alpha - (r + x) * (w_here / (alpha + histories.T) + w_gone / (alpha + histories.t_x)),
         w_here * psi(a) + w_gone * psi(a + 1.0) - psi_all - psi(a) + psi(a + b),
-        w_here * psi(b + x + 1.0) + w_gone * psi(b + x) - psi_all - psi(b) + psi(a + b),
+        w_here * each(psi(b + values + 1.0)) + w_gone * each(psi(b + values)) - psi_all - psi(b) + psi(a + b),
     )
     slope = np.array([float(np.sum(weight * part)) for part in by_parameter])
     return -float(np.sum(weight * likelihood)), -slope * np.exp(log_parameters)

@@ -37,9 +37,13 @@ class IdleTime(msgspec.Struct):
     covariance: float = 0.0
     slope_variance: float = PRIOR_VARIANCE
 
+    def logit(self, z: float) -> float:
+        """Log odds of leaving, within +-30; `z` as above."""
+        return min(max(self.level + self.slope * z, -30.0), 30.0)
+
     def learn(self, z: float, left: int) -> None:
         """One outcome: `z` as above, `left` 1 or 0."""
-        p = 1.0 / (1.0 + math.exp(-min(max(self.level + self.slope * z, -30.0), 30.0)))
+        p = 1.0 / (1.0 + math.exp(-self.logit(z)))
         to_level = self.level_variance + self.covariance * z
         to_slope = self.covariance + self.slope_variance * z
         curvature = max(p * (1.0 - p), FLOOR)

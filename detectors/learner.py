@@ -8,10 +8,9 @@ At each tick (midnight UTC), in this order:
               and what there is to serve from now on is kept for the labels of the coming snapshots
     served    the model for the snapshots and scores until the next tick
 
-A label is judged by what was offered before its snapshot (see `as_served`), so by no label that was known later; one from
-before there was any champion by what is known just before it is learnt. Everything goes label by label or in whole sums: equal
-labels in equal order give the same bytes, wherever they were cut and whenever the learner was stored and continued. A version is
-made of what the model says, so a backtest and a live run name it alike.
+A label is judged by what was offered before its snapshot (see `as_served`), so by no label that was known later. Everything
+goes label by label or in whole sums: equal labels in equal order give the same bytes, wherever they were cut and whenever the
+learner was stored and continued. A version is made of what the model says, so a backtest and a live run name it alike.
 """
 
 from __future__ import annotations
@@ -23,11 +22,10 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from detectors.as_served import DAY_MS, NAMES, AsServed, Offer, served_of, served_state
-from detectors.champion import Gate, Hold, Standing, judge, verdict
-from detectors.design import CLOSED_FORM, design
+from detectors.champion import Accounts, Gate, Hold, Standing, judge, verdict
+from detectors.design import design
 from detectors.drift import Drift, DriftWatch, widened
 from detectors.evidence import Evidence
 from detectors.idle_time import IdleTime, silence
@@ -36,10 +34,10 @@ from detectors.learner_report import report
 from detectors.learner_rules import EVENTS_KEPT, LATEST_DAYS, Event, LearnerRules
 from detectors.learner_state import LearnerState, decode, encode
 from detectors.linear_model import LinearModel
-from detectors.measures import losses
+from detectors.measures import loss_nano, losses, nano
 from detectors.online_logit import BayesianLogit
 from detectors.parameters import BtydParameters, dumps
-from detectors.prequential import Prequential, nano
+from detectors.prequential import Prequential
 from detectors.scored import Scored, together
 from detectors.served import ServedModel
 from detectors.shift import shift
@@ -60,7 +58,7 @@ class Learner:
         self.logit, self.idle = BayesianLogit(), IdleTime()
         self.past = AsServed(rules.horizon_days + LATEST_DAYS)
         self.prequential = Prequential(NAMES, rules.window)
-        self.evidence, self.gate = Evidence(rules.window_days), Gate()
+        self.accounts, self.gate = Accounts(Evidence(rules.window_days), Evidence(rules.window_days)), Gate()
         self.drift = DriftWatch(rules.drift_delta)
         self.scored_parts: list[tuple[int, Scored]] = []
         self.events: list[Event] = []
@@ -93,7 +91,8 @@ class Learner:
             raise ValueError(f"tick_ms = {tick_ms}: must not be before {newest}, the last tick or label; learn in order of time")
         if tick_ms > self.tick_ms:
             self.tick_ms = tick_ms
-            self.evidence.age(tick_ms // DAY_MS)
+            for evidence in self.accounts:
+                evidence.age(tick_ms // DAY_MS)
             self._judge(tick_ms)
         for start in range(0, len(labels), BLOCK):
             self._learn(labels.take(slice(start, start + BLOCK)))
@@ -129,7 +128,7 @@ class Learner:
         return encode(
             LearnerState(
                 horizon_days=self.rules.horizon_days, closed_form=self.closed_form, logit=self.logit.to_bytes(), idle=self.idle,
-                past=self.past.state(), prequential=self.prequential.state(), evidence=self.evidence, gate=self.gate,
+                past=self.past.state(), prequential=self.prequential.state(), accounts=self.accounts, gate=self.gate,
                 drift=self.drift.to_bytes(), scored=self.scored_parts, events=self.events,
                 pinned=None if self.pinned is None else served_state(self.pinned),
                 counts=(self.tick_ms, self.left, self.first_at_ms, self.last_at_ms, self.served_from_ms),
@@ -144,7 +143,7 @@ class Learner:
         found.logit, found.idle = BayesianLogit.from_bytes(state.logit), state.idle
         found.past = AsServed.from_state(found.past.kept_days, state.past)
         found.prequential = Prequential.from_state(state.prequential, rules.window)
-        found.evidence, found.gate = state.evidence, state.gate
+        found.accounts, found.gate = Accounts(*state.accounts), state.gate
         found.drift = DriftWatch.from_bytes(state.drift, rules.drift_delta)
         found.scored_parts, found.events = state.scored, state.events
         found.pinned = None if state.pinned is None else served_of(state.pinned)
@@ -158,16 +157,21 @@ class Learner:
 
     def _learn(self, labels: Labels) -> None:
         """Label by label; what does not depend on the learning is computed for all at once before."""
-        said, judged = self.past.said(labels)
-        cost = np.stack([nano(losses(said[:, model], labels.left)) for model in range(3)], axis=1).tolist()
+        said, judged, on_record = self.past.said(labels)
+        then = np.stack([nano(losses(said[:, model], labels.left)) for model in range(3)], axis=1).tolist()
+        closed_form = replace(self.past.latest.model, closed_form=self.closed_form, linear=None)
+        now = nano(losses(closed_form.risk(labels.inputs), labels.left)).tolist()
         x = design(labels.inputs, self.closed_form, self.rules.horizon_days)
         z, left, known = silence(labels.inputs).tolist(), labels.left.tolist(), labels.known_ms.tolist()
-        speaks, offered = watched(labels.inputs, self.rules.horizon_days).tolist(), judged.tolist()
+        speaks, is_on_record = watched(labels.inputs, self.rules.horizon_days).tolist(), on_record.tolist()
         for k in range(len(labels)):
             if speaks[k]:
-                if not offered[k]:
-                    cost[k] = self._cost_now(x[k], z[k], left[k])
-                self._weigh(known[k], left[k], *cost[k])
+                if is_on_record[k]:
+                    self._put_on_record(known[k], left[k], *then[k])
+                champion = loss_nano(self.logit.logit(x[k]), left[k])
+                self.accounts.fresh.add(known[k] // DAY_MS, left[k], champion, now[k], loss_nano(self.idle.logit(z[k]), left[k]))
+                self.gate = msgspec.structs.replace(self.gate, labels=self.gate.labels + 1)
+                self._judge(known[k])
             self.logit.learn(x[k], left[k])
             self.idle.learn(z[k], left[k])
         self.prequential.add(said[judged], labels.left[judged], labels.inputs[judged, 0] >= 1.0)
@@ -177,21 +181,12 @@ class Learner:
             self.last_at_ms = max(self.last_at_ms, at_ms[1])
             self.left += int(labels.left.sum())
 
-    def _cost_now(self, x: NDArray[np.float64], z: float, left: int) -> list[int]:
-        """Losses on a label from before there was a champion: of each model as it is just before it learns from it, 1e-9 nats."""
-        logit = self.logit.logit(x)
-        p = 1.0 / (1.0 + np.exp(-np.array([logit, x[CLOSED_FORM], self.idle.level + self.idle.slope * z])))
-        found: list[int] = nano(losses(p, np.full(3, left, np.uint8))).tolist()
-        return found
-
-    def _weigh(self, known_ms: int, left: int, champion: int, closed_form: int, idle: int) -> None:
-        """One judged label's losses, 1e-9 nats: drift, evidence, gate."""
+    def _put_on_record(self, known_ms: int, left: int, champion: int, closed_form: int, idle: int) -> None:
+        """One label's losses by what was said when the snapshot was taken, 1e-9 nats."""
         alarm = self.drift.update((champion - closed_form) * 1e-9)
         if alarm is not None:
             self._drifted(alarm, known_ms)
-        self.evidence.add(known_ms // DAY_MS, left, champion, closed_form, idle)
-        self.gate = msgspec.structs.replace(self.gate, judged=self.gate.judged + 1)
-        self._judge(known_ms)
+        self.accounts.record.add(known_ms // DAY_MS, left, champion, closed_form, idle)
 
     def _drifted(self, alarm: Drift, at_ms: int) -> None:
         self.logit.covariance = widened(self.logit.covariance)
@@ -200,16 +195,18 @@ class Learner:
             f"{alarm.labels} labels: what it knew counts for less, new labels for more"
         )
         if alarm.since > 0.0:  # what spoke for it was true of another time
-            self.evidence.restart()
+            for evidence in self.accounts:
+                evidence.restart()
             said += ", and the gate's evidence starts anew"
         self._tell(at_ms, "drift", said)
 
     def _judge(self, at_ms: int) -> None:
         before = self.gate.standing
-        self.gate = judge(self.gate, self.evidence, at_ms // DAY_MS, self.rules.gate)
+        self.gate = judge(self.gate, self.accounts, at_ms // DAY_MS, self.rules.gate)
         if self.gate.standing is not before:
-            back = before is Standing.DEMOTED
-            self._tell(at_ms, "recovered" if back else self.gate.standing.value, verdict(self.evidence, self.rules.gate).text)
+            back, tolerance = before is Standing.DEMOTED, self.rules.gate.tolerance if before is Standing.SERVING else 0.0
+            why = verdict(self.accounts, at_ms // DAY_MS, self.rules.gate, tolerance).text
+            self._tell(at_ms, "recovered" if back else self.gate.standing.value, why)
             if self.gate.standing is Standing.SERVING:
                 self.served_from_ms = self.served_from_ms or at_ms
 
@@ -218,9 +215,9 @@ class Learner:
 
     def _close(self) -> None:
         """Keep what there is to serve from this tick on."""
-        serves = self.gate.standing is Standing.SERVING
+        serves, on_record = self.gate.standing is Standing.SERVING, self.gate.standing is not Standing.WAITING
         model = ServedModel(self.closed_form, float(self.rules.horizon_days), self._champion(), serves)
-        self.past.offer(Offer(self.tick_ms, model, self.idle.level, self.idle.slope, self.pinned))
+        self.past.offer(Offer(self.tick_ms, model, self.idle.level, self.idle.slope, self.pinned, on_record))
 
     def _champion(self) -> LinearModel | None:
         """The champion as it now is; None while nothing was learnt. Parameters of another business give no shift."""
@@ -232,8 +229,9 @@ class Learner:
         return replace(model, version=version(model, self.closed_form, self.rules.horizon_days))
 
     def _newest(self) -> list[Scored]:
-        """What the newest snapshots were scored: enough customers for their mean, and no more, since the base rate moves on."""
-        parts, customers = [], 0
+        """What the newest snapshots were scored: enough for their mean, and no more, since weights and base rate move on."""
+        parts: list[Scored] = []
+        customers = 0
         for _, part in reversed(self.scored_parts):
             parts.append(part)
             customers += part.customers

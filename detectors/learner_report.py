@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from detectors.as_served import NAMES
+from detectors.as_served import DAY_MS, NAMES
 from detectors.champion import verdict
 from detectors.measures import Measured
 from detectors.prequential import WHO, View
@@ -36,14 +36,14 @@ def report(learner: Learner) -> dict[str, Any]:
         "left_share": learner.left / labels if labels else None,
         "from_ms": learner.first_at_ms if labels else None,
         "to_ms": learner.last_at_ms if labels else None,
-        "judged": learner.gate.judged,
+        "judged": learner.prequential.labels,
         "standing": learner.gate.standing.value,
         "hold": None if learner.gate.hold is None else learner.gate.hold.value,
-        "why": verdict(learner.evidence, learner.rules.gate).text,
+        "why": verdict(learner.accounts, learner.tick_ms // DAY_MS, learner.rules.gate).text,
         "served_from_ms": learner.served_from_ms or None,
         "serving": served.version,
         "closed_form": learner.closed_form.version,
-        "shift": champion.shift if champion else None,
+        "shift": None if champion is None else champion.shift,
         "events": [msgspec.to_builtins(event) for event in learner.events],
         "measured": _by_model(learner, "rolling", 0),
         "measured_total": _by_model(learner, "total", 0),

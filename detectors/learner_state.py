@@ -32,7 +32,7 @@ class LearnerState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     idle: IdleTime
     past: list[OfferState]
     prequential: PrequentialState
-    evidence: Evidence
+    accounts: tuple[Evidence, Evidence]
     gate: Gate
     drift: bytes
     scored: list[tuple[int, Scored]]

@@ -1,22 +1,21 @@
 """What a model may know of a customer: the raw inputs that a snapshot freezes, by name.
 
-Raw, so that a label can be learnt from by a design that did not exist when it was taken down. All are finite and, but for
-`log_gap_sum`, >= 0. Where a customer has nothing of a kind (no gap, no login) its inputs are 0; what few have stands last,
-so that a snapshot without the zeros at its end is short.
+Raw, so that a label can be learnt from by a design that did not exist when it was taken down. All are finite and >= 0.
+Where a customer has nothing of a kind (no gap, no login) its inputs are 0; what few have stands last, so that a snapshot
+without the zeros at its end is short.
 
     repeat_days, between_days, observed_days   x, t_x, T of the closed form: purchase days after the first one; whole days
                                                from the first to the last of them and to now
-    idle_days           since the last purchase, with fractions
-    purchases[_Nd]      occasions in life, and in the last N days
-    days_Nd             UTC days with a purchase among the last N
-    decayed_purchases_N, decayed_spent_N       sums over purchases of 2^(-age/N days), and of money weighted so
-    spent_minor, spent_Nd, refunded_*          money, minor units of the base currency
-    gap_sq_sum, log_gap_sum, log_gap_sq_sum    sums over gaps between purchase days: days^2, ln(days), ln(days)^2
-    longest_gap_days, usual_gap_days           the longest gap ever, the median of the last seven
-    last_gap_days, second_gap_days, third_gap_days   the last gaps, newest first
-    months_N            calendar months with a purchase among the last N, this one included
-    logins[_Nd], login_idle_days               in life and in the last N days; days since the last one
-    refunds             in life
+    idle_days             since the last purchase, with fractions
+    purchases             occasions in life
+    days_Nd               UTC days with a purchase among the last N
+    months_N              calendar months with a purchase among the last N, this one included
+    decayed_purchases_N   sum over purchases of 2^(-age / N days); decayed_spent_N: of money, weighted so
+    spent_*, refunded_*   money in life and in the last N days, minor units of the base currency
+    gap_sq_sum, log_gap_sum, log_gap_sq_sum   sums over gaps between purchase days: days^2, ln(days), ln(days)^2
+    longest_gap_days, usual_gap_days, last_gap_days   the longest gap ever, the median of the last seven, the newest
+    logins[_Nd], login_idle_days              in life and in the last N days; days since the last one
+    refunds               in life
     complaints[_Nd], severity_sum, severity_Nd, complaint_idle_days   likewise; severities are summed
 """
 
@@ -31,35 +30,23 @@ INPUTS: Final = (
     "observed_days",
     "idle_days",
     "purchases",
-    "purchases_7d",
-    "purchases_30d",
-    "purchases_90d",
-    "purchases_180d",
-    "purchases_365d",
     "days_30d",
     "days_90d",
     "days_180d",
+    "months_6",
+    "months_12",
     "decayed_purchases_15",
     "decayed_purchases_45",
     "decayed_purchases_120",
-    "spent_minor",
-    "spent_30d",
-    "spent_90d",
-    "spent_180d",
-    "spent_365d",
     "decayed_spent_15",
-    "decayed_spent_45",
-    "decayed_spent_120",
-    "months_6",
-    "months_12",
+    "spent_minor",
+    "spent_90d",
     "gap_sq_sum",
     "log_gap_sum",
     "log_gap_sq_sum",
     "longest_gap_days",
     "usual_gap_days",
     "last_gap_days",
-    "second_gap_days",
-    "third_gap_days",
     "logins",
     "login_idle_days",
     "logins_365d",
@@ -81,7 +68,7 @@ INPUTS: Final = (
 )
 """The first three are what the closed form runs on."""
 
-INPUTS_VERSION: Final = 1
+INPUTS_VERSION: Final = 2
 """Grows when an input of the same name comes to mean something else."""
 
 INPUTS_HASH: Final = hashlib.sha256("/".join((str(INPUTS_VERSION), *INPUTS)).encode()).hexdigest()[:16]

@@ -7,7 +7,8 @@ The weights have a Gaussian posterior. Each outcome moves it by one step of an e
 
 The prior is the closed form (`design.prior_mean`): before any label the model is the closed form, and it leaves it as far as
 the labels tell. A label counts `label_weight` < 1 because the snapshots of one customer overlap. The drift keeps the posterior
-from closing for ever; the floor keeps a label that was expected from being taken for no news at all.
+from closing for ever, and opens it no further than the prior; the floor keeps a label that was expected from being taken for
+no news at all.
 
 Nothing is summed by BLAS and labels are learnt one after another, so equal labels in equal order give the same bytes.
 """
@@ -27,6 +28,8 @@ from detectors.design import COLUMNS, prior_mean, prior_variance
 
 MAX_LOGIT = 30.0
 
+_State = tuple[float, float, float, int, bytes, bytes]
+
 
 class BayesianLogit(base.Classifier):
     """label_weight   how much a label counts, (0, 1]
@@ -34,11 +37,12 @@ class BayesianLogit(base.Classifier):
     floor          least curvature of a label, [0, 0.25]
     """
 
-    def __init__(self, label_weight: float = 0.15, drift: float = 1e-7, floor: float = 0.02) -> None:
+    def __init__(self, label_weight: float = 0.2, drift: float = 1e-7, floor: float = 0.02) -> None:
         self.label_weight, self.drift, self.floor = label_weight, drift, floor
         self.mean: NDArray[np.float64] = prior_mean()
         self.covariance: NDArray[np.float64] = np.diag(prior_variance())
         self.labels = 0
+        self._prior_variance = prior_variance()
 
     def learn(self, x: NDArray[np.float64], left: float) -> None:
         """One outcome: `x` a row of the design, `left` 1 or 0."""
@@ -51,7 +55,8 @@ class BayesianLogit(base.Classifier):
         self.mean += step * ((left - p) * self.label_weight / shrink)
         step *= np.sqrt(curvature / shrink)
         covariance -= step[:, None] * step  # one factor on both sides: the matrix stays symmetric to the bit
-        covariance.ravel()[:: len(step) + 1] += self.drift
+        variance = np.einsum("ii->i", covariance)  # a view of the diagonal
+        np.maximum(variance, np.minimum(variance + self.drift, self._prior_variance), out=variance)
         self.labels += 1
 
     def logit(self, x: NDArray[np.float64]) -> float:
@@ -76,9 +81,10 @@ class BayesianLogit(base.Classifier):
     @classmethod
     def from_bytes(cls, data: bytes) -> BayesianLogit:
         """Raises ValueError where the state is of another release."""
-        label_weight, drift, floor, labels, mean, covariance = msgspec.msgpack.decode(
-            data, type=tuple[float, float, float, int, bytes, bytes]
-        )
+        try:
+            label_weight, drift, floor, labels, mean, covariance = msgspec.msgpack.decode(data, type=_State)
+        except msgspec.MsgspecError as error:
+            raise ValueError(f"no state of this learner ({error}); learn again from the labels") from None
         size = len(COLUMNS)
         if (len(mean), len(covariance)) != (8 * size, 8 * size * size):
             raise ValueError(f"state of {len(mean) // 8} weights: this release has {size}; learn again from the labels")

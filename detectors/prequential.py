@@ -18,12 +18,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.measures import Measured, Tally, losses, measure, measure_tally
+from detectors.measures import NANO, Measured, Tally, losses, measure, measure_tally, nano
 
 View = Literal["rolling", "total"]
 Who = Literal["all", "repeat_buyers"]
 
-NANO: Final = 1e9
 STEPS: Final = 1000
 WHO: Final[tuple[Who, ...]] = ("all", "repeat_buyers")
 
@@ -117,11 +116,6 @@ class Prequential:
             return measured
         scale = NANO * measured.n
         return replace(measured, log_loss=self._loss_nano[who][model] / scale, brier=self._square_nano[who][model] / scale)
-
-
-def nano(values: NDArray[np.float64]) -> NDArray[np.int64]:
-    """`values` in whole 1e-9: their sum is the same in any order."""
-    return np.rint(values * NANO).astype(np.int64)
 
 
 def _newest(kept: NDArray[Any], added: NDArray[Any], window: int) -> NDArray[Any]:

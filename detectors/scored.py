@@ -40,10 +40,23 @@ def scored(closed_form: NDArray[np.float64], logit: NDArray[np.float64] | None, 
     >>> scored(np.array([0.25, 0.5]), np.array([0.0, 0.01]), "m1")
     Scored(customers=2, closed_form_bp=7500, model='m1', logits={0: 2})
     """
-    bp = np.rint(closed_form * BASIS_POINTS).astype(np.int64)
-    if logit is None:
+    return counted(basis_points(closed_form), None if logit is None else logit_bins(logit), model)
+
+
+def basis_points(closed_form: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Risks, 1e-4."""
+    return np.rint(closed_form * BASIS_POINTS).astype(np.int64)
+
+
+def logit_bins(logit: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The bins of log odds."""
+    return np.rint(np.clip(logit, -LOGIT_BOUND, LOGIT_BOUND) * LOGIT_BINS).astype(np.int64)
+
+
+def counted(bp: NDArray[np.int64], bins: NDArray[np.int64] | None, model: str) -> Scored:
+    """The counts of customers with these risks, 1e-4, and these bins of log odds; None: no linear model was tried."""
+    if bins is None:
         return Scored(customers=len(bp), closed_form_bp=int(bp.sum()))
-    bins = np.rint(np.clip(logit, -LOGIT_BOUND, LOGIT_BOUND) * LOGIT_BINS).astype(np.int64)
     at, counts = np.unique(bins, return_counts=True)
     logits = dict(zip(at.tolist(), counts.tolist(), strict=True))
     return Scored(customers=len(bp), closed_form_bp=int(bp.sum()), model=model, logits=logits)

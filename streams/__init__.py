@@ -8,6 +8,7 @@ The way through, in the order to read:
                            rejudge: which letters, and whether they would pass now)
     commands, tombstones, erasure   what is asked about one customer; who was erased, and how that is done
     columns                events as parallel arrays, the only shape in which they travel
+    complaint_causes, record_marks   what a complaint's words speak of, and the byte of the record that keeps it
     merge, merge_buffer    a partition's topics as one stream in time order
     watermark, clock_rule  how far event time has come, and whether the wall clock may move it (inflow)
     reference_clock        whose clock that is
@@ -16,10 +17,14 @@ The way through, in the order to read:
     quintiles, segments    R, F and M scores against the base; the segment they make
     features, timers       what risk is computed from; when the silent are looked at
     table, state           a partition's customers; what the partition itself remembers
+    customer_causes        why customers would leave, most probably
     evaluations, explain   scores in their order; alerts with their reasons (transitions: without words)
     working_rows, board    the rows and rounds of one step; customers by tier and segment
     model_inputs, scoring  what a model may know of a customer; the risk it sees
     outcomes, outcome_looks   when customers are taken down for learning, and what became of them
-    pending, labels        how that waits, and how it travels to the learner
+    pending, labels, scores   how that waits, and how it travels to the learner with what customers were scored
+    label_order, counted_once   what the learner learns next, however it came; each label and score once
+    serving, model_control   what was learnt, on its way to the workers; what a person has to say about it
+    refits                 when the closed form is fitted anew, and how
     engine, step           all of it: advance(table, batch, now) -> Step
 """

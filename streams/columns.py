@@ -51,6 +51,7 @@ class Columns:
     time_ms       int64    when it happened, ms since 1970 UTC
     amount_minor  int64    purchase or refund amount in minor units of the base currency, >= 0; else 0
     severity      uint8    1-5 for complaints, else 0
+    cause         uint8    what a complaint's words speak of (see record_marks), else 0
     id_hash       uint64   xxh3 of topic rank and event id (see events.id_hash); 0 for a tick
     rank          uint8    topic rank (see TOPIC_RANKS)
     offset        int64    offset in the topic's partition
@@ -62,6 +63,7 @@ class Columns:
     time_ms: NDArray[np.int64]
     amount_minor: NDArray[np.int64]
     severity: NDArray[np.uint8]
+    cause: NDArray[np.uint8]
     id_hash: NDArray[np.uint64]
     rank: NDArray[np.uint8]
     offset: NDArray[np.int64]
@@ -96,6 +98,7 @@ def empty_columns(n: int) -> Columns:
         time_ms=np.zeros(n, np.int64),
         amount_minor=np.zeros(n, np.int64),
         severity=np.zeros(n, np.uint8),
+        cause=np.zeros(n, np.uint8),
         id_hash=np.zeros(n, np.uint64),
         rank=np.zeros(n, np.uint8),
         offset=np.zeros(n, np.int64),

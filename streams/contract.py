@@ -13,6 +13,7 @@ from typing import Annotated, Literal, Protocol
 
 import msgspec
 
+from detectors.cause_model import CauseModel
 from streams.money import minor_factors
 
 MIN_TIME_MS = 315_532_800_000
@@ -55,7 +56,9 @@ class Purchase(Event, frozen=True, gc=False):
 
 
 class Complaint(Event, frozen=True, gc=False):
-    """severity 1 (a remark) to 5 (a threat to leave), 3 where it is not given; text in any language."""
+    """severity 1 (a remark) to 5 (a threat to leave), 3 where it is not given; text in any language.
+
+    Text and category are read once for the complaint's probable cause, and not kept."""
 
     severity: Severity | None = None
     category: str | None = None
@@ -116,6 +119,7 @@ class EventRules:
     base_currency   ISO 4217 code in whose minor units all amounts are kept
     rates           currency -> value of one unit in the base currency; the base's own rate is 1 and may be left out
     skew_ms         how far an event may be dated after the broker took it, ms, >= 0; None (history) checks nothing
+    causes          by what model complaints are read; None: not at all
     factors         derived: currency -> minor units of the base currency in one unit
     Raises ValueError for rates or a skew outside their range.
     """
@@ -123,6 +127,7 @@ class EventRules:
     base_currency: str
     rates: Mapping[str, float]
     skew_ms: int | None
+    causes: CauseModel | None = None
     factors: Mapping[str, float] = field(init=False)
 
     def of_history(self) -> EventRules:

@@ -88,7 +88,7 @@ CUSTOMER = np.dtype(
         ("rfm", "u1"),  # 1 + 25 (R-1) + 5 (F-1) + (M-1) at the latest evaluation; 0 = not in the base
         ("frequency_bin", "u1"),  # bins counted in the partition's sketch; 0 = not counted
         ("monetary_bin", "u1"),
-        ("spare", "u1"),
+        ("spare", "u1"),  # marks, see record_marks.py
         ("purchases_90d", "u1", (SLOTS,)),
         ("purchases_30d", "u1", (SLOTS,)),
         ("logins_7d", "u1", (SLOTS,)),

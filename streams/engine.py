@@ -167,7 +167,8 @@ class _Advance:
         self.late += int((batch.time_ms[events] < self.before[events]).sum())
         old_day = last_purchase_day(rows)
         kind, was_over = batch.kind[events], ended(rows)
-        rfm.fold(rows, kind, batch.time_ms[events], batch.amount_minor[events], batch.severity[events], batch.id_hash[events])
+        time_ms, amount_minor, id_hash = batch.time_ms[events], batch.amount_minor[events], batch.id_hash[events]
+        rfm.fold(rows, kind, time_ms, amount_minor, batch.severity[events], batch.cause[events], id_hash)
         as_of_ms = np.maximum(floor_ms, rows["seen_ms"])
         over = np.flatnonzero(ended(rows) & ~was_over)
         self.outcomes.cancelled(slots[over], gather(rows, over), as_of_ms[over])

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest as _hash
 
 from streams.columns import CANCELLATION, COMPLAINT, LOGIN, PURCHASE, REFUND, TOPIC_RANKS, Columns
+from streams.complaint_causes import complaint_causes
 from streams.contract import (
     DEFAULT_SEVERITY,
     END_TIME_MS,
@@ -124,6 +125,7 @@ def _judge(
         time_ms=time_ms,
         amount_minor=amount_minor,
         severity=_severities(topic, events),
+        cause=complaint_causes(events, rules.causes) if topic == "complaints" else np.zeros(n, np.uint8),
         id_hash=np.fromiter((_hash(f"{rank}{i}".encode()) for i in ids), np.uint64, n),
         rank=np.full(n, rank, np.uint8),
         offset=np.fromiter((r.offset for r in records), np.int64, n),

@@ -15,10 +15,11 @@ from alerts.ids import rfc3339
 from alerts.policy import Transition, transitions
 from detectors import reasons, silence
 from detectors.actions import suggested_action
-from detectors.causes import probable_cause
+from detectors.causes import Cause
 from detectors.served import ServedModel
 from streams.columns import DAY_MS, KIND_NAMES, Columns
 from streams.customer import Records, join, new_records
+from streams.customer_causes import probable_causes
 from streams.features import closed_form_inputs, facts
 from streams.model_inputs import model_inputs
 
@@ -86,6 +87,7 @@ class Explained:
     reasons: list[list[reasons.Reason]]
     baseline: list[float]
     idle_risk: NDArray[np.float64]
+    causes: list[Cause]
 
 
 def explain(
@@ -99,12 +101,13 @@ def explain(
     events = _events(batch, part.event)
     named = ModelRef(model.name, model.version)
     alerts = [
-        _alert(known, told, baseline, idle_risk, transition, risk_bp, event, context, named)
-        for known, told, baseline, idle_risk, transition, risk_bp, event in zip(
+        _alert(known, told, baseline, idle_risk, cause, transition, risk_bp, event, context, named)
+        for known, told, baseline, idle_risk, cause, transition, risk_bp, event in zip(
             explained.facts,
             explained.reasons,
             explained.baseline,
             explained.idle_risk.tolist(),
+            explained.causes,
             transitions(part.rows["policy"], part.reason, part.previous_tier),
             part.rows["risk_bp"].tolist(),
             events,
@@ -123,12 +126,12 @@ def why(
     context: Context,
     model: ServedModel,
 ) -> Explained:
-    """Facts and reasons of customers with at least one purchase at `as_of_ms`."""
+    """Facts, reasons and probable causes of customers with at least one purchase at `as_of_ms`."""
     parts = _parts(rows, as_of_ms, model)
     known = facts(customers, rows, as_of_ms, rfm)
     told = [_reasons(one, part) for one, part in zip(known, parts, strict=True)]
     baseline = [_baseline(part, found) for part, found in zip(parts, told, strict=True)]
-    return Explained(known, told, baseline, _idle_risk(known, context.silence_patience))
+    return Explained(known, told, baseline, _idle_risk(known, context.silence_patience), probable_causes(known, rows))
 
 
 def _parts(rows: Records, as_of_ms: NDArray[np.int64], model: ServedModel) -> list[dict[str, float]]:
@@ -189,15 +192,13 @@ def _alert(
     told: list[reasons.Reason],
     baseline: float,
     idle_risk: float,
+    cause: Cause,
     transition: Transition,
     risk_bp: int,
     event: EventRef | None,
     context: Context,
     model: ModelRef,
 ) -> Alert:
-    cause = probable_cause(
-        complaints_90d=known.complaints_90d, refunds_90d_minor=known.refunded_90d_minor, spent_90d_minor=known.spent_90d_minor
-    )
     return build_alert(
         known,
         transition,
@@ -205,8 +206,7 @@ def _alert(
         idle_risk=idle_risk,
         reasons=told,
         baseline=baseline,
-        cause=cause.cause,
-        cause_why=cause.why,
+        cause=cause,
         suggested_action=suggested_action(transition.tier, cause.cause),
         event=event,
         model=model,

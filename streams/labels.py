@@ -1,7 +1,7 @@
 """`churn.labels`: what customers then did, on its way to the learner.
 
-One message a commit, where it has something to tell: outcomes, scores, or, while history is loaded, a tick that was passed.
-A label carries no customer id; it is recognised by its own, so it counts once however often it comes.
+A commit sends a message where it has something to tell: outcomes, scores, or, while history is loaded, a tick that was passed;
+several where it has much. A label carries no customer id; it is recognised by its own, so it counts once however often it comes.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import numpy as np
 
 from detectors.labels import Labels
 from detectors.model_inputs import INPUTS_HASH
-from detectors.scored import Scored
 from streams.pending import pack_inputs, unpack_inputs
+from streams.scores import SCORE, Scores
 
 SCHEMA: Literal["churnwatch.labels/1"] = "churnwatch.labels/1"
 
@@ -37,15 +37,27 @@ class LabelEntry(msgspec.Struct, frozen=True, kw_only=True):
     inputs: str
 
 
+class ScoredRows(msgspec.Struct, frozen=True, kw_only=True):
+    """What customers were scored who were taken down.
+
+    model   version of the linear model that was tried on them; "": none
+    rows    one a customer, see streams/scores.py; base64
+    """
+
+    model: str
+    rows: bytes
+
+
 class LabelMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """What one commit of a partition tells the learner; keyed by the partition.
+    """What a commit of a partition tells the learner; keyed by the partition.
 
     number        of the message in the partition's outbox
     history       whether history is being loaded: then labels are learnt tick by tick
-    reached_ms    history: the last tick that was passed, 0 = none yet; live: the watermark. ms since 1970
+    reached_ms    history: the last tick that was passed, 0 = none yet; all that was known up to it stands here or before. Live:
+                  the watermark. ms since 1970
     inputs_hash   of the inputs' names: what does not match the learner's is not learnt from
     labels        outcomes, ordered by the time at which they were known, then by id
-    scored        what customers were scored who were taken down: see detectors/scored.py; null = none were
+    scored        what customers were scored who were taken down; null = none were
     """
 
     schema: Literal["churnwatch.labels/1"] = SCHEMA
@@ -55,7 +67,7 @@ class LabelMessage(msgspec.Struct, frozen=True, kw_only=True):
     reached_ms: int
     inputs_hash: str = INPUTS_HASH
     labels: list[LabelEntry] = []
-    scored: Scored | None = None
+    scored: ScoredRows | None = None
 
 
 def entries(labels: Labels) -> list[LabelEntry]:
@@ -82,6 +94,11 @@ def labels_of(message: LabelMessage) -> Labels:
         np.array([row.left for row in rows], np.uint8),
         unpack_inputs([base64.b64decode(row.inputs) for row in rows]),
     )
+
+
+def scores_of(message: LabelMessage) -> Scores:
+    """The scores of a message. Raises ValueError for rows that are not whole."""
+    return np.frombuffer(b"" if message.scored is None else message.scored.rows, SCORE)
 
 
 def encode_labels(message: LabelMessage) -> bytes:

@@ -102,8 +102,11 @@ class PartitionMerge:
         needed = self._announced.get(rank, buffer.end) if self._history else buffer.end
         return needed is not None and buffer.position >= needed
 
-    def take(self, max_rows: int) -> Columns | None:
-        """The next rows in order, at most `max_rows` (> 0); None where nothing may be taken yet."""
+    def take(self, max_rows: int, *, to_tick: bool = False) -> Columns | None:
+        """The next rows in order, at most `max_rows` (> 0); None where nothing may be taken yet.
+
+        to_tick   none behind the next tick
+        """
         if max_rows < 1:
             raise ValueError(f"max_rows: {max_rows} takes nothing; give 1 or more")
         bound = self._bound()
@@ -115,6 +118,8 @@ class PartitionMerge:
         topic = np.repeat(np.arange(len(ranks)), [len(k) for k in keys])
         # Topics stand in rank order and keys ascend within each, so a stable sort by key also settles ties.
         order = np.argsort(np.concatenate(keys), kind="stable")[:max_rows]
+        if to_tick:
+            order = order[: _rows_to_tick(topic[order], ranks)]
         counts = np.bincount(topic[order], minlength=len(ranks))
         parts = [self._buffers[rank].pop(int(count)) for rank, count in zip(ranks, counts, strict=True)]
         return Columns.concat(parts).take(_among_taken(topic[order], counts))
@@ -187,6 +192,12 @@ class PartitionMerge:
                 if buffer.nbytes > spare + claims[rank] or buffer.nbytes * waiting / len(buffer) > share:
                     held.add(rank)
         return held
+
+
+def _rows_to_tick(topic: NDArray[np.intp], ranks: list[int]) -> int:
+    """How many rows there are to the first of the clock, with it; else all. `topic`: each one's place in `ranks`."""
+    ticks = np.flatnonzero(topic == ranks.index(CLOCK_RANK)) if CLOCK_RANK in ranks else topic[:0]
+    return int(ticks[0]) + 1 if len(ticks) else len(topic)
 
 
 def _among_taken(topic: NDArray[np.intp], counts: NDArray[np.intp]) -> NDArray[np.intp]:

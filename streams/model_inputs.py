@@ -1,7 +1,7 @@
 """The raw inputs of a model (`detectors/model_inputs.py`), read from customers' records as they were at a time.
 
-Windows are as in `windows.py`; that of 180 days is the newest four of the eight buckets of 365 days, the partial one among
-them. Each row's values are its own: they do not depend on who else is asked for.
+Days and months come from the record's bitmaps and are exact; windows are as in `windows.py`. Each row's values are its own:
+they do not depend on who else is asked for.
 """
 
 from __future__ import annotations
@@ -12,18 +12,16 @@ from numpy.typing import NDArray
 from detectors.model_inputs import INPUTS
 from streams import windows
 from streams.columns import DAY_MS
-from streams.customer import HALF_LIVES_DAYS, SLOTS, Records, gather, last_purchase_day
+from streams.customer import HALF_LIVES_DAYS, Records, gather, last_purchase_day
 from streams.features import closed_form_inputs
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 _PLACE = {name: place for place, name in enumerate(INPUTS)}
-_AS_STORED = ("purchases", "spent_minor", "gap_sq_sum", "log_gap_sum", "log_gap_sq_sum", "longest_gap_days", "logins", "refunds",
-              "refunded_minor", "complaints", "severity_sum")  # fmt: skip
-_IN_WINDOWS = (("purchases", (7, 30, 90, 365)), ("spent", (30, 90, 365)))
-_HALF_LIVES_MS = np.array(HALF_LIVES_DAYS) * DAY_MS
-_ONES = np.ones(SLOTS, np.int64)
+_AS_STORED = ("purchases", "spent_minor", "longest_gap_days", "logins", "refunds", "refunded_minor", "complaints", "severity_sum")
+_SUMS = ("gap_sq_sum", "log_gap_sum", "log_gap_sq_sum")
+_ONES = np.ones(3, np.int64)
 _ALL = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
 
 
@@ -36,9 +34,11 @@ def model_inputs(rows: Records, as_of_ms: Ints) -> NDArray[np.float32]:
     columns = np.zeros((len(INPUTS), len(rows)), np.float32)
     for name in _AS_STORED:
         columns[_PLACE[name]] = rows[name]
-    columns[: len(_FIRST)] = closed_form_inputs(rows, as_of_ms)
+    for name in _SUMS:
+        columns[_PLACE[name]] = np.maximum(rows[name], 0.0)  # a gap that was split may leave the rest of a rounding behind
+    columns[:3] = closed_form_inputs(rows, as_of_ms)
     columns[_PLACE["idle_days"]] = np.maximum(as_of_ms - rows["last_purchase_ms"], 0) / DAY_MS
-    _recent(columns, rows, as_of_ms)
+    columns[_PLACE["spent_90d"]] = windows.window_sum(rows, "spent_90d", 90, as_of_ms // 1000)
     _decayed(columns, rows, as_of_ms)
     _days_and_months(columns, rows, as_of_ms // DAY_MS)
     _gaps(columns, rows)
@@ -46,31 +46,12 @@ def model_inputs(rows: Records, as_of_ms: Ints) -> NDArray[np.float32]:
     return np.ascontiguousarray(columns.T)
 
 
-_FIRST = INPUTS[:3]
-
-
-def _recent(columns: NDArray[np.float32], rows: Records, as_of_ms: Ints) -> None:
-    as_of_s = as_of_ms // 1000
-    for name, lengths in _IN_WINDOWS:
-        for days in lengths:
-            columns[_PLACE[f"{name}_{days}d"]] = windows.window_sum(rows, f"{name}_{days}d", days, as_of_s)
-        columns[_PLACE[f"{name}_180d"]] = _half_year(rows, f"{name}_365d", as_of_s)
-
-
-def _half_year(rows: Records, name: str, as_of_s: Ints) -> Ints:
-    width = windows.WIDTH_S[365]
-    newest = rows["ring_s"].astype(np.int64) // width
-    age = ((newest[:, None] - np.arange(SLOTS)) & (SLOTS - 1)) + (as_of_s // width - newest)[:, None]
-    total: Ints = np.where(age < SLOTS // 2, rows[name], 0).astype(np.int64) @ _ONES  # exact, as in windows.window_sum
-    return total
-
-
 def _decayed(columns: NDArray[np.float32], rows: Records, as_of_ms: Ints) -> None:
     age_ms = np.maximum(as_of_ms - rows["last_purchase_ms"], 0)
-    for place, (half_life_days, half_life_ms) in enumerate(zip(HALF_LIVES_DAYS, _HALF_LIVES_MS, strict=True)):
-        fade = np.exp2(-age_ms / half_life_ms)
-        columns[_PLACE[f"decayed_purchases_{half_life_days:.0f}"]] = rows["decayed_purchases"][:, place] * fade
-        columns[_PLACE[f"decayed_spent_{half_life_days:.0f}"]] = rows["decayed_spent"][:, place] * fade
+    faded = [np.exp2(-age_ms / (half_life_days * DAY_MS)) for half_life_days in HALF_LIVES_DAYS]
+    for place, half_life_days in enumerate(HALF_LIVES_DAYS):
+        columns[_PLACE[f"decayed_purchases_{half_life_days:.0f}"]] = rows["decayed_purchases"][:, place] * faded[place]
+    columns[_PLACE["decayed_spent_15"]] = rows["decayed_spent"][:, 0] * faded[0]
 
 
 def _days_and_months(columns: NDArray[np.float32], rows: Records, day: Ints) -> None:
@@ -82,7 +63,8 @@ def _days_and_months(columns: NDArray[np.float32], rows: Records, day: Ints) -> 
         kept = np.clip((days - passed)[:, None] - np.array([0, 64, 128]), 0, 64).astype(np.uint64)
         # a shift by 64 places is undefined, so it goes in two steps
         mask = ~((_ALL << (kept >> np.uint64(1))) << (kept - (kept >> np.uint64(1))))
-        columns[_PLACE[f"days_{days}d"]] = np.bitwise_count(bits & mask).astype(np.int64) @ _ONES[:3]
+        # a product of integers is exact and no BLAS, as in windows.window_sum
+        columns[_PLACE[f"days_{days}d"]] = np.bitwise_count(bits & mask).astype(np.int64) @ _ONES
     months = np.maximum(_month(day) - _month(last), 0)
     for length in (6, 12):
         kept = np.maximum(length - months, 0)
@@ -94,10 +76,9 @@ def _month(day: Ints) -> Ints:
 
 
 def _gaps(columns: NDArray[np.float32], rows: Records) -> None:
-    recent = rows["recent_days"][:, :4].astype(np.int64)
-    gaps = np.where(recent[:, 1:] > 0, recent[:, :-1] - recent[:, 1:], 0)
+    recent = rows["recent_days"][:, :2].astype(np.int64)
     columns[_PLACE["usual_gap_days"]] = rows["usual_gap_half_days"] / 2
-    columns[_PLACE["last_gap_days"] : _PLACE["third_gap_days"] + 1] = gaps.T
+    columns[_PLACE["last_gap_days"]] = np.where(recent[:, 1] > 0, recent[:, 0] - recent[:, 1], 0)
 
 
 def _signals(columns: NDArray[np.float32], rows: Records, as_of_ms: Ints) -> None:

@@ -46,9 +46,13 @@ def fold(
     time_ms: Ints,
     amount_minor: Ints,
     severity: NDArray[np.uint8],
+    cause: NDArray[np.uint8],
     id_hash: NDArray[np.uint64],
 ) -> None:
-    """Fold event i into row i, in place. No row is a repeat (see `is_repeat`)."""
+    """Fold event i into row i, in place. No row is a repeat (see `is_repeat`).
+
+    cause   of complaints, see record_marks; that of the newest complaint stays, of two in one second that of the later row
+    """
     low, high = _hash_parts(id_hash)
     rows["id_low"][:, 1:] = rows["id_low"][:, : DEDUP_EVENTS - 1]
     rows["id_high"][:, 1:] = rows["id_high"][:, : DEDUP_EVENTS - 1]
@@ -58,6 +62,10 @@ def fold(
     first = rows["first_seen_s"].astype(np.int64)
     rows["first_seen_s"] = np.where(first == 0, time_s, np.minimum(first, time_s))
     windows.roll(rows, time_s)
+    complaints = np.flatnonzero(kind == COMPLAINT)
+    if len(complaints):
+        newest = complaints[time_s[complaints] >= rows["last_complaint_s"][complaints]]
+        rows["spare"][newest] = record_marks.with_cause(rows["spare"][newest], cause[newest])
     for folded, this in _FOLDS:
         at = np.flatnonzero(kind == this)
         if len(at):

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from alerts.alert import Alert, Digest, IngestionAlert, Message
+from alerts.alert import Alert, Digest, IngestionAlert, Message, ModelAlert
 from alerts.ids import rfc3339
 from alerts.lost_events import EVENTS_LOST
-from alerts.render import card, digest_card, digest_line, headline, ingestion_line, money
+from alerts.render import card, digest_card, digest_line, headline, ingestion_line, model_line, money
 from detectors.actions import TIERS, Tier
 
 RISK: Final = "ChurnRisk"
 INGESTION: Final = "ChurnIngestion"
+MODEL: Final = "ChurnModel"
 DIGEST: Final = "ChurnDigest"
 
 HOLD_MS = 7 * 86_400_000
@@ -44,6 +45,8 @@ def posted(message: Message, now_ms: int, *, system: str, least_tier: Tier = "wa
         alerts = _risk(message, now_ms, least_tier)
     elif isinstance(message, IngestionAlert):
         alerts = [_ingestion(message, now_ms)]
+    elif isinstance(message, ModelAlert):
+        alerts = [_model(message, now_ms)]
     else:
         alerts = [_digest(message, now_ms)]
     return [alert | {"labels": alert["labels"] | {"system": system}} for alert in alerts]
@@ -104,6 +107,12 @@ def _ingestion(alert: IngestionAlert, now_ms: int) -> Posted:
     about = {"summary": ingestion_line(alert), "description": alert.text, "reason": alert.reason, "message_id": alert.message_id}
     hold_ms = LOST_HOLD_MS if alert.reason == EVENTS_LOST else HOLD_MS
     return _entry(labels, about, alert.since, now_ms, hold_ms=hold_ms if alert.status == "firing" else 0)
+
+
+def _model(alert: ModelAlert, now_ms: int) -> Posted:
+    labels = {"alertname": MODEL, "alert_id": alert.alert_id, "severity": "warning", "rule": alert.rule}
+    about = {"summary": model_line(alert), "description": alert.text, "model": alert.model, "message_id": alert.message_id}
+    return _entry(labels, about, alert.since, now_ms, hold_ms=HOLD_MS if alert.status == "firing" else 0)
 
 
 def _digest(digest: Digest, now_ms: int) -> Posted:

@@ -17,7 +17,7 @@ import msgspec
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1]))  # run from a checkout, installed or not
 
-from alerts.alert import Alert, Digest, IngestionAlert  # noqa: E402 - needs the path above
+from alerts.alert import Alert, Digest, IngestionAlert, ModelAlert  # noqa: E402 - needs the path above
 from alerts.trigger_event import Trigger  # noqa: E402
 from detectors.parameters import BtydParameters  # noqa: E402
 from streams.commands import EraseCommand  # noqa: E402
@@ -26,7 +26,9 @@ from streams.dead_letters import DeadLetter  # noqa: E402
 from streams.erasure import ErasureNotice  # noqa: E402
 from streams.labels import LabelMessage  # noqa: E402
 from streams.letter_marks import LetterMark, Reread  # noqa: E402
+from streams.model_control import ControlMessage  # noqa: E402
 from streams.runtime.commits import JournalEntry  # noqa: E402
+from streams.serving import Serving  # noqa: E402
 from streams.ticks import GoLiveMessage, HeartbeatMessage, TickMessage  # noqa: E402
 
 MESSAGES: dict[str, type[msgspec.Struct]] = {
@@ -40,6 +42,7 @@ MESSAGES: dict[str, type[msgspec.Struct]] = {
     "erase-command": EraseCommand,
     "alert": Alert,
     "ingestion-alert": IngestionAlert,
+    "model-alert": ModelAlert,
     "digest": Digest,
     "trigger": Trigger,
     "erasure-notice": ErasureNotice,
@@ -49,6 +52,8 @@ MESSAGES: dict[str, type[msgspec.Struct]] = {
     "reread": Reread,
     "journal-entry": JournalEntry,
     "parameters": BtydParameters,
+    "serving": Serving,
+    "control": ControlMessage,
 }
 
 TOPICS: dict[str, tuple[str, str, tuple[str, ...]]] = {  # topic -> (who sends, key, messages)
@@ -58,8 +63,12 @@ TOPICS: dict[str, tuple[str, str, tuple[str, ...]]] = {  # topic -> (who sends, 
     "cancellations": ("receive", "customer_id", ("cancellation",)),
     "churn.clock": ("receive", "partition number", ("tick", "go-live", "heartbeat")),
     "churn.commands": ("receive", "customer_id", ("erase-command",)),
-    "churn.models": ("receive", "model name", ("parameters",)),
-    "churn.alerts": ("send", "customer_id, partition-<n>, or digest", ("alert", "ingestion-alert", "digest")),
+    "churn.models": ("send", "closed-form[:version], serving, champion:version or control", ("parameters", "serving", "control")),
+    "churn.alerts": (
+        "send",
+        "customer_id, partition-<n>, model, or digest",
+        ("alert", "ingestion-alert", "model-alert", "digest"),
+    ),
     "churn.triggers": ("send", "customer_id", ("trigger",)),
     "churn.labels": ("send", "partition number", ("labels",)),
     "churn.erasures": ("send", "customer_id", ("erasure-notice",)),

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from streams.backtest.event_rows import EVENT, Rows, in_order
 
+ROWS_A_RUN = 100_000
 ROWS_IN_MEMORY = 1_000_000
 """Of all runs together while they are merged: 40 MB."""
 
@@ -38,21 +39,32 @@ Key = tuple[int, int, int]
 class EventLog:
     """Events in a folder of its own.
 
-    folder   an empty one, for as long as the log is read
+    folder       an empty one, for as long as the log is read
+    rows_a_run   rows sorted at once, about, >= 1
     events, first_ms, last_ms   how many, and the time of the earliest and the latest; 0 while there is none
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, rows_a_run: int = ROWS_A_RUN) -> None:
+        self._folder, self._rows_a_run = folder, rows_a_run
         self._runs: list[_Run] = []
+        self._held: list[Rows] = []
+        self._rows_held = 0
         self.events = 0
         self.first_ms = self.last_ms = 0
 
     def add(self, rows: Rows) -> None:
-        """Take in rows, in any order. Raises OSError where the disk does not take them."""
-        if not len(rows):
+        """Take in rows, in any order; `finish` after the last. Raises OSError where the disk does not take them."""
+        self._held.append(rows)
+        self._rows_held += len(rows)
+        if self._rows_held >= self._rows_a_run:
+            self.finish()
+
+    def finish(self) -> None:
+        """Write what is still held. Raises OSError where the disk does not take it."""
+        if not self._rows_held:
             return
-        rows = in_order(rows)
+        rows = in_order(np.concatenate(self._held))
+        self._held, self._rows_held = [], 0
         path = self._folder / f"{len(self._runs)}.rows"
         rows.tofile(path)
         first_ms, last_ms = int(rows["time_ms"][0]), int(rows["time_ms"][-1])
@@ -60,6 +72,11 @@ class EventLog:
         self.last_ms = max(last_ms, self.last_ms)
         self.events += len(rows)
         self._runs.append(_Run(path, len(rows), _key(rows, 0)))
+
+    def runs(self) -> Iterator[Rows]:
+        """All rows, run by run, in the order in which they were written."""
+        for run in self._runs:
+            yield np.fromfile(run.path, EVENT)
 
     def blocks(self, rows_in_memory: int = ROWS_IN_MEMORY) -> Iterator[Rows]:
         """All rows in order, some at a time.

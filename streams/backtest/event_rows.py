@@ -7,15 +7,17 @@ the two together. Order: time, topic, then where it stood in the files, which is
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest as _hash
 
+from streams.backtest.csv_columns import EventColumns
 from streams.backtest.mapping import HistoryError
 from streams.backtest.numbered import NumberedCustomers
-from streams.backtest.rows import Event
 from streams.columns import CANCELLATION, COMPLAINT, EVENT_KINDS, LOGIN, TOPIC_RANKS
+from streams.complaint_causes import complaint_causes
 from streams.contract import EventRules
 from streams.money import MAX_AMOUNT_MINOR
 
@@ -29,7 +31,7 @@ EVENT = np.dtype(
         ("kind", "u1"),
         ("rank", "u1"),  # of the topic
         ("severity", "u1"),
-        ("spare", "u1"),
+        ("cause", "u1"),  # what a complaint's words speak of, see record_marks
     ]
 )
 Rows = NDArray[np.void]
@@ -38,29 +40,36 @@ Rows = NDArray[np.void]
 RANKS = np.zeros(EVENT_KINDS, np.uint8)
 RANKS[COMPLAINT], RANKS[LOGIN] = TOPIC_RANKS["complaints"], TOPIC_RANKS["logins"]
 RANKS[CANCELLATION] = TOPIC_RANKS["cancellations"]
-_DIGITS = [str(rank) for rank in RANKS.tolist()]
 
 
-def event_rows(events: Sequence[Event], first_order: int, customers: NumberedCustomers, rules: EventRules) -> Rows:
+class _Worded(NamedTuple):
+    text: str
+    category: str
+
+
+def event_rows(events: EventColumns, first_order: int, customers: NumberedCustomers, rules: EventRules) -> Rows:
     """Rows of events of one file, in the order given.
 
     first_order   of the first event; the others follow by their row numbers
     Raises HistoryError for an amount that the system would refuse.
     """
-    if not events:
-        return np.empty(0, EVENT)
-    customer, kind, time_ms, amount, currency, severity, _, _, event_id, row = zip(*events, strict=True)
-    found = np.zeros(len(events), EVENT)
-    found["time_ms"], found["kind"], found["severity"] = time_ms, kind, severity
-    found["rank"] = RANKS[found["kind"]]
-    found["order"] = np.array(row, np.int64) - row[0] + first_order
-    found["customer"] = customers.numbers(customer)
-    found["id_hash"] = np.fromiter((_hash((_DIGITS[k] + one).encode()) for k, one in zip(kind, event_id, strict=True)), np.uint64)
-    found["amount_minor"] = _minor(np.array(amount, np.float64), currency, row, rules)
+    found = np.zeros(len(events.row), EVENT)
+    found["time_ms"], found["kind"], found["severity"] = events.time_ms, events.kind, events.severity
+    complaints = np.flatnonzero(events.kind == COMPLAINT)
+    worded = [_Worded(events.text[place], events.category[place]) for place in complaints.tolist()]
+    found["cause"][complaints] = complaint_causes(worded, rules.causes)
+    found["rank"] = RANKS[events.kind]
+    found["order"] = events.row - events.row[0] + first_order
+    found["customer"] = customers.numbers(events.customer)
+    ranked = zip(found["rank"].tolist(), events.event_id, strict=True)
+    found["id_hash"] = np.fromiter((_hash(f"{rank}{one}".encode()) for rank, one in ranked), np.uint64, len(found))
+    found["amount_minor"] = _minor(events.amount, events.currency, events.row, rules)
     return found
 
 
-def _minor(amount: NDArray[np.float64], currency: Sequence[str], row: Sequence[int], rules: EventRules) -> NDArray[np.float64]:
+def _minor(
+    amount: NDArray[np.float64], currency: Sequence[str], row: NDArray[np.int64], rules: EventRules
+) -> NDArray[np.float64]:
     factors = {**rules.factors, "": 0.0}
     with np.errstate(over="ignore"):
         minor = np.rint(amount * np.array([factors.get(code, np.nan) for code in currency], np.float64))

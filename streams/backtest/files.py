@@ -8,6 +8,7 @@ import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -31,13 +32,27 @@ def read_rows(path: Path, mapping: Mapping) -> Iterator[Row]:
         yield from _parquet_rows(path)
         return
     rows = {"csv": _csv_rows, "jsonl": _json_rows, "whitespace": _blank_separated_rows}[kind]
-    with _opened(path) as file:
-        try:
-            yield from rows(file, mapping)
-        except UnicodeDecodeError as problem:
-            raise HistoryError(f"file {path.name}: not UTF-8 at byte {problem.start}; convert it to UTF-8") from None
-        except (OSError, EOFError, csv.Error, zlib.error) as problem:
-            raise HistoryError(f"file {path.name}: {problem}; check that the file is whole") from None
+    with _opened(path) as file, _told(path):
+        yield from rows(file, mapping)
+
+
+def read_csv_parts(path: Path, mapping: Mapping, rows: int) -> Iterator[tuple[list[str], list[list[str]]]]:
+    """A CSV file's columns' names and the fields of up to so many rows at a time. Raises HistoryError as `read_rows`."""
+    with _opened(path) as file, _told(path):
+        names, lines = _csv_lines(file, mapping)
+        while part := list(islice(lines, rows)):
+            yield names, part
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """What goes wrong while reading, in words."""
+    try:
+        yield
+    except UnicodeDecodeError as problem:
+        raise HistoryError(f"file {path.name}: not UTF-8 at byte {problem.start}; convert it to UTF-8") from None
+    except (OSError, EOFError, csv.Error, zlib.error) as problem:
+        raise HistoryError(f"file {path.name}: {problem}; check that the file is whole") from None
 
 
 def file_format(path: Path) -> str:
@@ -71,25 +86,31 @@ def _opened(path: Path) -> Iterator[TextIO]:
 
 
 def _csv_rows(file: TextIO, mapping: Mapping) -> Iterator[Row]:
+    names, lines = _csv_lines(file, mapping)
+    for fields in lines:
+        yield named(names, fields)
+
+
+def _csv_lines(file: TextIO, mapping: Mapping) -> tuple[list[str], Iterator[list[str]]]:
+    """The columns' names, and each row's fields."""
     csv.field_size_limit(min(FIELD_LIMIT, sys.maxsize))
     lines = csv.reader(file, strict=True)
     header = next(lines, None) or []
     names = list(mapping.header) or [name.strip() for name in header]
     if twice := {name for name in names if names.count(name) > 1}:
         raise HistoryError(f"header: {', '.join(sorted(twice))} stands there twice; rename one")
-    for fields in lines:
-        if fields:
-            yield _named(names, fields)
+    return names, (fields for fields in lines if fields)
 
 
 def _blank_separated_rows(file: TextIO, mapping: Mapping) -> Iterator[Row]:
     next(file, None)
     for line in file:
         if fields := line.split():
-            yield _named(list(mapping.header), fields)
+            yield named(list(mapping.header), fields)
 
 
-def _named(names: list[str], fields: list[str]) -> Row:
+def named(names: list[str], fields: list[str]) -> Row:
+    """The fields by name."""
     if len(fields) == len(names):
         return dict(zip(names, fields, strict=True))
     return RowError("fields", len(fields), f"the header names {len(names)}; check quoting and separators of this row")

@@ -5,7 +5,7 @@ Read `mapping` for how foreign columns become ours, `rows` for what a row must h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from streams.backtest.files import read_rows
+from streams.backtest.files import Row, read_rows
 from streams.backtest.mapping import PLAIN, HistoryError, Mapping, Source, find_source
 from streams.backtest.rows import BadRow, Event, RowError, RowParser
 from streams.columns import CANCELLATION, COMPLAINT, EVENT_KINDS, LOGIN, PURCHASE, REFUND, TOPIC_RANKS
@@ -105,8 +105,14 @@ def read_history(path: Path, mapping: Mapping | None = None, *, skip_bad: bool =
 
 def each_event(path: Path, mapping: Mapping, on_bad: Callable[[BadRow], None]) -> Iterator[Event]:
     """Every event of a file in its order; what is none goes to `on_bad`. Raises HistoryError where the file cannot be read."""
-    parser = RowParser(mapping)
-    for number, row in enumerate(read_rows(path, mapping), start=1):
+    return parsed(read_rows(path, mapping), 1, RowParser(mapping), path, on_bad)
+
+
+def parsed(
+    rows: Iterable[Row], first_row: int, parser: RowParser, path: Path, on_bad: Callable[[BadRow], None]
+) -> Iterator[Event]:
+    """The events among some rows of a file, the first of which is its `first_row`-th. Otherwise as `each_event`."""
+    for number, row in enumerate(rows, start=first_row):
         try:
             if isinstance(row, RowError):
                 raise row

@@ -5,20 +5,25 @@ What is kept in memory are the customers' ids. Same files, same options: same lo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
+from streams.backtest.csv_columns import CsvColumns, EventColumns, Unusual, as_columns
 from streams.backtest.event_log import EventLog
-from streams.backtest.event_rows import Rows, event_rows
-from streams.backtest.history import PROBLEMS_SHOWN, BadRow, HistoryError, each_event, refusal
-from streams.backtest.mapping import Source
+from streams.backtest.event_rows import event_rows
+from streams.backtest.files import file_format, named, read_csv_parts
+from streams.backtest.history import PROBLEMS_SHOWN, BadRow, HistoryError, each_event, parsed, refusal
+from streams.backtest.ids_apart import check_ids_apart
+from streams.backtest.mapping import Mapping, Source
 from streams.backtest.numbered import NumberedCustomers
-from streams.backtest.rows import Event
+from streams.backtest.rows import RowParser
 from streams.contract import EventRules
 
-ROWS_A_RUN = 100_000
+ROWS_A_PART = 2_000
+"""Rows that are texts at one time: more only give the garbage collector work, a third of all the reading."""
 
 Progress = Callable[[int], None]
 """Called now and then with the number of rows read."""
@@ -70,44 +75,87 @@ def load(
     Raises HistoryError: a file cannot be read, holds no event, has bad rows, or amounts that the system would not accept;
     and where the disk is full.
     """
-    log, customers, skipped = EventLog(folder), NumberedCustomers(), BadRows()
-    money, undecided, rows_before = rules, any_currency, 0
+    loader = _Loader(EventLog(folder), rules, any_currency, progress)
     for source in sources:
-        bad, events_before = BadRows(), log.events
-        for events in _parts(each_event(source.path, source.mapping, bad.add)):
-            if undecided and (currency := next((event.currency for event in events if event.currency), None)):
-                money, undecided = _knowing(currency, rules), False
-            try:
-                rows = event_rows(events, rows_before + events[0].row, customers, money)
-            except HistoryError as problem:
-                raise HistoryError(f"file {source.path.name}: {problem}") from None
-            _add(log, rows)
-            progress(rows_before + events[-1].row)
+        good, bad = loader.read(source)
         if bad.count and not skip_bad:
             raise HistoryError(refusal(source.path, bad.first, bad.count))
-        if log.events == events_before:
+        if not good:
             raise HistoryError(f"file {source.path.name}: holds no usable event")
-        rows_before += log.events - events_before + bad.count
-        skipped.count += bad.count
-        skipped.first += bad.first[: PROBLEMS_SHOWN - len(skipped.first)]
-    return Loaded(log, customers, money, skipped)
+    check_ids_apart(loader.log, loader.starts, [source.path.name for source in sources])
+    return Loaded(loader.log, loader.customers, loader.money, loader.skipped)
 
 
-def _parts(events: Iterable[Event]) -> Iterator[list[Event]]:
-    rest = iter(events)
-    while part := list(islice(rest, ROWS_A_RUN)):
-        yield part
+class _Loader:
+    """log, customers, money, skipped   as in Loaded;  starts   number of each file's first row among all of all files"""
+
+    def __init__(self, log: EventLog, rules: EventRules, any_currency: bool, progress: Progress) -> None:
+        self.log, self.customers, self.money, self.skipped = log, NumberedCustomers(), rules, BadRows()
+        self.starts: list[int] = []
+        self._undecided, self._progress, self._rows = any_currency, progress, 0
+
+    def read(self, source: Source) -> tuple[int, BadRows]:
+        """Take in a file; returns how many events it has, and what else was in it."""
+        bad, start, good = BadRows(), self._rows, 0
+        self.starts.append(start)
+        for events in _parts(source, bad.add):
+            try:
+                self._add(events, start)
+            except HistoryError as problem:
+                raise HistoryError(f"file {source.path.name}: {problem}") from None
+            good += len(events.row)
+            self._progress(start + int(events.row[-1]))
+        self._finish()
+        self._rows += good + bad.count
+        self.skipped.count += bad.count
+        self.skipped.first += bad.first[: PROBLEMS_SHOWN - len(self.skipped.first)]
+        return good, bad
+
+    def _add(self, events: EventColumns, start: int) -> None:
+        if self._undecided and (currency := next(filter(None, events.currency), None)):
+            self.money, self._undecided = _knowing(currency, self.money), False
+        rows = event_rows(events, start + int(events.row[0]) - 1, self.customers, self.money)
+        with _on_disk():
+            self.log.add(rows)
+
+    def _finish(self) -> None:
+        with _on_disk():
+            self.log.finish()
 
 
-def _knowing(currency: str, rules: EventRules) -> EventRules:
-    """The rules, or where they have no rate for a currency, rules that know that one alone."""
-    return rules if currency in rules.factors else EventRules(currency, {currency: 1.0}, rules.skew_ms)
-
-
-def _add(log: EventLog, rows: Rows) -> None:
+@contextmanager
+def _on_disk() -> Iterator[None]:
     try:
-        log.add(rows)
+        yield
     except OSError as problem:
         raise HistoryError(
             f"the sorted events do not fit the temporary folder ({problem.strerror or problem}); name a larger one by TMPDIR"
         ) from None
+
+
+def _parts(source: Source, on_bad: Callable[[BadRow], None]) -> Iterator[EventColumns]:
+    """A file's events, some at a time; what is none goes to `on_bad`."""
+    path, mapping = source.path, source.mapping
+    if (mapping.format or file_format(path)) == "csv":
+        yield from _csv_parts(path, mapping, on_bad)
+        return
+    events = each_event(path, mapping, on_bad)
+    while part := list(islice(events, ROWS_A_PART)):
+        yield as_columns(part)
+
+
+def _csv_parts(path: Path, mapping: Mapping, on_bad: Callable[[BadRow], None]) -> Iterator[EventColumns]:
+    first_row, parser = 1, RowParser(mapping)
+    for names, rows in read_csv_parts(path, mapping, ROWS_A_PART):
+        try:
+            yield CsvColumns(mapping, names).read(rows, first_row)
+        except Unusual:
+            events = list(parsed((named(names, row) for row in rows), first_row, parser, path, on_bad))
+            if events:
+                yield as_columns(events)
+        first_row += len(rows)
+
+
+def _knowing(currency: str, rules: EventRules) -> EventRules:
+    """The rules, or where they have no rate for a currency, rules that know that one alone."""
+    return rules if currency in rules.factors else replace(rules, base_currency=currency, rates={currency: 1.0})

@@ -64,6 +64,6 @@ def columns_of(rows: Rows, ticks_ms: Ints, ids: NDArray[np.object_]) -> Columns:
     event[tick_at] = False
     columns.kind[tick_at], columns.rank[tick_at], columns.time_ms[tick_at] = TICK, TOPIC_RANKS["clock"], ticks_ms
     columns.customer[event] = ids[rows["customer"]]
-    for name in ("kind", "rank", "time_ms", "amount_minor", "severity", "id_hash"):
+    for name in ("kind", "rank", "time_ms", "amount_minor", "severity", "cause", "id_hash"):
         getattr(columns, name)[event] = rows[name]
     return columns

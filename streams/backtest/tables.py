@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from detectors.served import ServedModel
 from streams.backtest.stretches import Stretch, columns_of
 from streams.columns import TICK
-from streams.customer import Records, gather, join, new_records, scatter
+from streams.customer import Records, gather, new_records, scatter
 from streams.engine import EngineRules, advance
 from streams.step import Step
 from streams.table import CustomerTable
@@ -50,7 +50,6 @@ class Tables:
             scatter(found, mine[held], gather(table.records, rows[held]))
         return found
 
-    def everyone(self) -> Records:
-        """The rows of all who are kept, partition after partition."""
-        held = (np.fromiter(table.row_of.values(), np.intp, len(table)) for table in self._tables)
-        return join(*(gather(table.records, rows) for table, rows in zip(self._tables, held, strict=True)))
+    def everyone(self) -> list[Records]:
+        """The rows of all who are kept, by partition, to be read; empty ones stand among them."""
+        return [table.records[: len(table.ids)] for table in self._tables]

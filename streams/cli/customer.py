@@ -15,7 +15,7 @@ from rich.text import Text
 
 from alerts.alert import ValueAtStake
 from alerts.ids import rfc3339
-from alerts.render import money
+from alerts.render import cause_line, money
 from streams.cli.errors import CommandError
 from streams.cli.report import ConfigOption, JsonOption, one_line_errors, settings_from
 from streams.runtime.connect import connected_store
@@ -66,6 +66,8 @@ def rendered(view: CustomerView, currency: str) -> Panel:
     parts: list[Table | Text] = [_verdict(view)]
     if view.reasons:
         parts += [Text(), _reasons(view)]
+    cause = view.cause
+    parts += [Text(), Text(f"probable cause: {cause_line(cause.cause, cause.why, cause.confidence, view.controllable)}")]
     parts += [Text(), _numbers(view, currency), Text(), _timeline(view)]
     title = Text.assemble((view.customer_id, "bold"), f"  partition {view.partition}  as of {view.as_of}")
     return Panel(Group(*parts), title=title, title_align="left", box=box.ROUNDED, padding=(1, 2))

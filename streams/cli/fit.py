@@ -26,9 +26,9 @@ from streams.features import closed_form_inputs
 from streams.runtime.commits import unpack_state
 from streams.runtime.connect import connected_store
 from streams.runtime.kafka_client import kafka_client_options
-from streams.runtime.models import CLOSED_FORM_KEY
 from streams.runtime.settings import Settings
 from streams.runtime.topics import MODELS
+from streams.serving import CLOSED_FORM_KEY
 from streams.state import PartitionState
 
 Ints = NDArray[np.int64]

@@ -19,6 +19,7 @@ from streams.cli.errors import CommandError
 COMMANDS = {
     "demo": "Everything on this machine: broker, Redis, a worker, a year of customers, alerts as they fire.",
     "worker": "Read events, keep customers' state, raise alerts. Start as many as there are partitions.",
+    "learner": "Learn from what customers did, and tell the workers what to score by.",
     "topics": "Create the topics, or check that they are as they must be.",
     "simulate": "Write a history of invented customers whose truth is known.",
     "replay": "Write history files into the topics, with the clock's ticks.",
@@ -28,6 +29,7 @@ COMMANDS = {
     "erase": "Erase customers, and say what was removed and what remains.",
     "doctor": "Check broker, topics, Redis, versions and clocks, and say what to do.",
     "channels": "Send a test message to where alerts go beyond Kafka.",
+    "causes": "What complaints speak of: try it, or teach it.",
     "fit": "Fit the risk's parameters to a history or to the running system's customers.",
     "rebuild": "Begin anew from the topics when Redis has lost its state.",
     "dead-letters": "What was refused, and why: look at it, send it again, give it up.",
@@ -59,6 +61,7 @@ KNOWN = (
     Known("streams.backtest.history", "HistoryError", 1),
     Known("streams.backtest.replaying", "ReplayError", 1),
     Known("streams.runtime.wheels", "EmbeddedError", 1),
+    Known("streams.runtime.learner_app", "LearningIsOff", 1),
 )
 
 

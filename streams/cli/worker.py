@@ -7,13 +7,16 @@ import gc
 import os
 import threading
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from streams.runtime.last_words import hide_secrets
 from streams.runtime.logs import configure_logs
 from streams.runtime.settings import load_settings_file
+
+if TYPE_CHECKING:
+    from streams.runtime.service import Service
 
 LAST_WORDS_S = 3.0
 
@@ -30,15 +33,20 @@ def worker(
     gc.freeze()  # what is loaded now stays: a collection that walked it again and again cost a tenth of the worker's CPU
 
     async def work() -> None:
-        running, exit_code = Worker(settings), 1
-        try:
-            await running.run()
-            exit_code = 0
-        finally:
-            if running.left:
-                _end_soon(exit_code)
+        await run_service(Worker(settings))
 
     asyncio.run(work())
+
+
+async def run_service(running: Service) -> None:
+    """Run it to its end, and see to it that the process ends then."""
+    exit_code = 1
+    try:
+        await running.run()
+        exit_code = 0
+    finally:
+        if running.left:
+            _end_soon(exit_code)
 
 
 def _end_soon(exit_code: int) -> None:

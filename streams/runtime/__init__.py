@@ -8,9 +8,11 @@ In the order to read:
                                     reads both
     tls, kafka_login                certificates, and how clients of Kafka log in; kafka_refused, redis_refused: what waiting
                                     will not mend; kafka_rights, redis_rights: what each role may do (rights_docs)
-    app                             the composition root: one worker, put together; rules and kafka_client from its settings
+    service, app                    what every process is; the composition root: one worker, put together; rules and kafka_client
+                                    from its settings
     topics, intake                  the topics; whole fetched batches out of Faust (faust_options: its broker)
-    owner, partition                which partitions are ours; one of them at work (admission: may we? log_range: where a topic
+    owner, partition                which partitions are ours; one of them at work (taking: how much at once, and is there a model
+                                    for it? admission: may we? log_range: where a topic
                                     begins and ends; arrivals: what is on its way; offsets; task_set: those that run;
                                     acknowledgements: what Faust is told; claim; gaps, losses: what is gone from a topic before it
                                     was read; topic_watch, topic_ids: is it still the same topic?)
@@ -19,15 +21,19 @@ In the order to read:
     broker_clock, asking_time       what time is it? what the stamps on the journal tell; the first of them
     entrance                        may we do all that we will do? asked before the first event
     store, redis_store, scripts/    the port to state, its Redis adapter, the scripts that commit; store_rules for every
-                                    adapter; redis_wire, redis_scans and redis_link below: one server, redis_cluster,
+                                    adapter; redis_wire, redis_scans, redis_calls and redis_link below: one server, redis_cluster,
                                     redis_sentinel (redis_connections, redis_errors); redis_watch: does it evict?
     command_inbox, erasing          what is commanded, and carried out before anything else
     committer, commits              from a batch to a commit; what one commit writes (step_metrics), triggers with it
                                     (triggering), what the learner is told (labelling); backoff between attempts, waits: who is
                                     being waited for
     shop                            what the partitions of a worker share
-    outbox, sender, graveyard       what leaves, in order, until Kafka has acknowledged; dead letters
-    models, partitioner             which parameters are in use; which partition a customer is in
+    learner_app                     the composition root of the learner: learner_owner (is it us?), learner_task (take, learn,
+                                    commit, publish), learner_desk (all that it knows), learner_store (what it has committed),
+                                    learner_models (what stands on churn.models), learner_fitter, learner_metrics
+    outbox, sender, graveyard       what leaves, in order, until Kafka has acknowledged (dispatch: to which topics); dead letters
+    models, partitioner             what scores (follower: of a topic); which partition a customer is in
+    cause_files                     models of causes, and labelled complaints
     channels, subscription          what goes to people: each channel reads churn.alerts for itself (sole_assignor: one worker at
                                     a time), and tells it (held_channel)
     metrics, collectors, gauges     everything that /metrics shows

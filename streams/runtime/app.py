@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import signal
-import tempfile
-from collections.abc import Coroutine
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import structlog
 from faust.types import TP
-from prometheus_client import CollectorRegistry, disable_created_metrics
 
-from detectors.served import ServedModel
 from streams.customer import VERSION
 from streams.runtime.backoff import Backoff, Retrying
 from streams.runtime.broker_clock import BrokerClock
@@ -27,7 +21,6 @@ from streams.runtime.gauges import Gauges
 from streams.runtime.health import WorkerState
 from streams.runtime.health_server import HealthServer
 from streams.runtime.intake import build_app
-from streams.runtime.kafka_refused import in_words, refusals_in_words
 from streams.runtime.log_range import log_ranges
 from streams.runtime.mark_reader import read_voids
 from streams.runtime.metrics import CLOCK_STATES, Metrics
@@ -39,6 +32,7 @@ from streams.runtime.redis_store import RedisPartitionStore
 from streams.runtime.redis_watch import RedisWatch
 from streams.runtime.rules import engine_rules, event_rules
 from streams.runtime.sender import Sender
+from streams.runtime.service import Service
 from streams.runtime.settings import Settings
 from streams.runtime.shop import Shop
 from streams.runtime.task_set import STOP_PATIENCE_S
@@ -47,22 +41,12 @@ from streams.runtime.waits import Waits
 
 log = structlog.get_logger()
 
-END_PATIENCE_S = 10.0
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
-
-class Worker:
-    """One worker process.
-
-    `run` returns when asked to stop, or raises what made going on impossible.
-
-    left   parts that did not end in time; their tasks and threads may keep the process alive
-    """
+class Worker(Service):
+    """One worker process."""
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        disable_created_metrics()  # type: ignore[no-untyped-call] # a `_created` series beside each counter, which nobody asks for
-        self.registry = CollectorRegistry()
+        super().__init__(settings)
         self.metrics = Metrics(self.registry, clock_states=CLOCK_STATES, channels=settings.channels.names())
         backoff, waits = Backoff(on_retry=self._on_retry), Waits()
         broker = replace(backoff, waits=waits, server="broker")
@@ -93,9 +77,6 @@ class Worker:
         self._redis_watch = RedisWatch(link, metas if settings.redis.cluster else metas[:1], self._on_failure)
         self._gauges = Gauges(self.owner, self.metrics, waits, settings.engine.heartbeat_commit_s)
         self.health = HealthServer(self.registry, self)
-        self.left: list[str] = []
-        self._stop = asyncio.Event()
-        self._failure: BaseException | None = None
         self.app: Any = None
 
     def _shop(self, backoff: Backoff) -> Shop:
@@ -106,7 +87,7 @@ class Worker:
             store=self.store,
             sender=self.sender,
             metrics=self.metrics,
-            model=lambda: ServedModel(self.models.current, self.settings.risk.horizon_days),
+            model=self.models.model,
             now_ms=self.clock.now_ms,
             room=lambda: self.owner.room,
             ends=lambda partition: self.owner.ends(partition),
@@ -115,36 +96,9 @@ class Worker:
             playbook=playbook_of(self.settings),
             ahead_s=self.clock.ahead_s,
             knows_time=self.clock.known,
+            awaits_model=self.models.awaits,
             read_voids=lambda partitions: read_voids(self.settings.kafka, partitions),
         )
-
-    async def run(self) -> None:
-        """Work until `stop`, SIGTERM or SIGINT. Raises what made going on impossible."""
-        loop = asyncio.get_running_loop()
-        for number in SIGNALS:
-            loop.add_signal_handler(number, self._signalled)
-        http = self.settings.http
-        with tempfile.TemporaryDirectory(prefix="churnwatch-") as scratch:
-            try:
-                await self.health.start(http.host, http.port)
-                log.info("serving metrics and health", address=f"http://{http.host}:{self.health.port}")
-                with refusals_in_words(self.settings.kafka):
-                    await self._work(scratch)
-            finally:
-                await self.health.stop()
-                await self._link.close()
-        if self._failure is not None:
-            raise self._failure
-
-    def stop(self) -> None:
-        """Finish what is under way and return from `run`."""
-        self._stop.set()
-
-    def _signalled(self) -> None:
-        self.stop()
-        for number in SIGNALS:  # should stopping hang, another signal ends the process
-            asyncio.get_running_loop().remove_signal_handler(number)
-            signal.signal(number, signal.SIG_DFL)
 
     async def _work(self, scratch: str) -> None:
         side: list[asyncio.Task[None]] = []
@@ -182,36 +136,10 @@ class Worker:
             others = (("models", self.models.stop()), ("channels", self.channels.stop()), ("sender", self.sender.stop()))
             await asyncio.gather(*reading, *(self._end(part, ending) for part, ending in others))
 
-    async def _end(self, part: str, ending: Coroutine[Any, Any, None], patience_s: float = END_PATIENCE_S) -> None:
-        """Let a part end, but not for ever: what is committed is safe, and the rest is read again by whoever comes next."""
-        task = asyncio.create_task(ending)
-        await asyncio.wait((task,), timeout=patience_s)
-        if not task.done():
-            task.cancel()
-            self.left.append(part)
-            log.warning("left without waiting longer", part=part, waited_s=patience_s)
-        elif (problem := task.exception()) is not None:
-            log.warning("did not end as it should", part=part, error=repr(problem))
-
     async def _watch_faust(self) -> None:
         """Faust lives on as a shell when a part of it has crashed; without its fetcher nothing would ever be read again."""
         await self.app._crashed.wait()
         self._on_failure(self.app.crash_reason or RuntimeError("faust crashed"))
-
-    async def _unless_stopped(self, work: Any) -> bool:
-        """Do `work` unless a stop is asked for first; False when it was. Raises what `work` raises."""
-        doing, stopping = asyncio.ensure_future(work), asyncio.create_task(self._stop.wait())
-        try:
-            await asyncio.wait((doing, stopping), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            stopping.cancel()
-        if doing.done():
-            doing.result()
-            return True
-        doing.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await doing
-        return False
 
     def _topics(self) -> list[str]:
         return [self.settings.kafka.topic_prefix + name for name in self.settings.kafka.read]
@@ -237,11 +165,6 @@ class Worker:
     async def ping_broker(self) -> None:
         """Return when the broker answered; raise when it will not."""
         await self.sender.ping()
-
-    def _on_failure(self, problem: BaseException) -> None:
-        if self._failure is None:
-            self._failure = in_words(problem, self.settings.kafka)
-        self._stop.set()
 
     def _on_retry(self, retry: Retrying) -> None:
         if "commit" in retry.operation:

@@ -41,6 +41,7 @@ class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
     model, config_hash   versions in use
     live_after_ms  event time up to which its decisions are about the past, ms; null = history was being loaded
     ingestion      message ids of the alerts about missing data that left with it
+    causes         version of the model by which complaints were read; "" where none was
     """
 
     partition: int
@@ -58,6 +59,7 @@ class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
     config_hash: str
     live_after_ms: int | None
     ingestion: list[str] = []
+    causes: str = ""
 
 
 class PastAlerts(msgspec.Struct, frozen=True):
@@ -119,7 +121,7 @@ def messages(
     triggers: Sequence[Trigger],
     journal: JournalEntry,
     notices: Sequence[ErasureNotice] = (),
-    labels: LabelMessage | None = None,
+    labels: Sequence[LabelMessage] = (),
 ) -> list[OutboxEntry]:
     """What leaves with the commit, numbered on from `after_no`: ingestion alerts, customers', triggers, notices of erasures, what
     the learner is told, the journal entry."""
@@ -127,9 +129,9 @@ def messages(
     found += [(ALERTS, alert.customer_id.encode(), encode(alert)) for alert in step.alerts]
     found += [(TRIGGERS, trigger.subject.encode(), encode_trigger(trigger)) for trigger in triggers]
     found += [(ERASURES, notice.customer_id.encode(), encode_notice(notice)) for notice in notices]
-    if labels is not None:
-        numbered = msgspec.structs.replace(labels, number=after_no + len(found) + 1)
-        found.append((LABELS, str(labels.partition).encode(), encode_labels(numbered)))
+    for told in labels:
+        numbered = msgspec.structs.replace(told, number=after_no + len(found) + 1)
+        found.append((LABELS, str(told.partition).encode(), encode_labels(numbered)))
     found.append((JOURNAL, str(journal.partition).encode(), msgspec.json.encode(journal)))
     return [OutboxEntry(after_no + k, prefix + topic, key, value) for k, (topic, key, value) in enumerate(found, 1)]
 

@@ -14,23 +14,23 @@ from numpy.typing import NDArray
 
 from alerts.alert import IngestionAlert
 from alerts.triggers import forgettable_before_s
-from streams.columns import TOPIC_RANKS, Columns, empty_columns
+from detectors.served import ServedModel
+from streams.columns import TICK, TOPIC_RANKS, Columns, empty_columns
 from streams.commands import Erase
 from streams.customer import read_records
 from streams.engine import advance
 from streams.runtime.command_inbox import COMMANDS_RANK
 from streams.runtime.commits import JournalEntry, LiveState, PastAlerts, commit_request, messages, pack_state
+from streams.runtime.dispatch import Dispatch
 from streams.runtime.erasing import Erasing, Leaving
 from streams.runtime.graveyard import Graveyard
-from streams.runtime.kafka_refused import refused_for_good
 from streams.runtime.labelling import Labelling
 from streams.runtime.live_clock import ClockMemory, LiveClock
 from streams.runtime.mode import Mode, recorded
 from streams.runtime.outbox import OutboxPublisher
 from streams.runtime.shop import Shop
 from streams.runtime.step_metrics import count_step
-from streams.runtime.store import Meta, OutboxEntry, StoreDamaged
-from streams.runtime.topics import LABELS
+from streams.runtime.store import Meta, StoreDamaged
 from streams.runtime.triggering import Triggering
 from streams.state import PartitionState
 from streams.step import Step
@@ -75,6 +75,7 @@ class Committer:
 
     clock, mode   the partition's; no clock while history is loaded
     topic_ids     Kafka's ids of the topics that the offsets are about
+    labelling     what is told to the learner, and which tick was passed last
     """
 
     def __init__(
@@ -100,8 +101,8 @@ class Committer:
         self._whole = not meta.exists  # it began empty under us, so the table has every customer as long as none was dropped
         self._triggering = Triggering(partition, shop)
         self._erasing = Erasing(partition, shop)
-        self._labelling = Labelling(partition, shop, 0 if stored is None else stored.tick_ms)
-        self.publisher = OutboxPublisher(shop.store, partition, meta, self._publish, backoff=shop.backoff)
+        self.labelling = Labelling(partition, shop, 0 if stored is None else stored.tick_ms)
+        self.publisher = OutboxPublisher(shop.store, partition, meta, Dispatch(partition, shop).publish, backoff=shop.backoff)
         self.committed_s, self.commits = time.monotonic(), 0
 
     def follow(self, mode: Mode) -> None:
@@ -125,7 +126,7 @@ class Committer:
         await self._graveyard.safe(passed)
         if leaving.notices:
             work = Work(empty_columns(0), 0, self.done | {COMMANDS_RANK: orders[-1].offset}, sweep=False, leaving=leaving)
-            await self._commit(work, leaving.step, self._shop.model().version)
+            await self._commit(work, leaving.step, self._model().version)
 
     async def advance(self, work: Work) -> None:
         """Fold, sweep and commit, in several commits where more customers come due at once than one should hold.
@@ -140,6 +141,8 @@ class Committer:
             stop_ms = self._due_by_ms(first)
             _, after = self._watermarks(work.batch)
             cut = int(np.searchsorted(after, stop_ms, side="right"))
+            while cut and work.batch.kind[cut - 1] == TICK and after[cut - 1] == stop_ms:
+                cut -= 1  # a tick is passed once all who are due by it were looked at
             part = work.batch.take(slice(0, cut))
             taken = {int(rank): int(part.offset[part.rank == rank].max()) for rank in np.unique(part.rank)}
             # the clock's memory goes with every commit, so what it has told must go with the first
@@ -151,12 +154,15 @@ class Committer:
         return running(self.table.state.watermark_ms, batch.kind, batch.time_ms, self._rules.lateness_ms)
 
     async def _step(self, work: Work, passed: frozenset[asyncio.Task[None]]) -> None:
-        model = self._shop.model()
+        model = self._model()
         began_s = time.perf_counter()
         step = advance(self.table, work.batch, work.now_ms, self._rules, model, sweep=work.sweep, only=work.only)
         self._shop.metrics.fold_seconds.observe(time.perf_counter() - began_s)
         await self._graveyard.safe(passed)
         await self._commit(work, step, model.version)
+
+    def _model(self) -> ServedModel:
+        return self._shop.model(self.labelling.tick_ms if self._mode.history else None)
 
     async def _load(self, work: Work) -> list[str] | None:
         """Bring the rows into the table that the step needs: the batch's customers', and those of who comes due.
@@ -217,8 +223,8 @@ class Committer:
         decided = await self._triggering.decide(step)
         journal = self._journal(work, step, model_version)
         notices = work.leaving.notices if work.leaving else ()
-        labelled = await self._labelling.settle(step, work.batch, self._rules.outcomes, history=self._mode.history)
-        outbox = messages(prefix, self.outbox_no, step, work.ingestion, decided.triggers, journal, notices, labelled.message)
+        labelled = await self.labelling.settle(step, work.batch, self._rules.outcomes, history=self._mode.history)
+        outbox = messages(prefix, self.outbox_no, step, work.ingestion, decided.triggers, journal, notices, labelled.messages)
         past = self._past.and_those_of(step.alerts)
         state, version = self._state(work, step, past), self._shop.settings.engine.record_version
         request = commit_request(journal, step, self.table, work.offsets, state, outbox, version, labelled)
@@ -233,7 +239,7 @@ class Committer:
         self._shop.metrics.commit_seconds.observe(time.perf_counter() - began_s)
         self.seq, self.outbox_no, self._commit_id = journal.seq, outbox[-1].number, journal.commit_id
         self.done, self._past = work.offsets, past
-        self._labelling.committed(work.batch)
+        self.labelling.committed(work.batch)
         self.committed_s, self.commits = time.monotonic(), self.commits + 1
         self.table.apply(step)
         self._whole = self.table.forget_unused() == 0 and self._whole
@@ -255,7 +261,7 @@ class Committer:
         if work.switch_ms is not None:
             mode = mode.switched(work.switch_ms, watermark_ms, self._rules.lateness_ms, self._shop.now_ms())
         inflow, memory = (self._clock.profile.to_bytes(), self._clock.memory) if self._clock else (b"", ClockMemory())
-        told = (mode.live_after_ms, mode.switched_ms, past, self._topic_ids, self._labelling.tick_after(work.batch))
+        told = (mode.live_after_ms, mode.switched_ms, past, self._topic_ids, self.labelling.tick_after(work.batch))
         return pack_state(LiveState(step.state.to_bytes(), inflow, memory, *told))
 
     def _journal(self, work: Work, step: Step, model_version: str) -> JournalEntry:
@@ -275,21 +281,5 @@ class Committer:
             config_hash=self._rules.context.alert.config_hash,
             live_after_ms=self._mode.live_after_ms,
             ingestion=[alert.message_id for alert in work.ingestion],
+            causes="" if self._shop.events.causes is None else self._shop.events.causes.version,
         )
-
-    async def _publish(self, entries: Sequence[OutboxEntry]) -> list[BaseException | None]:
-        """Send entries of different topics and keys; for each None, or why it may not have arrived."""
-        topics = sorted({entry.topic for entry in entries})
-        outcomes = dict(zip(topics, await asyncio.gather(*(self._send(topic, entries) for topic in topics)), strict=True))
-        ordered = {topic: iter(found) for topic, found in outcomes.items()}
-        return [next(ordered[entry.topic]) for entry in entries]
-
-    async def _send(self, topic: str, entries: Sequence[OutboxEntry]) -> list[BaseException | None]:
-        # outputs have the inputs' partitions (the worker checks it at the start), so this is where the keys belong anyway
-        short = topic.removeprefix(self._shop.settings.kafka.topic_prefix)
-        mine = [(entry.key, entry.value) for entry in entries if entry.topic == topic]
-        outcomes = await self._shop.sender.send_together(topic, 0 if short == LABELS else self._partition, mine)
-        self._shop.metrics.outbox_published[short].inc(outcomes.count(None))
-        if for_ever := next((problem for problem in outcomes if problem and refused_for_good(problem)), None):
-            raise for_ever
-        return outcomes

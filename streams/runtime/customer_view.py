@@ -10,10 +10,12 @@ import numpy as np
 from alerts.facts import CustomerFacts
 from alerts.ids import alert_id, rfc3339
 from alerts.rules import TIER_NAMES
+from detectors.causes import Cause, controllable
 from detectors.reasons import Reason
 from detectors.served import ServedModel
 from streams.columns import DAY_MS
 from streams.customer import NEVER_S, Records, read_records
+from streams.customer_causes import probable_causes
 from streams.engine import EngineRules
 from streams.explain import why
 from streams.features import facts
@@ -41,6 +43,7 @@ class CustomerView(msgspec.Struct, frozen=True, kw_only=True):
     tier        alerted now
     alert_id    of the episode, None when nothing is alerted
     next_look   event time, None when none is planned
+    cause       why the customer would leave, most probably
     """
 
     customer_id: str
@@ -54,6 +57,8 @@ class CustomerView(msgspec.Struct, frozen=True, kw_only=True):
     alerted_since: str | None
     next_look: str | None
     reasons: list[Reason]
+    cause: Cause
+    controllable: bool | None
     facts: CustomerFacts
     timeline: list[Moment]
     model: str
@@ -89,6 +94,8 @@ def build_view(customer_id: str, partition: int, row: Records, watermark_ms: int
         explained = why([customer_id], row, as_of_ms, row["rfm"], judges.rules.context, judges.model)
         risk, reasons = int(bp[0]) / 10_000, explained.reasons[0]
         idle_risk = None if np.isnan(explained.idle_risk[0]) else round(float(explained.idle_risk[0]), 4)
+    known = facts([customer_id], row, as_of_ms, row["rfm"])
+    cause = probable_causes(known, row)[0]
     policy = row["policy"][0]
     tier, episode_s, due_s = int(policy["tier"]), int(policy["episode_s"]), int(row["due_s"][0])
     return CustomerView(
@@ -103,7 +110,9 @@ def build_view(customer_id: str, partition: int, row: Records, watermark_ms: int
         alerted_since=rfc3339(episode_s * 1000) if tier else None,
         next_look=None if due_s == NEVER_S else rfc3339(due_s * 1000),
         reasons=reasons,
-        facts=facts([customer_id], row, as_of_ms, row["rfm"])[0],
+        cause=cause,
+        controllable=controllable(cause.cause),
+        facts=known[0],
         timeline=_timeline(row[0], int(as_of_ms[0])),
         model=judges.model.version,
     )

@@ -64,6 +64,7 @@ ROLES: Mapping[str, tuple[Rights, ...]] = {
         Rights("topic", (MODELS, ALERTS), ("WRITE",)),
         Rights("group", ("-learner",), ("READ",)),
     ),
+    "learner --challengers": (Rights("topic", (LABELS,), ("READ",)), Rights("group", ("-challengers",), ("READ",))),
     "source of events": (Rights("topic", SOURCES, ("WRITE",)),),
     "topics create": (Rights("topic", EVERY, ("CREATE", "DESCRIBE", "DESCRIBE_CONFIGS")),),
     "topics check": (Rights("topic", EVERY, ("DESCRIBE", "DESCRIBE_CONFIGS")),),
@@ -78,6 +79,8 @@ ROLES: Mapping[str, tuple[Rights, ...]] = {
     ),
     "rebuild": (Rights("topic", (CLOCK,), ("READ",)), Rights("group", ("",), ("DELETE",))),
     "fit --publish": (Rights("topic", (MODELS,), ("WRITE",)),),
+    "models list, show, compare": (Rights("topic", (MODELS,), ("READ",)),),
+    "models rollback, freeze, thaw": (Rights("topic", (MODELS,), ("READ", "WRITE")),),
     "dead-letters": (Rights("topic", (DEAD_LETTERS, DEAD_LETTER_MARKS), ("READ",)),),
     "erase": (
         Rights("topic", (COMMANDS,), ("WRITE",)),
@@ -120,6 +123,11 @@ def wanted_by_worker(settings: Settings) -> list[Right]:
     return wanted + (list(rights_of("worker with channels, also", settings.kafka, names)) if names else [])
 
 
+def wanted_by_learner(settings: Settings) -> list[Right]:
+    """With these settings."""
+    return list(rights_of("learner", settings.kafka))
+
+
 def missing_rights(settings: Settings, wanted: Iterable[Right]) -> list[Right]:
     """Those that the broker says our user has not; what it does not tell is taken for granted. Raises AdminError."""
     wanted = list(wanted)
@@ -158,10 +166,10 @@ def _of_group(admin: Any, name: str) -> frozenset[str] | None:
     return frozenset(told) if told else None
 
 
-def check_worker_rights(settings: Settings) -> None:
-    """Raise KafkaRefused, naming every right that a worker lacks. A broker that cannot be asked is no reason to stop."""
+def check_rights(settings: Settings, wanted: Iterable[Right]) -> None:
+    """Raise KafkaRefused, naming every right that is missing. A broker that cannot be asked is no reason to stop."""
     try:
-        missing = missing_rights(settings, wanted_by_worker(settings))
+        missing = missing_rights(settings, wanted)
     except (AdminError, ValueError):  # ValueError: what kafka-python makes of answers that it does not know
         return
     if missing:

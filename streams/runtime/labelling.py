@@ -9,26 +9,30 @@ import numpy as np
 
 from detectors.labels import Labels
 from streams.columns import DAY_MS, TICK, Columns
-from streams.labels import LabelMessage, entries
+from streams.labels import LabelMessage, ScoredRows, entries
 from streams.outcomes import OutcomeRules, Outcomes, label_ids, pending_days
 from streams.pending import pack_pending, pending_name, unpack_pending
 from streams.runtime.shop import Shop
-from streams.scoring import scored_of
+from streams.scores import scores
 from streams.step import Step
+
+LABELS_A_MESSAGE = 1_000
+SCORES_A_MESSAGE = 10_000
+"""With these a message has about half a megabyte; brokers take one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
     """What one commit does about outcomes.
 
-    pending   (name, bytes) of who was taken down and waits
-    settled   names of what waits no more
-    message   for the learner, not yet numbered; None: nothing to tell
+    pending    (name, bytes) of who was taken down and waits
+    settled    names of what waits no more
+    messages   for the learner, not yet numbered
     """
 
     pending: Sequence[tuple[str, bytes]] = ()
     settled: Sequence[str] = ()
-    message: LabelMessage | None = None
+    messages: Sequence[LabelMessage] = ()
 
 
 NOTHING_LABELLED = Labelled()
@@ -63,8 +67,8 @@ class Labelling:
         settled = list(dict.fromkeys([*known, *forgotten]))
         over = set(settled)
         pending = [(name, inputs) for name, inputs in taken.items() if name not in over]
-        message = self._message(step, batch, labels, rules.horizon_days, history=history)
-        return Labelled(pending, settled, message)
+        messages = self._messages(step, batch, labels, rules.horizon_days, history=history)
+        return Labelled(pending, settled, messages)
 
     def tick_after(self, batch: Columns) -> int:
         """The last tick passed once the batch is committed, ms; 0 = none."""
@@ -91,19 +95,27 @@ class Labelling:
         there = [name for name in names if kept[name] is not None]
         return labels.in_order(), there
 
-    def _message(
+    def _messages(
         self, step: Step, batch: Columns, labels: Labels, horizon_days: float, *, history: bool
-    ) -> LabelMessage | None:
-        tick_ms = self.tick_after(batch)
+    ) -> list[LabelMessage]:
+        """In the order to send; that a tick was passed is told by the last, with which all is told that was known by then."""
+        tick_ms, rows = self.tick_after(batch), scores(step.snapshots, horizon_days)
         passed = history and tick_ms != self.tick_ms
-        if not (len(labels) or len(step.snapshots) or passed):
-            return None
-        taken = step.snapshots
+        count = max(-(-len(labels) // LABELS_A_MESSAGE), -(-len(rows) // SCORES_A_MESSAGE), int(passed))
+        return [
+            self._message(
+                (self.tick_ms if k < count - 1 else tick_ms) if history else step.state.watermark_ms,
+                labels.take(slice(k * LABELS_A_MESSAGE, (k + 1) * LABELS_A_MESSAGE)),
+                rows[k * SCORES_A_MESSAGE : (k + 1) * SCORES_A_MESSAGE].tobytes(),
+                step.snapshots.model,
+                history=history,
+            )
+            for k in range(count)
+        ]
+
+    def _message(self, reached_ms: int, labels: Labels, rows: bytes, model: str, *, history: bool) -> LabelMessage:
+        scored = ScoredRows(model=model, rows=rows) if rows else None
+        told = entries(labels) if len(labels) else []
         return LabelMessage(
-            partition=self._partition,
-            number=0,
-            history=history,
-            reached_ms=tick_ms if history else step.state.watermark_ms,
-            labels=entries(labels),
-            scored=scored_of(taken, horizon_days) if len(taken) else None,
+            partition=self._partition, number=0, history=history, reached_ms=reached_ms, labels=told, scored=scored
         )

@@ -102,6 +102,7 @@ class Metrics:
             registry, "triggers", "Alerts that fired or escalated, by whether they set off a play", {"outcome": tuple(Outcome)}
         )
         self.decisions = _counters(registry, "decisions", "Evaluations by why they ended as they did", {"reason": REASONS})
+        self.models_refused = _counter(registry, "models_refused", "Models on churn.models that could not be taken up")
         self.model_age = _gauge(registry, "model_age_seconds", "Time since the parameters in use were made", "model")
         self.model_info = _gauge(registry, "model_info", "1 for the version in use", "model", "version")
 
@@ -112,6 +113,9 @@ class Metrics:
         self.epoch = _gauge(registry, "epoch", "Epoch under which the partition is written", "partition")
         self.commit_age = _gauge(registry, "commit_age_seconds", "Time since the partition's last commit", "partition")
         self.cache_rows = _gauge(registry, "cache_rows", "Customers kept in memory", "partition")
+        self.model_wait = _gauge(
+            registry, "model_wait_seconds", "For how long a partition that loads history has waited for the learner", "partition"
+        )
         self.clock_state = _gauge(
             registry, "clock_state", "1 for the clock's state: it advances, waits, or why it is held", "partition", "state"
         )
@@ -136,14 +140,14 @@ class Metrics:
 
     def own(self, partition: int) -> None:
         """The partition is ours: its series begin. Idempotent."""
-        for gauge in (self.outbox_depth, self.epoch, self.commit_age, self.cache_rows):
+        for gauge in (self.outbox_depth, self.epoch, self.commit_age, self.cache_rows, self.model_wait):
             gauge.labels(str(partition))
         for topic in INPUTS:
             self.lag.labels(topic, str(partition))
 
     def lose(self, partition: int) -> None:
         """The partition is somebody else's: its series end, so that no dashboard shows a number that has stopped. Idempotent."""
-        kept = (self.outbox_depth, self.epoch, self.commit_age, self.cache_rows)
+        kept = (self.outbox_depth, self.epoch, self.commit_age, self.cache_rows, self.model_wait)
         for gauge in (self.watermark, self.lag, self.clock_state, *kept):
             gauge.remove_by_labels({"partition": str(partition)})
         self.customers.drop(partition)
@@ -158,13 +162,16 @@ class Metrics:
     def model(self, model: str, version: str, made_at_s: float | None) -> None:
         """Say which parameters are in use.
 
-        model       closed set, such as "btyd"
-        version     of the parameters; the former version's series ends
+        model       closed set, such as "mbg_nbd"
+        version     of the parameters; the series of what was in use before ends
         made_at_s   when they were made, seconds since 1970; the age grows from then on. None: not known, so there is no age
         """
-        if self._models.get(model, version) != version:
-            self.model_info.remove(model, self._models[model])
-        self._models[model] = version
+        for former, its_version in self._models.items():
+            if (former, its_version) != (model, version):
+                self.model_info.remove(former, its_version)
+            if former != model:
+                self.model_age.remove_by_labels({"model": former})
+        self._models = {model: version}
         self.model_info.labels(model, version).set(1)
         if made_at_s is None:
             self.model_age.remove_by_labels({"model": model})

@@ -4,41 +4,41 @@ from __future__ import annotations
 
 from kafka import TopicPartition  # type: ignore[import-untyped]  # kafka-python ships no types
 
-from detectors.parameters import SHIPPED, BtydParameters, loads
+from detectors.parameters import SHIPPED, loads
 from detectors.served import ServedModel
 from streams.runtime.kafka_client import AdminError, admin_client, ends, reader
-from streams.runtime.models import CLOSED_FORM_KEY, read_parameters
+from streams.runtime.models import read_parameters
+from streams.runtime.reading import read_range
 from streams.runtime.settings import Settings
 from streams.runtime.topics import MODELS
+from streams.serving import CLOSED_FORM_KEY, SERVING_KEY, decode_serving
 
 
 def model_in_use(settings: Settings) -> ServedModel:
     """What a worker with these settings would use now. A broker that is away counts as one without a snapshot."""
-    return ServedModel(_parameters(settings), settings.risk.horizon_days)
-
-
-def _parameters(settings: Settings) -> BtydParameters:
-    if settings.risk.parameters_file is not None:
-        return read_parameters(settings.risk.parameters_file)
+    horizon_days, pinned = settings.risk.horizon_days, settings.risk.parameters_file
+    if pinned is not None and not settings.learning.serves:
+        return ServedModel(read_parameters(pinned), horizon_days)
     try:
-        return _published(settings) or SHIPPED
+        found = newest_by_key(settings)
     except AdminError:
-        return SHIPPED
+        found = {}
+    if settings.learning.serves and SERVING_KEY in found:
+        return decode_serving(found[SERVING_KEY]).served_model(horizon_days)
+    if pinned is not None:
+        return ServedModel(read_parameters(pinned), horizon_days)
+    return ServedModel(loads(found[CLOSED_FORM_KEY]) if CLOSED_FORM_KEY in found else SHIPPED, horizon_days)
 
 
-def _published(settings: Settings) -> BtydParameters | None:
+def newest_by_key(settings: Settings) -> dict[bytes, bytes]:
+    """What `churn.models` holds: key -> newest value, without what was taken away. Raises AdminError."""
     topic = TopicPartition(settings.kafka.topic_prefix + MODELS, 0)
-    newest = None
+    found: dict[bytes, bytes | None] = {}
     with admin_client(settings) as admin, reader(settings) as client:
         if topic.topic not in admin.list_topics():
-            return None
+            return {}
         span = ends(admin, client, [topic])[topic]
-        if span.end <= span.first:
-            return None
-        client.assign([topic])
-        client.seek(topic, span.first)
-        while client.position(topic) < span.end:
-            for record in client.poll(timeout_ms=500).get(topic, []):
-                if record.key == CLOSED_FORM_KEY and record.value is not None:
-                    newest = loads(record.value)
-    return newest
+        for record in read_range(client, {topic: (span.first, span.end)}):
+            if record.key is not None:
+                found[record.key] = record.value
+    return {key: value for key, value in found.items() if value is not None}

@@ -1,34 +1,37 @@
-"""The parameters in use: shipped, from a file, or the newest snapshot on `churn.models`, taken up while running."""
+"""What scores: parameters that are shipped, from a file or on `churn.models`; and what was learnt, where there is learning."""
 
 from __future__ import annotations
 
-import asyncio
+from bisect import bisect_right
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition  # type: ignore[import-untyped] # aiokafka ships no types
 
 from detectors.parameters import SHIPPED, BtydParameters, loads
+from detectors.served import ServedModel
 from streams.runtime.backoff import Backoff
-from streams.runtime.kafka_login import aiokafka_options
+from streams.runtime.follower import Follower
 from streams.runtime.metrics import Metrics
-from streams.runtime.sender import passing
 from streams.runtime.settings import Settings
 from streams.runtime.topics import MODELS
+from streams.serving import CLOSED_FORM_KEY, SERVING_KEY, Serving, decode_serving
 
 log = structlog.get_logger()
 
-CLOSED_FORM_KEY = b"closed-form"
+TICKS_KEPT = 4_000
+"""Models of so many ticks of history are kept, some 2 kB each."""
 
 
 class ModelFeed:
-    """The closed form's parameters.
+    """The model of each moment.
 
-    A file in the settings is pinned: snapshots on the topic are then ignored. Otherwise the newest snapshot serves from the next
-    batch on; a snapshot that cannot be read is reported and the one in use stays. A broker that is away is waited for.
+    A file of parameters in the settings is pinned. Otherwise the newest parameters on the topic score from the next batch on.
+    Where there is learning, what serves comes from the learner as soon as it has sent anything; while history is loaded, each
+    tick has its own model, also if the tick is passed anew. What cannot be read or does not fit is refused, told and counted, and
+    what is in use stays. A broker that is away is waited for.
 
+    current      what scores now, where no history is loaded
     backoff      pauses between attempts; its patience must have no end
     on_failure   told what ended the following, should it ever end unasked
     """
@@ -36,77 +39,94 @@ class ModelFeed:
     def __init__(
         self, settings: Settings, metrics: Metrics, backoff: Backoff, on_failure: Callable[[BaseException], None]
     ) -> None:
-        self._settings, self._metrics, self._backoff, self._on_failure = settings, metrics, backoff, on_failure
-        self._pinned = settings.risk.parameters_file is not None
-        self.current: BtydParameters = (
-            read_parameters(settings.risk.parameters_file) if settings.risk.parameters_file else SHIPPED
+        self._metrics, self._horizon_days, self._learns = metrics, settings.risk.horizon_days, settings.learning.serves
+        pinned = settings.risk.parameters_file
+        self._pinned = None if pinned is None else read_parameters(pinned)
+        self._closed_form = self._pinned or SHIPPED
+        self.current = self._before = self._alone()
+        self._ticks: list[int] = []
+        self._by_tick: dict[int, ServedModel] = {}
+        self._learnt_live = False
+        topic = settings.kafka.topic_prefix + MODELS
+        self._follower = Follower(
+            settings.kafka, topic, backoff, on_failure, lambda record: self._take(record.key, record.value)
         )
-        self._following: asyncio.Task[NoReturn] | None = None
-        self._topic = TopicPartition(settings.kafka.topic_prefix + MODELS, 0)
-        self._next_offset: int | None = None
-        self._caught_up = asyncio.Event()
-        self._tell()
+        self._tell(self._closed_form.fitted_at_ms)
 
     async def start(self) -> None:
         """Follow the topic; returns once what is already there has been read, or the following has failed."""
-        if self._pinned:
-            return
-        self._following = asyncio.create_task(self._backoff.run("read models", self._follow, passing), name="models")
-        self._following.add_done_callback(self._ended)
-        await self._caught_up.wait()
+        if self._pinned is None or self._learns:
+            await self._follower.start()
 
     async def stop(self) -> None:
         """Stop following."""
-        if self._following is not None:
-            self._following.cancel()
-            await asyncio.gather(self._following, return_exceptions=True)  # its failure has been told
+        await self._follower.stop()
 
-    async def _follow(self) -> NoReturn:
-        """Read on from where the former attempt ended, for ever. Raises what ends the attempt."""
-        consumer = AIOKafkaConsumer(
-            **aiokafka_options(self._settings.kafka), enable_auto_commit=False, auto_offset_reset="earliest"
-        )
-        try:
-            await consumer.start()
-            consumer.assign([self._topic])
-            if self._next_offset is None:
-                await consumer.seek_to_beginning(self._topic)
-            else:  # from the beginning, older snapshots would serve again for a while
-                consumer.seek(self._topic, self._next_offset)
-            while True:
-                await self._read(consumer)
-        finally:
-            await consumer.stop()
+    def model(self, tick_ms: int | None) -> ServedModel:
+        """What scores.
 
-    async def _read(self, consumer: Any) -> None:
-        fetched = await consumer.getmany(timeout_ms=500)
-        for record in fetched.get(self._topic, ()):
-            self._take(record.key, record.value)
-            self._next_offset = record.offset + 1
-        end = consumer.highwater(self._topic)
-        if end is not None and await consumer.position(self._topic) >= end:
-            self._caught_up.set()
+        tick_ms   while history is loaded: the last tick that was passed, 0 = none; None: live
+        """
+        if tick_ms is None or not self._learns:
+            return self.current
+        place = bisect_right(self._ticks, tick_ms)
+        if place:
+            return self._by_tick[self._ticks[place - 1]]
+        return self._before if tick_ms == 0 else self.current
 
-    def _ended(self, following: asyncio.Task[NoReturn]) -> None:
-        """Nobody would take up what is published from now on, and nobody would know."""
-        if not following.cancelled() and (problem := following.exception()) is not None:
-            self._on_failure(problem)
-        self._caught_up.set()
+    def awaits(self, tick_ms: int) -> bool:
+        """Whether the learner has not come as far as this tick of history: nothing behind it can be scored yet."""
+        return self._learns and not self._learnt_live and tick_ms > (self._ticks[-1] if self._ticks else 0)
 
     def _take(self, key: bytes | None, value: bytes | None) -> None:
-        if key != CLOSED_FORM_KEY or value is None:
+        if value is None:
             return
         try:
-            self.current = loads(value)
+            if key == CLOSED_FORM_KEY and self._pinned is None:
+                self._fitted(loads(value))
+            elif key == SERVING_KEY and self._learns:
+                self._learnt(decode_serving(value))
         except ValueError as problem:
-            log.error("parameters refused, the former ones stay", error=str(problem), in_use=self.current.version)
-            return
-        log.info("parameters in use", version=self.current.version, source=self.current.source)
-        self._tell()
+            self._metrics.models_refused.inc()
+            log.error("model refused, the former one stays", error=str(problem), in_use=self.current.version)
 
-    def _tell(self) -> None:
-        fitted_ms = self.current.fitted_at_ms
-        self._metrics.model(self.current.model, self.current.version, None if fitted_ms is None else fitted_ms / 1000)
+    def _fitted(self, parameters: BtydParameters) -> None:
+        """Parameters that a person has sent: the learner takes them up by itself, and tells so."""
+        self._closed_form = parameters
+        if not self._ticks and not self._learnt_live:
+            self.current = self._before = self._alone()
+            self._now_in_use(parameters.fitted_at_ms)
+
+    def _learnt(self, serving: Serving) -> None:
+        model = serving.served_model(self._horizon_days)
+        if self._pinned is not None and model.closed_form != self._pinned:
+            raise ValueError(
+                f"closed form {model.closed_form.version}: risk.parameters_file is {self._pinned.version} here; give both one"
+            )
+        if serving.tick_ms is None:
+            self._learnt_live = True
+        else:
+            self._at_tick(serving.tick_ms, model)
+        self.current = model
+        self._now_in_use(serving.at_ms)
+
+    def _at_tick(self, tick_ms: int, model: ServedModel) -> None:
+        if tick_ms not in self._by_tick:
+            self._ticks.insert(bisect_right(self._ticks, tick_ms), tick_ms)
+        self._by_tick[tick_ms] = model
+        if len(self._ticks) > TICKS_KEPT:
+            del self._by_tick[self._ticks.pop(0)]
+
+    def _alone(self) -> ServedModel:
+        """The closed form, before anything is learnt."""
+        return ServedModel(self._closed_form, float(self._horizon_days))
+
+    def _now_in_use(self, made_at_ms: int | None) -> None:
+        log.debug("model in use", model=self.current.name, version=self.current.version)
+        self._tell(made_at_ms)
+
+    def _tell(self, made_at_ms: int | None) -> None:
+        self._metrics.model(self.current.name, self.current.version, None if made_at_ms is None else made_at_ms / 1000)
 
 
 def read_parameters(path: str) -> BtydParameters:

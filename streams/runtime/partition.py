@@ -34,6 +34,7 @@ from streams.runtime.losses import Gap, Losses, alerts_of
 from streams.runtime.mode import clock_of, mode_of
 from streams.runtime.shop import Shop
 from streams.runtime.store import Meta
+from streams.runtime.taking import Taking
 from streams.runtime.topics import DEAD_LETTERS
 from streams.ticks import decode_ticks
 from streams.watermark import by_wall_clock
@@ -43,8 +44,6 @@ log = structlog.get_logger()
 EVENT_OVERHEAD_BYTES = 400
 """What a decoded event takes in memory beyond its bytes, about."""
 
-BACKLOG_PATIENCE_S = 2.0
-"""While a backlog is read, its first rows wait so long at most for more to be committed with them."""
 POLL_S = 0.02
 FOUND_NOTHING = Claim()
 DRAIN_S = 5.0
@@ -81,8 +80,7 @@ class PartitionTask:
         self._acks = Acknowledgements()
         self._ticked_s = time.monotonic()
         self._stopping = self._switched = False
-        self._first_waits_s = time.monotonic()
-        self._max_rows = shop.settings.engine.max_rows
+        self._taking = Taking(partition, self.merge, shop, history=mode.history)
         self._log = log.bind(partition=partition, epoch=meta.epoch)
 
     # -- in ---------------------------------------------------------------------------------------------------------
@@ -204,7 +202,7 @@ class PartitionTask:
 
     async def _drain(self) -> None:
         self._note_ends()
-        while not self._stopping and not self._more_first() and (batch := self.merge.take(self._max_rows)) is not None:
+        while not self._stopping and (batch := self._taking.next(self.committer.labelling.tick_ms)) is not None:
             if self.clock is not None:
                 self._judge(self.clock)  # a long backlog must not be folded under a judgement of long ago
             # events on the way make the clock wait; what was found out about the sources before stands meanwhile
@@ -212,22 +210,12 @@ class PartitionTask:
             await self._advance(batch, 0, sweep=not (self.clock and self.clock.holding), switch_ms=switch_ms)
             if switch_ms is not None:
                 self._switched = self._stopping = True
-            self._first_waits_s = time.monotonic()
+            self._taking.committed()
             await asyncio.sleep(0)
             await self._obey()
             self._note_ends()
         if self.merge.done != {rank: self.committer.done.get(rank, -1) for rank in self.merge.done} and not self._stopping:
             await self._advance(empty_columns(0), 0, sweep=False)  # nothing but dead letters: step over them
-
-    def _more_first(self) -> bool:
-        """Whether to wait for more before the next commit: it grows with the lag, since a customer met ten times in it is written
-        once. Not when caught up, for alerts leave after it; not when more than is here cannot come, or does not.
-        """
-        if not self.merge.buffered_rows:
-            self._first_waits_s = time.monotonic()
-        patient = time.monotonic() - self._first_waits_s <= BACKLOG_PATIENCE_S
-        coming = self.merge.coming(without=self.merge.held_back(self.shop.room()))
-        return patient and 0 < self.merge.ready_rows < min(self._max_rows, coming)
 
     def _note_ends(self) -> None:
         merged = self.merge.done

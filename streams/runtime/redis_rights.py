@@ -63,6 +63,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
     "worker with learning.enabled, also": ("hdel",),
     "worker with triggers.playbook_file, also": ("zmscore", "zremrangebyscore"),
     "worker with redis.wait_replicas, also": ("hget", "set", "wait"),
+    "learner": (*_TAKE, "exists", "mget", "scan"),
     "customer": ("get", "hget", "hgetall", "zscore"),
     "fit": ("hgetall", "mget", "scan"),
     "go-live": ("hgetall", "mget", "zrevrange"),

@@ -18,16 +18,13 @@ The hash tag {p} keeps a partition in one slot, so that one script may touch all
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Sequence
-from typing import Any, cast
-
-from redis.exceptions import NoScriptError, RedisError
+from typing import Any
 
 from streams.runtime.backoff import Backoff
-from streams.runtime.redis_errors import mask
+from streams.runtime.redis_calls import RedisCalls
 from streams.runtime.redis_link import RedisLink
-from streams.runtime.redis_refused import refused_for_good
 from streams.runtime.redis_scans import customer_pages, scanned
-from streams.runtime.redis_wire import EpochArgs, Script, damaged, erased_of, meta_of, pack_commit, refused_epoch
+from streams.runtime.redis_wire import EpochArgs, Script, erased_of, meta_of, pack_commit, refused_epoch
 from streams.runtime.store import (
     LAYOUT_VERSION,
     UNKNOWN_SYSTEM,
@@ -36,10 +33,7 @@ from streams.runtime.store import (
     LostCommits,
     Meta,
     OutboxEntry,
-    StoreDamaged,
     StoredCustomer,
-    StoreMisconfigured,
-    StoreUnavailable,
     System,
 )
 from streams.runtime.store_rules import check_owner, check_request
@@ -76,7 +70,7 @@ class RedisPartitionStore:
         self._prefix = prefix
         self._record_version, self._newest_record = record_version, record_version if newest_record is None else newest_record
         self._wait_replicas, self._wait_ms = wait_replicas, wait_ms
-        self._backoff = backoff or Backoff()
+        self._calls = RedisCalls(link, backoff or Backoff())
         self._commit, self._take, self._reset = Script("commit"), Script("take_epoch"), Script("reset_epoch")
         self._ack = Script("ack_outbox")
 
@@ -97,19 +91,19 @@ class RedisPartitionStore:
         meta = self.key(partition, "meta")
         versions = (LAYOUT_VERSION, self._newest_record, self._record_version)
         args = EpochArgs(generation, partition_count, *versions, nonce, *system)
-        reason, *reply = await self._run(self._take, [meta], *args)
+        reason, *reply = await self._calls.run(self._take, [meta], *args)
         if reason == b"ok":
             return meta_of(dict(zip(reply[::2], reply[1::2], strict=True)))
         raise refused_epoch(partition, reason.decode(), [part.decode() for part in reply], args)
 
     async def reset_generation(self, partition: int) -> bool:
         """See `EpochStore`."""
-        return bool(await self._run(self._reset, [self.key(partition, "meta")]))
+        return bool(await self._calls.run(self._reset, [self.key(partition, "meta")]))
 
     async def read_meta(self, partition: int) -> Meta:
         """See `EpochStore`."""
         meta = self.key(partition, "meta")
-        return meta_of(await self._send("read meta", meta, "HGETALL", meta))
+        return meta_of(await self._calls.send("read meta", meta, "HGETALL", meta))
 
     async def commit(self, partition: int, epoch: int, nonce: str, request: CommitRequest) -> None:
         """See `EpochStore`."""
@@ -118,7 +112,7 @@ class RedisPartitionStore:
         keys = [self.key(partition, name) for name in ("meta", "due", "risk", "outbox", "triggered", "erased", "pending")]
         keys += [record_key + customer for customer, _ in request.records]
         keys += [record_key + customer for customer in request.gone]
-        reply = await self._run(self._commit, keys, pack_commit(epoch, nonce, request))
+        reply = await self._calls.run(self._commit, keys, pack_commit(epoch, nonce, request))
         if reply[0] != b"refused":
             return
         where = f"partition {partition}, commit {request.seq} of epoch {epoch}"
@@ -133,19 +127,19 @@ class RedisPartitionStore:
         found: list[bytes | None] = []
         for at in range(0, len(ids), LOAD_SLICE):
             keys = [record_key + customer for customer in ids[at : at + LOAD_SLICE]]
-            found += await self._send("load", meta, "MGET", *keys)
+            found += await self._calls.send("load", meta, "MGET", *keys)
         return found
 
     async def due(self, partition: int, until_s: int, limit: int) -> list[str]:
         """See `RecordStore`."""
         due = self.key(partition, "due")
-        members = await self._send("due", due, "ZRANGEBYSCORE", due, "-inf", until_s, "LIMIT", 0, limit)
+        members = await self._calls.send("due", due, "ZRANGEBYSCORE", due, "-inf", until_s, "LIMIT", 0, limit)
         return [member.decode() for member in members]
 
     async def riskiest(self, partition: int, limit: int) -> list[tuple[str, float]]:
         """See `RecordStore`."""
         risk = self.key(partition, "risk")
-        [flat] = await self._in_row("riskiest", risk, ("ZREVRANGE", risk, 0, limit - 1, "WITHSCORES"))
+        [flat] = await self._calls.in_row("riskiest", risk, ("ZREVRANGE", risk, 0, limit - 1, "WITHSCORES"))
         return [(member.decode(), float(score)) for member, score in zip(flat[::2], flat[1::2], strict=True)]
 
     async def read_customer(self, partition: int, customer_id: str) -> StoredCustomer | None:
@@ -153,7 +147,7 @@ class RedisPartitionStore:
         due, risk = self.key(partition, "due"), self.key(partition, "risk")
         record_key = self.key(partition, "c:") + customer_id
         commands = (("GET", record_key), ("ZSCORE", due, customer_id), ("ZSCORE", risk, customer_id))
-        record, due_s, score = await self._in_row("read customer", due, *commands)
+        record, due_s, score = await self._calls.in_row("read customer", due, *commands)
         if record is None:
             return None
         return StoredCustomer(record, None if due_s is None else int(float(due_s)), None if score is None else float(score))
@@ -163,13 +157,13 @@ class RedisPartitionStore:
         triggered = self.key(partition, "triggered")
         found: list[Any] = []
         for at in range(0, len(names), LOAD_SLICE):
-            found += await self._send("triggered", triggered, "ZMSCORE", triggered, *names[at : at + LOAD_SLICE])
+            found += await self._calls.send("triggered", triggered, "ZMSCORE", triggered, *names[at : at + LOAD_SLICE])
         return [None if time_s is None else int(float(time_s)) for time_s in found]
 
     async def triggered_of(self, partition: int, customers: Collection[str]) -> list[str]:
         """See `RecordStore`."""
         triggered, wanted = self.key(partition, "triggered"), {customer.encode() for customer in customers}
-        pages = scanned(self._in_row, "ZSCAN", triggered)
+        pages = scanned(self._calls.in_row, "ZSCAN", triggered)
         found = [name async for page in pages for name in page[::2] if name.partition(b"\0")[2] in wanted]
         return [name.decode() for name in dict.fromkeys(found)]
 
@@ -177,24 +171,24 @@ class RedisPartitionStore:
         """See `RecordStore`."""
         pending, found = self.key(partition, "pending"), list[bytes | None]()
         for at in range(0, len(names), LOAD_SLICE):
-            found += await self._send("pending", pending, "HMGET", pending, *names[at : at + LOAD_SLICE])
+            found += await self._calls.send("pending", pending, "HMGET", pending, *names[at : at + LOAD_SLICE])
         return found
 
     async def erased(self, partition: int) -> ErasedCustomers:
         """See `RecordStore`."""
-        pages = scanned(self._in_row, "HSCAN", self.key(partition, "erased"))
+        pages = scanned(self._calls.in_row, "HSCAN", self.key(partition, "erased"))
         return erased_of({page[at]: page[at + 1] async for page in pages for at in range(0, len(page), 2)})
 
     async def erased_at(self, partition: int, digest: bytes) -> int | None:
         """See `RecordStore`."""
         erased = self.key(partition, "erased")
-        time_ms = await self._send("erased at", erased, "HGET", erased, digest)
+        time_ms = await self._calls.send("erased at", erased, "HGET", erased, digest)
         return None if time_ms is None else int(time_ms)
 
     async def scan_records(self, partition: int) -> AsyncIterator[tuple[str, bytes]]:
         """See `RecordStore`. Walks the whole key space of the owning server: for fitting and looking, not for the hot path."""
         seen: set[str] = set()
-        async for customers in customer_pages(self._in_row, self.key(partition, "c:")):
+        async for customers in customer_pages(self._calls.in_row, self.key(partition, "c:")):
             fresh = [customer for customer in dict.fromkeys(customers) if customer not in seen]
             seen.update(fresh)
             for customer, record in zip(fresh, await self.load(partition, fresh), strict=True):
@@ -206,7 +200,7 @@ class RedisPartitionStore:
     async def outbox_read(self, partition: int, after_no: int, count: int) -> list[OutboxEntry]:
         """See `OutboxStore`."""
         outbox = self.key(partition, "outbox")
-        found = await self._send("read outbox", outbox, "XRANGE", outbox, f"({after_no}-0", "+", "COUNT", count)
+        found = await self._calls.send("read outbox", outbox, "XRANGE", outbox, f"({after_no}-0", "+", "COUNT", count)
         return [
             OutboxEntry(int(entry_id.split(b"-")[0]), fields[b"t"].decode(), fields[b"k"], fields[b"v"])
             for entry_id, fields in found
@@ -215,7 +209,7 @@ class RedisPartitionStore:
     async def outbox_ack(self, partition: int, epoch: int, nonce: str, up_to_no: int) -> None:
         """See `OutboxStore`."""
         keys = [self.key(partition, "meta"), self.key(partition, "outbox")]
-        reply = await self._run(self._ack, keys, epoch, nonce, up_to_no + 1)
+        reply = await self._calls.run(self._ack, keys, epoch, nonce, up_to_no + 1)
         if reply[0] == b"refused":
             where = f"partition {partition}, outbox up to {up_to_no} in epoch {epoch}"
             check_owner(where, (int(reply[1]), reply[2].decode(), int(reply[3])), epoch, nonce)
@@ -223,7 +217,7 @@ class RedisPartitionStore:
     async def outbox_depth(self, partition: int) -> int:
         """See `OutboxStore`."""
         outbox = self.key(partition, "outbox")
-        return int(await self._send("outbox depth", outbox, "XLEN", outbox))
+        return int(await self._calls.send("outbox depth", outbox, "XLEN", outbox))
 
     async def confirmed(self, partition: int) -> int | None:
         """See `OutboxStore`.
@@ -234,7 +228,7 @@ class RedisPartitionStore:
         if self._wait_replicas == 0:
             return None
         meta, probe = self.key(partition, "meta"), self.key(partition, "confirm")
-        outbox_no, _, replicas = await self._in_row(
+        outbox_no, _, replicas = await self._calls.in_row(
             "confirm",
             meta,
             ("HGET", meta, "outbox_no"),
@@ -242,32 +236,3 @@ class RedisPartitionStore:
             ("WAIT", self._wait_replicas, self._wait_ms),
         )
         return int(outbox_no or 0) if int(replicas) >= self._wait_replicas else 0
-
-    # The wire
-
-    async def _run(self, script: Script, keys: list[str], *args: Any) -> Any:
-        async def once() -> Any:
-            try:
-                return await self._link.send(keys[0], "EVALSHA", script.sha, len(keys), *keys, *args)
-            except NoScriptError:
-                # A server that restarted, or the one that a slot moved to. EVAL loads the script where it runs.
-                return await self._link.send(keys[0], "EVAL", script.source, len(keys), *keys, *args)
-
-        return await self._retried(script.name, once)
-
-    async def _send(self, operation: str, key: str, *command: Any) -> Any:
-        return await self._retried(operation, lambda: self._link.send(key, *command))
-
-    async def _in_row(self, operation: str, key: str, *commands: Sequence[Any]) -> list[Any]:
-        return cast("list[Any]", await self._retried(operation, lambda: self._link.send_in_row(key, *commands)))
-
-    async def _retried(self, operation: str, call: Any) -> Any:
-        try:
-            return await self._backoff.run(operation, call, self._link.passing)
-        except TimeoutError as error:
-            raise StoreUnavailable(str(error)) from None
-        except RedisError as error:
-            refused = refused_for_good(error)
-            told = f"{type(error).__name__}: {error}" if refused is None else f"redis: {refused.what}; {refused.fix}"
-            what = mask(f"{operation}: {told}")
-            raise (StoreDamaged(what) if damaged(error) else StoreMisconfigured(what)) from None

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from alerts.alert import AlertContext
 from alerts.rules import PolicyRules
+from detectors.champion import GateRules
 from detectors.learner_rules import LearnerRules
 from streams.columns import DAY_MS
 from streams.contract import EventRules
 from streams.engine import EngineRules
 from streams.explain import Context
 from streams.outcomes import OutcomeRules
+from streams.runtime.cause_files import cause_model
 from streams.runtime.settings import Settings
 from streams.timers import LookRules
 
@@ -67,10 +69,21 @@ def outcome_rules(settings: Settings) -> OutcomeRules | None:
 
 def learner_rules(settings: Settings) -> LearnerRules | None:
     """How it is learnt; None where nothing is."""
-    outcomes = outcome_rules(settings)
-    return None if outcomes is None else LearnerRules(outcomes.horizon_days, outcomes.grid_days)
+    outcomes, learning = outcome_rules(settings), settings.learning
+    if outcomes is None:
+        return None
+    return LearnerRules(
+        horizon_days=outcomes.horizon_days,
+        grid_days=outcomes.grid_days,
+        gate=GateRules(learning.min_labels, learning.min_days, learning.settle_labels, learning.tolerance),
+        window_days=learning.evidence_days,
+        window=learning.measured_labels,
+        drift_delta=learning.drift_delta,
+    )
 
 
 def event_rules(settings: Settings) -> EventRules:
-    """What a live partition accepts as an event; one into which history is loaded goes by their `of_history`."""
-    return EventRules(settings.money.base_currency, settings.money.rates, settings.time.skew_s * 1000)
+    """What a live partition accepts as an event; one into which history is loaded goes by their `of_history`.
+
+    Raises SettingsError where the model of causes cannot be read."""
+    return EventRules(settings.money.base_currency, settings.money.rates, settings.time.skew_s * 1000, cause_model(settings))

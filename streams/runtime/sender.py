@@ -102,7 +102,7 @@ class Sender:
             raise RuntimeError("Sender.start() comes first")
         return self._producer
 
-    async def send(self, topic: str, key: bytes | None, value: bytes) -> None:
+    async def send(self, topic: str, key: bytes | None, value: bytes | None) -> None:
         """Send one message, again until it is acknowledged. Raises KafkaError for one that can never be."""
 
         async def once() -> None:

@@ -22,7 +22,7 @@ from streams.runtime.settings_base import Section
 from streams.runtime.settings_channels import ChannelSettings, split_addresses
 from streams.runtime.settings_erasure import ErasureSettings, RetentionSettings
 from streams.runtime.settings_kafka import KafkaSettings
-from streams.runtime.settings_learning import LearningSettings
+from streams.runtime.settings_learning import DECIDES_NOTHING, LearningSettings
 from streams.runtime.settings_problems import Problem, SettingsError, explain, seen, unknown_variable
 from streams.runtime.settings_redis import RedisSettings
 from streams.runtime.settings_secrets import secret_values
@@ -97,15 +97,16 @@ class Settings(BaseSettings):
     def config_hash(self) -> str:
         """12 hex digits of what decides: time.lateness_s, risk, policy, looks, money; retention and learning where they are set.
 
-        Where the parameters file lies decides nothing; its content has its own version, which every alert names.
+        Where the files of parameters and of causes lie decides nothing; their contents have versions of their own.
         """
         deciding = self.model_dump(mode="json", include={"risk", "policy", "looks", "money"})
-        del deciding["risk"]["parameters_file"]
+        for file in ("parameters_file", "cause_model_file"):
+            del deciding["risk"][file]
         deciding["lateness_s"] = self.time.lateness_s
         if self.retention.inactive_days is not None:
             deciding["inactive_days"] = self.retention.inactive_days
         if self.learning.enabled:
-            deciding["learning"] = self.learning.model_dump(mode="json")
+            deciding["learning"] = self.learning.model_dump(mode="json", exclude=set(DECIDES_NOTHING))
         return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:12]
 
     def secret_values(self) -> tuple[str, ...]:

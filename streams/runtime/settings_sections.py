@@ -43,6 +43,9 @@ class TimeSettings(Section):
 class RiskSettings(Section):
     horizon_days: int = Field(90, ge=1, le=730, description="Risk is P(no purchase in so many days)")
     parameters_file: str | None = Field(None, description="Parameters made by `churnwatch fit`; none: the ones shipped")
+    cause_model_file: str | None = Field(
+        None, description="Model of causes made by `churnwatch causes train` (docs/causes.md); none: the one shipped"
+    )
     silence_patience: Positive = Field(1.0, description="k of the silence score 1 - exp(-idle / (k × usual gap)), no unit")
 
 

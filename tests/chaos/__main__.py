@@ -104,7 +104,19 @@ def _play(
 
 def _tell(console: Console, result: dict[str, Any]) -> None:
     table = Table("", "number", title="chaos")
-    for name in ("schedules", "events", "lost", "twice", "alerts_expected", "alerts_missing", "alerts_unexpected", "strange"):
+    for name in (
+        "schedules",
+        "events",
+        "lost",
+        "twice",
+        "alerts_expected",
+        "alerts_missing",
+        "alerts_unexpected",
+        "labels_expected",
+        "labels_missing",
+        "labels_unexpected",
+        "strange",
+    ):
         table.add_row(name.replace("_", " "), str(result[name]))
     table.add_row("did not end", str(len(result["failed"])))
     console.print(table)

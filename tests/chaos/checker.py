@@ -52,6 +52,16 @@ class Told:
     as_of_ms: int
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """A label on churn.labels, and one that must be there."""
+
+    label_id: int
+    at_ms: int
+    known_ms: int
+    left: bool
+
+
 @dataclass
 class Verdict:
     """What a run made of its log. `right` only if nothing is lost, doubled, missing or too much.
@@ -59,6 +69,7 @@ class Verdict:
     lost, twice        (customer, event id) never counted; counted more than once
     strange            customers, or amounts, that no event in the log explains
     alerts_*           message ids: due by the log; due and not delivered; delivered and not due; delivered saying something else
+    labels_*           ids of labels likewise
     repeats            messages delivered more than once, which is allowed
     """
 
@@ -70,6 +81,10 @@ class Verdict:
     alerts_missing: list[str] = field(default_factory=list)
     alerts_unexpected: list[str] = field(default_factory=list)
     alerts_differing: list[str] = field(default_factory=list)
+    labels_expected: int = 0
+    labels_missing: list[int] = field(default_factory=list)
+    labels_unexpected: list[int] = field(default_factory=list)
+    labels_differing: list[int] = field(default_factory=list)
     repeats: int = 0
     problems: list[str] = field(default_factory=list)
 
@@ -77,7 +92,8 @@ class Verdict:
     def right(self) -> bool:
         """Whether the promises were kept."""
         wrong = (self.lost, self.twice, self.strange, self.problems)
-        return not any((*wrong, self.alerts_missing, self.alerts_unexpected, self.alerts_differing))
+        labels = (self.labels_missing, self.labels_unexpected, self.labels_differing)
+        return not any((*wrong, self.alerts_missing, self.alerts_unexpected, self.alerts_differing, *labels))
 
 
 Events = dict[str, dict[str, dict[str, Any]]]
@@ -170,3 +186,21 @@ def check_alerts(verdict: Verdict, expected: Sequence[Told], delivered: Sequence
     verdict.alerts_unexpected += sorted(said.keys() - due.keys())
     verdict.alerts_differing += sorted(key for key in due.keys() & said.keys() if due[key] != said[key])
     verdict.repeats += len(delivered) - len(first)
+
+
+def check_labels(verdict: Verdict, expected: Sequence[Outcome], delivered: Sequence[Outcome]) -> None:
+    """Into the verdict: outcomes that were not told, that should not have been, and that were told otherwise.
+
+    delivered   every label on churn.labels, repeats and all: who learns knows them by their ids
+    """
+    due = {one.label_id: one for one in expected}
+    if len(due) != len(expected):
+        verdict.problems.append("two labels are due under one id: the expectation is wrong")
+    said: dict[int, Outcome] = {}
+    for one in delivered:
+        if said.setdefault(one.label_id, one) != one:
+            verdict.labels_differing.append(one.label_id)
+    verdict.labels_expected += len(due)
+    verdict.labels_missing += sorted(due.keys() - said.keys())
+    verdict.labels_unexpected += sorted(said.keys() - due.keys())
+    verdict.labels_differing += sorted(key for key in due.keys() & said.keys() if due[key] != said[key])

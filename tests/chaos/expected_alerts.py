@@ -1,4 +1,5 @@
-"""What a log must have alerted: merged and decided by the slow twins of merge and engine, which share no code with them."""
+"""What a log must have alerted and told of outcomes: merged and decided by the slow twins of merge and engine, which share no
+code with them."""
 
 from __future__ import annotations
 
@@ -11,24 +12,39 @@ from xxhash import xxh3_64_intdigest
 from alerts.alert import Alert
 from alerts.ids import alert_id
 from streams.engine import EngineRules
-from tests.chaos.checker import Logged, Told
-from tests.oracle.engine_twin import EngineTwin
-from tests.oracle.rfm_twin import EventTwin
+from tests.chaos.checker import Logged, Outcome, Told
+from tests.oracle.engine_twin import EngineTwin, hash_of
+from tests.oracle.rfm_twin import DAY_MS, EventTwin
 from tests.support.engine_rules import twin_of
 
 RANKS = {"purchases": 0, "complaints": 1, "logins": 2}
 TIERS = ("none", "watch", "high", "critical")
 
 
-def expected_alerts(log: Sequence[Logged], rules: EngineRules) -> list[Told]:
-    """Every message that one partition's log calls for.
+def expected(log: Sequence[Logged], rules: EngineRules) -> tuple[list[Told], list[Outcome]]:
+    """Every message about a customer that one partition's log calls for, and every label.
 
     log   inputs and clock of one partition, each topic's records in order of offset
     """
     twin = twin_of(rules)
     for row in merged(log):
         twin.row(row)
-    return told(twin)
+    return told(twin), outcomes(twin)
+
+
+def outcomes(twin: EngineTwin) -> list[Outcome]:
+    """What the twin has found out of whom it had taken down."""
+    taken = {(one.customer, one.day) for one in twin.taken}
+    found = [one for one in twin.found if (one.customer, one.day) in taken]
+    return [Outcome(label_id(one.customer, one.day), one.day * DAY_MS, one.known_ms or 0, bool(one.left)) for one in found]
+
+
+def label_id(customer: str, day: int) -> int:
+    """SplitMix64 of the customer's hash and the day, one at a time."""
+    z = (hash_of(customer) + day * 0x9E3779B97F4A7C15) % 2**64
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EB % 2**64
+    return z ^ (z >> 31)
 
 
 def told(twin: EngineTwin) -> list[Told]:

@@ -10,25 +10,50 @@ from typing import Any
 from tests.chaos.run import Played
 from tests.chaos.schedule import KINDS
 
-SUMS = ("events", "lost", "twice", "alerts_expected", "alerts_missing", "alerts_unexpected", "alerts_differing", "strange")
+SUMS = (
+    "events",
+    "lost",
+    "twice",
+    "alerts_expected",
+    "alerts_missing",
+    "alerts_unexpected",
+    "alerts_differing",
+    "labels_expected",
+    "labels_missing",
+    "labels_unexpected",
+    "labels_differing",
+    "strange",
+)
 
 
 def one_run(one: Played) -> dict[str, Any]:
     """A schedule and what came of it. `faults`: what was done; `wrong`: the first of what is wrong, by kind."""
     verdict = one.verdict
-    lists = ("lost", "twice", "strange", "alerts_missing", "alerts_unexpected", "alerts_differing", "problems")
+    lists = (
+        "lost",
+        "twice",
+        "strange",
+        "alerts_missing",
+        "alerts_unexpected",
+        "alerts_differing",
+        "labels_missing",
+        "labels_unexpected",
+        "labels_differing",
+        "problems",
+    )
     wrong = {name: getattr(verdict, name) for name in lists}
     return {
         "seed": one.schedule.seed,
         "stage": one.schedule.stage,
         "schedule": str(one.schedule),
         "faults": one.happened,
-        "right": verdict.right and bool(verdict.events and verdict.alerts_expected),
+        "right": verdict.right and bool(verdict.events and verdict.alerts_expected and verdict.labels_expected),
         "took_s": round(one.took_s, 1),
         "recover_s": one.recover_s,
         "restarts": one.restarts,
         "events": verdict.events,
         "alerts_expected": verdict.alerts_expected,
+        "labels_expected": verdict.labels_expected,
         "repeats": verdict.repeats,
         **{name: len(wrong[name]) for name in lists if name not in ("strange", "problems")},
         "strange": len(verdict.strange) + len(verdict.problems),
@@ -64,7 +89,13 @@ def table(report: dict[str, Any]) -> str:
         times = [run["faults"].count(kind) for run in runs]
         if any(times):
             rows.append([kind.replace("_", " "), *(str(n or "") for n in times)])
-    for title, name in (("stage", "stage"), ("events", "events"), ("alerts due", "alerts_expected"), ("sent again", "repeats")):
+    for title, name in (
+        ("stage", "stage"),
+        ("events", "events"),
+        ("alerts due", "alerts_expected"),
+        ("labels due", "labels_expected"),
+        ("sent again", "repeats"),
+    ):
         rows.append([title, *(str(run[name]) for run in runs)])
     rows.append(["workers that gave up", *(str(run["restarts"] or "") for run in runs)])
     rows.append(["longest recovery, s", *(f"{max(run['recover_s']):.0f}" for run in runs)])

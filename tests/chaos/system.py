@@ -11,15 +11,26 @@ from redis.exceptions import RedisError
 
 from alerts.alert import Alert, decode_any
 from streams.customer import read_records
+from streams.labels import decode_labels
 from streams.runtime.kafka_client import AdminError, admin_client, ends, reader
 from streams.runtime.reading import read_range
 from streams.runtime.redis_wire import meta_of
 from streams.runtime.rules import engine_rules
 from streams.runtime.settings import load_settings
 from streams.runtime.store import Meta
-from streams.runtime.topics import ALERTS, CLOCK, DEAD_LETTERS, INPUTS
-from tests.chaos.checker import Counted, Logged, Told, Verdict, check_alerts, check_events, different_events
-from tests.chaos.expected_alerts import expected_alerts, said
+from streams.runtime.topics import ALERTS, CLOCK, DEAD_LETTERS, INPUTS, LABELS
+from tests.chaos.checker import (
+    Counted,
+    Logged,
+    Outcome,
+    Told,
+    Verdict,
+    check_alerts,
+    check_events,
+    check_labels,
+    different_events,
+)
+from tests.chaos.expected_alerts import expected, said
 from tests.chaos.load import Load
 from tests.chaos.stages import AnyRedis, Brokers
 from tests.support.host_clock import HostClock
@@ -34,6 +45,8 @@ SETTINGS = {
     "CHURNWATCH_ENGINE__HEARTBEAT_COMMIT_S": "1",
     "CHURNWATCH_ENGINE__CACHED_CUSTOMERS": "100",
     "CHURNWATCH_REDIS__TIMEOUT_S": "2",
+    "CHURNWATCH_LEARNING__ENABLED": "true",
+    "CHURNWATCH_LEARNING__SERVE": "false",
 }
 """Small commits, and few customers in memory, so that what happens meets reads and commits at many places."""
 
@@ -134,10 +147,12 @@ class System:
         events = different_events(record for record in log if record.topic != CLOCK)
         verdict = Verdict(sum(map(len, events.values())))
         check_events(verdict, events, self._counted(verdict))
-        rules, due = engine_rules(self.settings), []
+        rules, due, outcomes = engine_rules(self.settings), [], []
         for partition in range(PARTITIONS):
-            due += expected_alerts([record for record in log if record.partition == partition], rules)
+            alerts, labels = expected([record for record in log if record.partition == partition], rules)
+            due, outcomes = due + alerts, outcomes + labels
         check_alerts(verdict, due, list(self._delivered(verdict)))
+        check_labels(verdict, outcomes, list(self._labels()))
         verdict.problems += [f"dead letter: {record.value[:200]!r}" for record in self._records(DEAD_LETTERS)]
         return verdict
 
@@ -150,6 +165,11 @@ class System:
                 yield said(message), record.value
             else:
                 verdict.problems.append(f"on {ALERTS}: {record.value[:200]!r}")
+
+    def _labels(self) -> Iterator[Outcome]:
+        for record in self._records(LABELS):
+            for one in decode_labels(record.value).labels:
+                yield Outcome(int(one.label_id, 16), one.at_ms, one.known_ms, one.left)
 
     def _counted(self, verdict: Verdict) -> dict[str, Counted]:
         """Every customer's sums in Redis."""
@@ -178,7 +198,7 @@ class System:
             return sorted(read_range(client, ranges), key=lambda record: (record.partition, record.offset))
 
     def _partitions_of(self, topic: str) -> list[TopicPartition]:
-        return [TopicPartition(self.prefix + topic, p) for p in range(PARTITIONS)]
+        return [TopicPartition(self.prefix + topic, p) for p in range(1 if topic == LABELS else PARTITIONS)]
 
     def _key(self, partition: int, name: str) -> str:
         return f"{self.prefix}state:{{{partition}}}:{name}"

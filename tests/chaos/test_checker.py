@@ -10,7 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.chaos.checker import Counted, Logged, Told, Verdict, check_alerts, check_events, different_events, times_counted
+from tests.chaos.checker import (
+    Counted,
+    Logged,
+    Outcome,
+    Told,
+    Verdict,
+    check_alerts,
+    check_events,
+    check_labels,
+    different_events,
+    times_counted,
+)
 from tests.chaos.plan import DAY_MS, FIRST_MS, plan
 from tests.chaos.schedule import KINDS, SPECIALTY, STAGES, schedule
 
@@ -123,6 +134,28 @@ def test_alerts_that_are_wrong_are_named(delivered: list[tuple[Told, bytes]], fi
     verdict = alerts_of(delivered)
     assert getattr(verdict, field) == found
     assert not verdict.right
+
+
+OUTCOMES = [Outcome(n, n, n + 91, bool(n % 2)) for n in range(4)]
+
+
+@pytest.mark.parametrize(
+    ("delivered", "field", "found"),
+    [
+        (OUTCOMES, "labels_missing", []),
+        ([*OUTCOMES, *OUTCOMES], "labels_unexpected", []),
+        (OUTCOMES[1:], "labels_missing", [0]),
+        ([*OUTCOMES, Outcome(9, 0, 91, True)], "labels_unexpected", [9]),
+        ([dataclasses.replace(OUTCOMES[0], left=True), *OUTCOMES[1:]], "labels_differing", [0]),
+        ([*OUTCOMES, dataclasses.replace(OUTCOMES[2], known_ms=5)], "labels_differing", [2]),
+    ],
+    ids=["once", "again", "missing", "too many", "otherwise", "a repeat that says something else"],
+)
+def test_labels_that_are_wrong_are_named(delivered: list[Outcome], field: str, found: list[int]) -> None:
+    verdict = Verdict(1)
+    check_labels(verdict, OUTCOMES, delivered)
+    assert getattr(verdict, field) == found
+    assert verdict.right == (not found)
 
 
 def test_the_plan_sends_every_event_by_its_partition_and_some_of_them_again_or_late() -> None:

@@ -15,7 +15,7 @@ import pytest_asyncio
 
 from alerts.channels.port import Channel
 from tests.support.channel_cases import CASES, TIMEOUT_S, TOKEN, Case, FakeChannel, wall_ms
-from tests.support.messages import a_message, catch_up, no_data
+from tests.support.messages import a_message, catch_up, demoted, no_data
 from tests.support.receiver import Receiver
 
 ROBOTS = [case for case in CASES if case.refusal is not None]
@@ -47,7 +47,7 @@ def test_the_set_of_ways_out_is_this_one() -> None:
 
 @each
 async def test_every_kind_of_message_is_delivered(channel: Channel) -> None:
-    messages = [a_message(), a_message(move="escalated"), a_message(move="resolved"), no_data(), catch_up()]
+    messages = [a_message(), a_message(move="escalated"), a_message(move="resolved"), no_data(), demoted(), catch_up()]
     assert [(await channel.send(message)).outcome for message in messages] == ["delivered"] * len(messages)
 
 

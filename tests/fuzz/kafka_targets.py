@@ -15,18 +15,20 @@ from alerts.render import card, digest_line, headline, ingestion_line
 from alerts.selection import known_as, select
 from alerts.trigger_event import decode_trigger, encode_trigger
 from detectors import parameters
+from detectors.cause_model import CauseModel
 from streams import dead_letters
 from streams.columns import COMPLAINT, PURCHASE, REFUND, Columns
 from streams.contract import END_TIME_MS, MIN_TIME_MS, EventRules, InputTopic
 from streams.events import decode_chunk, decode_ticks, tick_columns
 from streams.money import MAX_AMOUNT_MINOR
 from streams.refusals import why_refused
+from streams.runtime.cause_files import shipped_snapshot
 from tests.fuzz.mutations import mangled_bytes, mangled_json
 from tests.fuzz.target import Target, only_raises
 from tests.support.golden import of_kind
 from tests.support.records import APPENDED_MS, FakeRecord
 
-RULES = EventRules("USD", {"EUR": 1.25, "JPY": 0.007}, skew_ms=600_000)
+RULES = EventRules("USD", {"EUR": 1.25, "JPY": 0.007}, skew_ms=600_000, causes=CauseModel(shipped_snapshot()))
 Raw = tuple[bytes | None, bytes | None, int, int]
 """Key, value, timestamp and its type."""
 

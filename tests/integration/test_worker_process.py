@@ -12,7 +12,7 @@ import pytest
 
 from streams.cli.worker import LAST_WORDS_S
 from streams.runtime.admin import create_topics
-from streams.runtime.app import END_PATIENCE_S
+from streams.runtime.service import END_PATIENCE_S
 from streams.runtime.settings import load_settings
 from tests.support.brokers import RunningBroker, kafka_broker
 from tests.support.redis_servers import RunningRedis

@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 
 from alerts.alert import encode
-from detectors.parameters import SHIPPED, BtydParameters, loads
+from detectors.parameters import SHIPPED, loads
 from detectors.served import ServedModel
 from streams.columns import Columns
 from streams.customer import row_bytes
@@ -31,6 +31,7 @@ from streams.runtime.models import read_parameters
 from streams.runtime.rules import engine_rules, event_rules
 from streams.runtime.settings import Settings
 from streams.runtime.topics import CLOCK, DEAD_LETTERS, INPUTS, JOURNAL, MODELS
+from streams.serving import CLOSED_FORM_KEY, SERVING_KEY, decode_serving
 from streams.step import Step
 from streams.table import CustomerTable
 from tests.oracle.journal_chain import Chain, NotRepeated, chain
@@ -91,20 +92,25 @@ def journal(left: Left, partition: int) -> list[JournalEntry]:
     return [msgspec.json.decode(r.value, type=JournalEntry) for r in left.topics[JOURNAL] if r.partition == partition]
 
 
-def models(left: Left) -> dict[str, BtydParameters]:
-    """Version -> parameters that could have been in use."""
-    pinned = left.settings.risk.parameters_file
-    found = [SHIPPED, *(read_parameters(name) for name in (pinned,) if name is not None)]
-    found += [loads(record.value) for record in left.topics.get(MODELS, ()) if record.value]
+def models(left: Left) -> dict[str, ServedModel]:
+    """Version -> model that could have been in use. What is tried and does not serve decides nothing."""
+    pinned, horizon_days = left.settings.risk.parameters_file, left.settings.risk.horizon_days
+    records = [record for record in left.topics.get(MODELS, ()) if record.value]
+    closed = [SHIPPED, *(read_parameters(name) for name in (pinned,) if name is not None)]
+    closed += [loads(record.value) for record in records if record.key == CLOSED_FORM_KEY]
+    found = [ServedModel(parameters, horizon_days) for parameters in closed]
+    found += [decode_serving(record.value).served_model(horizon_days) for record in records if record.key == SERVING_KEY]
     return {model.version: model for model in found}
 
 
 class _Partition:
     """One partition's part of a run."""
 
-    def __init__(self, partition: int, left: Left, models: Mapping[str, BtydParameters]) -> None:
+    def __init__(self, partition: int, left: Left, models: Mapping[str, ServedModel]) -> None:
         records = {name: [r for r in left.topics.get(name, ()) if r.partition == partition] for name in (*INPUTS, CLOCK)}
-        self._rows = JournalRows(records, event_rules(left.settings))
+        events = event_rules(left.settings)
+        self._causes = "" if events.causes is None else events.causes.version
+        self._rows = JournalRows(records, events)
         self._partition, self._left, self._models = partition, left, models
         self._rules = engine_rules(left.settings)
 
@@ -113,6 +119,8 @@ class _Partition:
         table, before = CustomerTable(), dict[str, int]()
         self._orphans(told, "", table, before, found)
         for entry in told.kept:
+            if entry.causes not in ("", self._causes):
+                raise NotRepeated(f"commit {entry.seq}: complaints were read by {entry.causes}, this is {self._causes}")
             self._count(self.step(table, before, entry), entry, found)
             before = entry.offsets
             self._orphans(told, entry.commit_id, table, before, found)
@@ -147,8 +155,7 @@ class _Partition:
     def _advance(self, table: CustomerTable, rows: Columns, entry: JournalEntry) -> Step:
         rules, model = self._rules.live_after(entry.live_after_ms), self._models[entry.model]
         only = None if entry.looked_at is None else table.first_due(entry.now_ms // 1000, entry.looked_at)
-        served = ServedModel(model, rules.horizon_days)
-        return advance(table, rows, entry.now_ms, rules, served, sweep=entry.sweep, only=only)
+        return advance(table, rows, entry.now_ms, rules, model, sweep=entry.sweep, only=only)
 
     @staticmethod
     def _count(step: Step, entry: JournalEntry, found: Repeated) -> None:

@@ -1,7 +1,8 @@
 """A finished live run once more, by the slow twin of the engine: one event at a time, by code that the worker does not run.
 
 From the journal it takes what a commit folded and what the clock said; from `churn.dead-letters` what was no event. Records are
-decoded, merged, folded, judged and named here. It knows live partitions and amounts of the base currency, with two digits.
+decoded, merged, folded, judged and named here. It knows live partitions, amounts of the base currency, with two digits, and no
+model but the closed form.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 from xxhash import xxh3_64_intdigest
 
-from detectors.parameters import BtydParameters
+from detectors.served import ServedModel
 from streams.runtime.rules import engine_rules
 from streams.runtime.topics import DEAD_LETTERS, INPUTS
 from tests.oracle.engine_twin import EngineTwin, Evaluation
@@ -43,16 +44,22 @@ def _message_id(one: Evaluation) -> str:
     return f"{blake2b(name, digest_size=12, person=b'churnwatch.alert').hexdigest()}-{one.after.transition}"
 
 
-def _twin(left: Left, partition: int, last: str, known: Mapping[str, BtydParameters]) -> EngineTwin:
+def _twin(left: Left, partition: int, last: str, known: Mapping[str, ServedModel]) -> EngineTwin:
     rules, events = engine_rules(left.settings), _events(left, partition)
     twin = EngineTwin(
-        next(iter(known.values())), rules.policy, rules.looks, lateness_ms=rules.lateness_ms, horizon_days=rules.horizon_days
+        next(iter(known.values())).closed_form,
+        rules.policy,
+        rules.looks,
+        lateness_ms=rules.lateness_ms,
+        horizon_days=rules.horizon_days,
     )
     before: Mapping[str, int] = {}
     for entry in chain(journal(left, partition), last).kept:
         if entry.live_after_ms is None:
             raise NotRepeated(f"commit {entry.seq} of partition {partition}: the twin knows no history")
-        twin.model = known[entry.model]
+        if (model := known[entry.model]).serving is not None:
+            raise NotRepeated(f"commit {entry.seq} of partition {partition}: the twin knows no linear model")
+        twin.model = model.closed_form
         for event in _merged(events, before, entry.offsets):
             twin.row(event, sweep=entry.sweep)
         twin.clock(entry.now_ms, sweep=entry.sweep)

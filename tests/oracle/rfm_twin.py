@@ -28,7 +28,7 @@ RINGS = (
 
 @dataclass(frozen=True)
 class EventTwin:
-    """kind is purchase, complaint, login, refund, cancellation or tick."""
+    """kind is purchase, complaint, login, refund, cancellation or tick; cause the mark of a complaint, bits 0 to 6."""
 
     kind: str
     time_ms: int
@@ -36,6 +36,7 @@ class EventTwin:
     amount_minor: int = 0
     severity: int = 0
     id_hash: int = 0
+    cause: int = 0
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class CustomerTwin:
     newest_s: int = 0
     last_login_s: int = 0
     last_complaint_s: int = 0
+    last_cause: int = 0
     cancelled_s: int = 0
     logins: int = 0
     complaints: int = 0
@@ -106,6 +108,8 @@ class CustomerTwin:
     def complaint(self, event: EventTwin) -> None:
         self.complaints += 1
         self.severity_sum += event.severity
+        if event.time_ms // 1000 >= self.last_complaint_s:
+            self.last_cause = event.cause
         self.last_complaint_s = max(self.last_complaint_s, event.time_ms // 1000)
         self.remembered.add(event.time_ms // 1000, event.severity)
 
@@ -204,6 +208,7 @@ class CustomerTwin:
             "ring_s": self.newest_s,
             "last_login_s": self.last_login_s,
             "last_complaint_s": self.last_complaint_s,
+            "spare": self.last_cause | (0x80 if self.ended else 0),
             "last_purchase_ms": self.last_purchase_ms,
             "purchases": self.purchases,
             "logins": self.logins,

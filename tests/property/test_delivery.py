@@ -120,9 +120,7 @@ def test_nothing_is_missing_after_any_number_of_crashes(
 
 @settings(max_examples=200, deadline=None)
 @given(topics(), st.sets(st.sampled_from([f"c{k}" for k in range(6)]), max_size=3), st.integers(1, 3))
-def test_whoever_the_receiver_never_takes_costs_nobody_else_a_message(
-    topic: list[Message], bad: set[str], attempts: int
-) -> None:
+def test_whoever_the_receiver_never_takes_costs_nobody_else_a_message(topic: list[Message], bad: set[str], attempts: int) -> None:
     """Also in a digest: it takes none that names them."""
 
     class Choosy(Receiver):

@@ -8,11 +8,13 @@ from typing import Any, Literal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detectors.cause_model import CauseModel
 from streams.events import EventRules, decode_chunk
 from streams.refusals import why_refused
+from streams.runtime.cause_files import shipped_snapshot
 from tests.support.records import APPENDED_MS, FakeRecord, record, valid
 
-RULES = EventRules("USD", {"EUR": 1.25}, skew_ms=600_000)
+RULES = EventRules("USD", {"EUR": 1.25}, skew_ms=600_000, causes=CauseModel(shipped_snapshot()))
 Topic = Literal["purchases", "complaints", "logins", "cancellations"]
 topics: st.SearchStrategy[Topic] = st.sampled_from(["purchases", "complaints", "logins", "cancellations"])
 _SHARED = ("event_id", "customer_id", "occurred_at")

@@ -19,7 +19,7 @@ from tests.support.examples import examples
 from tests.support.outcomes import Outcome, run
 from tests.support.streams_of_rows import as_columns, rows
 
-RANKS = (0, 1, 2)
+RANKS = (0, 1, 2, 3)
 Logs = dict[int, Columns]
 
 

@@ -26,7 +26,7 @@ def fold_one(record, event: EventTwin) -> bool:
     columns = as_columns([event])
     if rfm.is_repeat(record, columns.id_hash)[0]:
         return False
-    rfm.fold(record, columns.kind, columns.time_ms, columns.amount_minor, columns.severity, columns.id_hash)
+    rfm.fold(record, columns.kind, columns.time_ms, columns.amount_minor, columns.severity, columns.cause, columns.id_hash)
     return True
 
 
@@ -68,7 +68,7 @@ def test_rows_of_one_call_do_not_touch_each_other(lives):
         fresh = ~rfm.is_repeat(picked, together.id_hash)
         chosen = picked[fresh]
         columns = together.take(fresh)
-        rfm.fold(chosen, columns.kind, columns.time_ms, columns.amount_minor, columns.severity, columns.id_hash)
+        rfm.fold(chosen, columns.kind, columns.time_ms, columns.amount_minor, columns.severity, columns.cause, columns.id_hash)
         records[np.array(at)[fresh]] = chosen
         for n in at:
             one = alone[n : n + 1]

@@ -8,7 +8,7 @@ from hypothesis import given
 from alerts.alert import TIERS
 from alerts.ids import rfc3339
 from alerts.policy import ReasonCode
-from streams.columns import TICK
+from streams.columns import EVENT_KINDS, TICK
 from streams.customer import row_bytes
 from streams.engine import advance
 from streams.table import CustomerTable
@@ -43,7 +43,7 @@ def test_without_the_repeats_nothing_is_repeated_and_the_rows_are_the_same(event
     batch = as_columns(events)
     once = advance(CustomerTable(), batch, 0, rules, served(rules), told=False)
     kinds = batch.kind[once.repeats]
-    assert np.bincount(kinds[kinds != TICK], minlength=4).tolist() == list(once.stats.duplicates)
+    assert np.bincount(kinds[kinds != TICK], minlength=EVENT_KINDS).tolist() == list(once.stats.duplicates)
     kept = np.setdiff1d(np.arange(len(batch)), once.repeats)
     without = advance(CustomerTable(), batch.take(kept), 0, rules, served(rules), told=False)
     assert len(without.repeats) == 0

@@ -7,6 +7,7 @@ from typing import Any
 from alerts.alert import Alert, AlertContext, EventRef, ModelRef, build_alert
 from alerts.facts import CustomerFacts
 from alerts.policy import ReasonCode, Transition
+from detectors.causes import Cause
 from detectors.reasons import Reason
 
 DAY_MS = 86_400_000
@@ -64,9 +65,7 @@ REASONS = (
     Reason("complaints", None, 1, "complaints", "1 complaint in 30 days, yesterday, severity 4 of 5"),
 )
 
-CONTEXT = AlertContext(
-    horizon_days=90, currency="USD", config_hash="0123456789ab", holdout_share=0.0, holdout_salt="churnwatch"
-)
+CONTEXT = AlertContext(horizon_days=90, currency="USD", config_hash="0123456789ab", holdout_share=0.0, holdout_salt="churnwatch")
 
 
 def transition(decision: ReasonCode, tier: int, previous_tier: int, number: int) -> Transition:
@@ -87,4 +86,6 @@ def an_alert(moved: Transition | None = None, facts: CustomerFacts = FACTS, **ch
         "model": ModelRef("mbg-nbd", "shipped-1"),
         "context": CONTEXT,
     }
-    return build_alert(facts, moved or transition(ReasonCode.FIRED, 3, 0, 1), **(told | changes))
+    told |= changes
+    told["cause"] = Cause(told["cause"], told.pop("cause_why"), told.pop("cause_confidence", None))
+    return build_alert(facts, moved or transition(ReasonCode.FIRED, 3, 0, 1), **told)

@@ -65,8 +65,8 @@ MESSAGES = {
 
 def _read_record(data: bytes) -> dict[str, Any]:
     row = customer.read_records([data])[0]
-    assert (row["version"], row["spare"]) == (customer.VERSION, 0)
-    means = {name: row[name].tolist() for name in customer.CUSTOMER.names or () if name not in ("version", "spare", "policy")}
+    assert row["version"] == customer.VERSION
+    means = {name: row[name].tolist() for name in customer.CUSTOMER.names or () if name not in ("version", "policy")}
     return means | {"policy": {name: row["policy"][name].tolist() for name in row["policy"].dtype.names}}
 
 

@@ -1,9 +1,9 @@
 """A live system for the tests: topics that the broker stamps, events sent as producers send them, and what comes of them.
 
-    site = Live(broker, redis, prefix, CHURNWATCH_TIME__STALLED_AFTER_S="3")
-    with Fleet(site.environment, folder) as fleet:
-        worker = fleet.start()
-        site.buys("anna", at_ms)
+site = Live(broker, redis, prefix, CHURNWATCH_TIME__STALLED_AFTER_S="3")
+with Fleet(site.environment, folder) as fleet:
+    worker = fleet.start()
+    site.buys("anna", at_ms)
 """
 
 from __future__ import annotations

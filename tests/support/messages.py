@@ -1,4 +1,4 @@
-"""Messages of `churn.alerts` for tests of what becomes of them: alerts that differ, ingestion alerts, a catch-up digest."""
+"""Messages of `churn.alerts` for tests of what becomes of them: one of each kind, and alerts that differ."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 
-from alerts.alert import Alert, Digest, DigestEntry, IngestionAlert, build_ingestion_alert
+from alerts.alert import Alert, Digest, DigestEntry, IngestionAlert, ModelAlert, build_ingestion_alert
 from alerts.ids import alert_id
+from alerts.model_alert import build_model_alert
 from alerts.policy import ReasonCode
 from tests.support.alerts import AS_OF_MS, CONTEXT, FACTS, an_alert, transition
 
@@ -47,3 +48,9 @@ def catch_up(alerts: int = 3) -> Digest:
         digest_id=alert_id("catch-up", "digest", 0), kind="catch_up", since=at, until=at, alerts=alerts,
         by_tier={"critical": 1, "watch": alerts - 1}, top=[entry],
     )  # fmt: skip
+
+
+def demoted(*, resolved: bool = False, live: bool = True) -> ModelAlert:
+    """What was learnt was demoted a while ago, or serves again."""
+    as_of_ms = AS_OF_MS + 86_400_000 if resolved else AS_OF_MS
+    return build_model_alert("m-1", "log loss .5 nats", resolved=resolved, since_ms=AS_OF_MS, as_of_ms=as_of_ms, live=live)

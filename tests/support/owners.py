@@ -95,7 +95,7 @@ class Owned:
         sender: Any = self.sender
         return Shop(
             settings=settings, rules=engine_rules(settings), events=event_rules(settings), store=self.store, sender=sender,
-            metrics=self.metrics, model=lambda: ServedModel(SHIPPED, settings.risk.horizon_days), now_ms=lambda: 0,
+            metrics=self.metrics, model=lambda _: ServedModel(SHIPPED, settings.risk.horizon_days), now_ms=lambda: 0,
             room=lambda: 1 << 24, ends=lambda _: {}, fetched=lambda _: {}, backoff=Backoff(),
         )  # fmt: skip
 

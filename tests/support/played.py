@@ -85,7 +85,7 @@ class Played:
             store=self.store,
             sender=self.sender,  # type: ignore[arg-type] # a sender by shape
             metrics=Metrics(CollectorRegistry()),
-            model=lambda: ServedModel(SHIPPED, settings.risk.horizon_days),
+            model=lambda _: ServedModel(SHIPPED, settings.risk.horizon_days),
             now_ms=lambda: self.now_ms,
             room=lambda: 1 << 24,
             ends=lambda _: dict(self.ends),

@@ -20,7 +20,7 @@ REL = ABS = 1e-4
 """float32 sums; the absolute part is for what cancels or has decayed to nothing."""
 
 FROM_EVALUATION = {"seen_ms", "due_s", "risk_bp", "policy", "rfm", "frequency_bin", "monetary_bin"}
-CONSTANT = {"version", "spare"}
+CONSTANT = {"version"}
 
 
 def assert_same_life(record: np.void, life: CustomerTwin) -> None:
@@ -32,7 +32,7 @@ def assert_same_life(record: np.void, life: CustomerTwin) -> None:
     for name, want in floats.items():
         assert np.ravel(record[name]).tolist() == pytest.approx(want, rel=REL, abs=ABS), name
     assert record["complaint_ring"].tolist() == complaint_ring(life)
-    assert (record["version"], record["spare"]) == (VERSION, 0x80 if life.ended else 0)
+    assert record["version"] == VERSION
 
 
 def complaint_ring(life: CustomerTwin) -> list[int]:

@@ -1,10 +1,10 @@
 """Apache Kafka that lets nobody in without a login or a certificate, and nobody do anything without a right.
 
-    with secured_kafka(folder) as broker:
-        broker.scram               # SASL_SSL: SCRAM-SHA-256, SCRAM-SHA-512, PLAIN
-        broker.mutual              # SSL with a client certificate; the user is the certificate's CN
-        broker.bootstrap           # PLAINTEXT, for the test itself: may do everything
-        broker.grant("worker", rights); broker.withdraw("worker", rights)
+with secured_kafka(folder) as broker:
+    broker.scram               # SASL_SSL: SCRAM-SHA-256, SCRAM-SHA-512, PLAIN
+    broker.mutual              # SSL with a client certificate; the user is the certificate's CN
+    broker.bootstrap           # PLAINTEXT, for the test itself: may do everything
+    broker.grant("worker", rights); broker.withdraw("worker", rights)
 """
 
 from __future__ import annotations

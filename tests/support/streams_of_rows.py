@@ -118,6 +118,7 @@ def _event(kind: str, time_ms: int, customer: str, amount: int, severity: int, n
         amount if kind in ("purchase", "refund") else 0,
         severity if kind == "complaint" else 0,
         (n // 14 * 7_919) % 2**16 << 32 | low,
+        amount % 16 << 3 | amount // 16 % 7 + 1 if kind == "complaint" and amount % 5 else 0,
     )
 
 
@@ -129,6 +130,7 @@ def as_columns(events: Sequence[EventTwin]) -> Columns:
         "time_ms": np.array([e.time_ms for e in events], np.int64),
         "amount_minor": np.array([e.amount_minor for e in events], np.int64),
         "severity": np.array([e.severity for e in events], np.uint8),
+        "cause": np.array([e.cause for e in events], np.uint8),
         "id_hash": np.array([e.id_hash for e in events], np.uint64),
         "rank": np.array([_RANK_OF_KIND[e.kind] for e in events], np.uint8),
         "offset": np.arange(len(events), dtype=np.int64),

@@ -11,16 +11,19 @@ import msgspec
 import numpy as np
 import pytest
 
-from alerts.alert import Alert, Digest, DigestEntry, IngestionAlert, build_ingestion_alert, decode, decode_any, encode
+from alerts.alert import Alert, Digest, DigestEntry, IngestionAlert, ModelAlert, build_ingestion_alert, decode, decode_any, encode
 from alerts.ids import alert_id, rfc3339
+from alerts.model_alert import build_model_alert
 from alerts.policy import TRANSITIONS, ReasonCode
 from tests.support.alerts import CONTEXT, FACTS, FIRED_S, an_alert, transition
+from tests.support.messages import demoted
 
 CONTRACTS = Path(__file__).resolve().parents[2] / "docs" / "contracts"
 
 EPISODE = blake2b(b"churn-risk\x001700000000\x00c-17", digest_size=12, person=b"churnwatch.alert").hexdigest()
 
-WIRE = """{
+WIRE = (
+    """{
 "schema":"churnwatch.alert/1",
 "alert_id":"%(id)s","message_id":"%(id)s-1","transition":1,
 "status":"firing","decision":"fired","rule":"churn-risk",
@@ -32,7 +35,7 @@ WIRE = """{
 "text":"9 orders in 400 days; gaps of 14 days, give or take 3"},
 {"feature":"complaints","contribution":null,"value":1,"unit":"complaints",
 "text":"1 complaint in 30 days, yesterday, severity 4 of 5"}],"baseline":-0.46,
-"cause":"service","cause_why":"rule: 1 complaint in 90 days",
+"cause":"service","cause_why":"rule: 1 complaint in 90 days","cause_confidence":null,"controllable":true,
 "suggested_action":"Call today: settle the complaint, then confirm in writing.",
 "value_at_stake":{"amount_minor":123450,"currency":"USD","basis":"spent in the last 365 days"},
 "segment":"at-risk","rfm":[1,4,5],"holdout":false,"live":false,
@@ -40,7 +43,9 @@ WIRE = """{
 "idle_days":63.0,"usual_gap_days":14.0,
 "model":{"name":"mbg-nbd","version":"shipped-1"},"config_hash":"0123456789ab",
 "event":{"kind":"complaint","event_id":"e-5","occurred_at":"2023-11-13T22:13:20.250Z"},
-"resolved_by":null}""".replace("\n", "") % {"id": EPISODE}
+"resolved_by":null}""".replace("\n", "")
+    % {"id": EPISODE}
+)
 
 
 def test_a_firing_alert_on_the_wire_byte_for_byte():
@@ -125,7 +130,7 @@ def test_times_are_utc_with_milliseconds(time_ms, text):
     assert rfc3339(time_ms) == text
 
 
-ADDED_LATER = {"baseline"}
+ADDED_LATER = {"baseline", "cause_confidence", "controllable"}
 """Keys that alerts of earlier releases do not have."""
 
 
@@ -139,6 +144,19 @@ def test_unknown_keys_are_ignored_and_everything_else_is_refused():
     for key in message.keys() - ADDED_LATER:
         with pytest.raises(msgspec.ValidationError, match=key):
             decode(json.dumps({k: v for k, v in message.items() if k != key}).encode())
+
+
+def test_an_alert_of_an_earlier_build_does_not_tell_whether_its_cause_can_be_controlled():
+    earlier = {key: value for key, value in json.loads(WIRE).items() if key not in ADDED_LATER}
+    assert decode(json.dumps(earlier).encode()) == msgspec.structs.replace(an_alert(), controllable=None, baseline=None)
+
+
+@pytest.mark.parametrize(
+    ("cause", "controllable"), [("product", True), ("policy", True), ("industry", False), ("natural", False), ("unknown", None)]
+)
+def test_an_alert_says_whether_its_cause_can_be_controlled_and_how_sure_it_is(cause, controllable):
+    sent = json.loads(encode(an_alert(cause=cause, cause_confidence=0.123456)))
+    assert (sent["controllable"], sent["cause_confidence"]) == (controllable, 0.1235)
 
 
 def an_ingestion_alert(*, resolved: bool = False, transition: int = 1) -> IngestionAlert:
@@ -163,8 +181,19 @@ def test_an_ingestion_alert_on_the_wire_byte_for_byte():
     assert encode(an_ingestion_alert(resolved=True, transition=2)).decode() == wire
 
 
+def test_a_model_alert_on_the_wire_byte_for_byte():
+    episode = blake2b(b"model\x001700000000\x00model", digest_size=12, person=b"churnwatch.alert").hexdigest()
+    made = build_model_alert("mbg-1", "worse", resolved=False, since_ms=FIRED_S * 1000, as_of_ms=FIRED_S * 1000, live=False)
+    wire = (
+        f'{{"schema":"churnwatch.model-alert/1","alert_id":"{episode}","message_id":"{episode}-1","transition":1,'
+        '"status":"firing","rule":"model","model":"mbg-1","live":false,'
+        '"since":"2023-11-14T22:13:20.000Z","as_of":"2023-11-14T22:13:20.000Z","text":"worse"}'
+    )
+    assert encode(made).decode() == wire
+
+
 def test_the_two_kinds_of_message_are_told_apart():
-    for message in (an_alert(), an_ingestion_alert()):
+    for message in (an_alert(), an_ingestion_alert(), demoted()):
         assert decode_any(encode(message)) == message
     with pytest.raises(msgspec.ValidationError, match=r"churnwatch\.ingestion-alert/1"):
         decode(encode(an_ingestion_alert()))
@@ -186,7 +215,11 @@ def test_the_schema_files_are_current():
 
 @pytest.mark.parametrize(
     ("file", "kind", "message"),
-    [("alert.schema.json", Alert, WIRE), ("ingestion-alert.schema.json", IngestionAlert, encode(an_ingestion_alert()))],
+    [
+        ("alert.schema.json", Alert, WIRE),
+        ("ingestion-alert.schema.json", IngestionAlert, encode(an_ingestion_alert())),
+        ("model-alert.schema.json", ModelAlert, encode(demoted())),
+    ],
 )
 def test_the_schema_names_and_requires_every_key_on_the_wire(file, kind, message):
     schema = json.loads((CONTRACTS / file).read_text(encoding="utf-8"))["$defs"][kind.__name__]

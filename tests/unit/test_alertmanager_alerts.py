@@ -14,7 +14,7 @@ from alerts.ids import rfc3339
 from alerts.lost_events import build_lost_events_alert
 from detectors.actions import Tier
 from tests.support.alerts import AS_OF_MS, FIRED_S
-from tests.support.messages import a_message, catch_up, no_data
+from tests.support.messages import a_message, catch_up, demoted, no_data
 
 posted = partial(alertmanager_alerts.posted, system="shop")
 
@@ -79,6 +79,8 @@ def test_it_begins_when_it_was_decided_and_never_ahead_of_now() -> None:
 OTHERS = [
     ("missing data", no_data(3), "ChurnIngestion", "warning", HELD),
     ("data that arrive again", no_data(3, 2, resolved=True), "ChurnIngestion", "warning", NOW),
+    ("a model that fell behind", demoted(), "ChurnModel", "warning", HELD),
+    ("a model that serves again", demoted(resolved=True), "ChurnModel", "warning", NOW),
     ("a digest", catch_up(), "ChurnDigest", "critical", rfc3339(NOW_MS + DIGEST_HOLD_MS)),
     ("a digest of ends only", DigestBuilder("a").build(0), "ChurnDigest", "info", rfc3339(NOW_MS + DIGEST_HOLD_MS)),
 ]
@@ -94,6 +96,7 @@ def test_other_messages_have_names_of_their_own(message: Message, name: str, sev
 
 def test_the_end_of_an_ingestion_alert_has_the_labels_of_its_beginning() -> None:
     assert posted(no_data(3), NOW_MS)[0]["labels"] == posted(no_data(3, 2, resolved=True), NOW_MS + 9)[0]["labels"]
+    assert posted(demoted(), NOW_MS)[0]["labels"] == posted(demoted(resolved=True), NOW_MS + 9)[0]["labels"]
 
 
 def test_lost_events_are_shown_for_a_day_and_no_repetition_prolongs_them() -> None:

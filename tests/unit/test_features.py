@@ -30,7 +30,7 @@ def record_of(life):
     rows = new_records(1)
     for n, (kind, day, amount, severity) in enumerate(life):
         one = as_columns([EventTwin(kind, (DAY + day) * DAY_MS + HOUR_MS, "c", amount, severity, n + 1)])
-        rfm.fold(rows, one.kind, one.time_ms, one.amount_minor, one.severity, one.id_hash)
+        rfm.fold(rows, one.kind, one.time_ms, one.amount_minor, one.severity, one.cause, one.id_hash)
     return rows
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from alerts.alert import Alert, encode
 from streams.columns import DAY_MS
+from streams.runtime.cause_files import shipped_snapshot
 from streams.runtime.commits import JournalEntry, unpack_state
 from streams.runtime.topics import JOURNAL
 from tests.oracle.journal_chain import NotRepeated, chain
@@ -125,6 +126,17 @@ async def test_what_a_worker_judged_by_its_own_clock_is_not_repeated() -> None:
     left = played.left()
     with pytest.raises(NotRepeated, match="LogAppendTime"):
         repeat(dataclasses.replace(left, topics={**left.topics, "purchases": unstamped}))
+
+
+async def test_a_run_whose_complaints_another_model_read_is_not_repeated_by_this_one() -> None:
+    played = Played()
+    async with played.running():
+        played.buys(0, *SILENT_FOR_MONTHS)
+        await until(lambda: played.done() == 5, "six purchases")
+    left = played.left()
+    assert _entry(left.topics[JOURNAL][0]).causes == shipped_snapshot().version
+    with pytest.raises(NotRepeated, match="read by causes-0"):
+        repeat(_with_last_entry(left, causes="causes-0"))
 
 
 def test_two_contents_of_one_commit_are_refused() -> None:

@@ -11,7 +11,7 @@ import pytest
 from detectors.labels import Labels
 from detectors.model_inputs import INPUTS
 from streams.columns import DAY_MS, TICK, empty_columns
-from streams.labels import decode_labels, encode_labels, labels_of
+from streams.labels import decode_labels, encode_labels, labels_of, scores_of
 from streams.outcomes import OutcomeRules, Outcomes, Snapshots, customer_hashes, label_ids
 from streams.pending import pack_pending, pending_name, unpack_pending
 from streams.runtime.labelling import NOTHING_LABELLED, Labelled, Labelling
@@ -91,15 +91,18 @@ class Partition:
 
 
 def told(labelled: Labelled) -> Labels:
-    assert labelled.message is not None
-    return labels_of(decode_labels(encode_labels(labelled.message)))
+    (message,) = labelled.messages
+    return labels_of(decode_labels(encode_labels(message)))
 
 
 async def test_a_snapshot_waits_until_its_outcome_is_known_and_then_leaves_as_a_label() -> None:
     partition = Partition()
     first = await partition.commit(step(taken(100, anna=3.0, bert=4.0)))
-    assert first.message is not None
-    assert (first.message.labels, first.message.scored.customers, first.message.scored.closed_form_bp) == ([], 2, 5_000)
+    (message,) = first.messages
+    assert message.labels == []
+    rows = scores_of(decode_labels(encode_labels(message)))
+    assert rows["id"].tolist() == [label_id("anna", 100), label_id("bert", 100)]
+    assert (rows["day"].tolist(), rows["closed_form_bp"].tolist(), rows["logit"].tolist()) == ([100] * 2, [2_500] * 2, [0] * 2)
     assert partition.waiting == {"100:anna", "100:bert"}
     second = await partition.commit(step(outcomes=found(100, 191, anna=1)))
     labels = told(second)
@@ -114,7 +117,7 @@ async def test_the_outcome_of_a_snapshot_that_was_not_taken_or_was_settled_is_no
     await partition.commit(step(taken(100, anna=3.0)))
     await partition.commit(step(outcomes=found(100, 191, anna=1)))
     again = await partition.commit(step(outcomes=found(100, 191, anna=1, bert=0)))
-    assert again.message is None
+    assert again.messages == []
     assert again.settled == []
 
 
@@ -144,14 +147,12 @@ async def test_who_is_gone_takes_along_what_waits() -> None:
 
 async def test_history_tells_every_tick_and_a_live_partition_what_there_is() -> None:
     partition = Partition()
-    assert (await partition.commit(step())).message is None
-    passed = await partition.commit(step(), ticks(150, 151))
-    assert passed.message is not None
-    assert (passed.message.reached_ms, passed.message.history, passed.message.labels) == (151 * DAY_MS, True, [])
-    assert (await partition.commit(step())).message is None
-    live = await partition.commit(step(taken(100, anna=3.0)), history=False)
-    assert live.message is not None
-    assert (live.message.reached_ms, live.message.history) == (200 * DAY_MS, False)
+    assert (await partition.commit(step())).messages == []
+    (passed,) = (await partition.commit(step(), ticks(150, 151))).messages
+    assert (passed.reached_ms, passed.history, passed.labels) == (151 * DAY_MS, True, [])
+    assert (await partition.commit(step())).messages == []
+    (live,) = (await partition.commit(step(taken(100, anna=3.0)), history=False)).messages
+    assert (live.reached_ms, live.history) == (200 * DAY_MS, False)
 
 
 async def test_without_learning_there_is_nothing_to_do() -> None:

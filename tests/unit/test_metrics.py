@@ -17,7 +17,17 @@ from streams.segments import SEGMENTS
 NAMES = {
     *("events", "duplicates", "unknown_fields", "batches", "batch_rows", "dead_letters", "watermark_timestamp_seconds"),
     *("lag_events", "commit_seconds", "commit_retries", "fold_seconds", "risk", "customers", "alerts", "decisions"),
-    *("outbox_depth", "outbox_published", "model_age_seconds", "model_info", "epoch", "partitions_owned", "clock_state"),
+    *(
+        "outbox_depth",
+        "outbox_published",
+        "model_age_seconds",
+        "models_refused",
+        "model_wait_seconds",
+        "model_info",
+        "epoch",
+        "partitions_owned",
+        "clock_state",
+    ),
     *("intake_buffered_bytes", "cache_rows", "build_info", "events_lost", "triggers"),
     *("erasures", "events_erased", "customers_forgotten"),
     *("channel_messages", "channel_failures", "channel_backlog", "waiting_seconds", "commit_age_seconds"),

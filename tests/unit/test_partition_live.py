@@ -8,7 +8,7 @@ import pytest
 
 from alerts.alert import IngestionAlert
 from streams.columns import TOPIC_RANKS
-from streams.runtime import partition
+from streams.runtime import taking
 from tests.support.intake_app import until
 from tests.support.played import HEARTBEAT, NOW_MS, SILENT_FOR_MONTHS, Played
 
@@ -42,7 +42,7 @@ async def test_while_more_is_coming_than_is_here_it_is_waited_for_so_that_a_back
 
 
 async def test_rows_of_a_backlog_do_not_wait_for_ever_for_more_to_come_with_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(partition, "BACKLOG_PATIENCE_S", 0.1)  # less than the default that the test above relies on
+    monkeypatch.setattr(taking, "BACKLOG_PATIENCE_S", 0.1)  # less than the default that the test above relies on
     async with Played().running() as played:
         played.ends[TOPIC_RANKS["purchases"]] = 12
         played.buys(0, *SILENT_FOR_MONTHS[:3])
@@ -52,12 +52,12 @@ async def test_rows_of_a_backlog_do_not_wait_for_ever_for_more_to_come_with_them
 async def test_rows_that_have_waited_long_enough_do_not_wait_again_when_the_topic_they_were_short_of_arrives(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(partition, "BACKLOG_PATIENCE_S", 3600.0)
+    monkeypatch.setattr(taking, "BACKLOG_PATIENCE_S", 3600.0)
     async with Played().running() as played:
         played.ends |= {TOPIC_RANKS["purchases"]: 20, TOPIC_RANKS["complaints"]: 20}
         played.buys(0, *SILENT_FOR_MONTHS)
         await until(played.commits(2), "commits while they wait for more")
-        played.task._first_waits_s -= 3600.0  # an hour passes
+        played.task._taking._first_waits_s -= 3600.0  # an hour passes
         await until(played.commits(2), "commits while complaints are still waited for")
         assert played.done() == -1
         value = {"event_id": "c", "customer_id": "anna", "occurred_at": SILENT_FOR_MONTHS[0]}

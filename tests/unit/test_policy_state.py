@@ -71,9 +71,7 @@ def test_columns_of_different_length_are_refused():
 def test_times_a_record_cannot_hold_are_held_at_its_ends():
     rules = PolicyRules(RULES.fire_bp, RULES.release_bp, 1, 0, 0, 0)
     as_of_ms = np.array([-5000, 0, 2**32 * 1000 + 1])
-    decisions = decide(
-        np.zeros(3, POLICY_STATE), np.full(3, 9000, "u2"), as_of_ms, np.zeros(3, int), np.zeros(3, bool), rules
-    )
+    decisions = decide(np.zeros(3, POLICY_STATE), np.full(3, 9000, "u2"), as_of_ms, np.zeros(3, int), np.zeros(3, bool), rules)
     assert decisions.state["episode_s"].tolist() == [1, 1, 2**32 - 1]
 
 

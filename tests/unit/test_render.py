@@ -8,9 +8,10 @@ import pytest
 from alerts.alert import EventRef, ValueAtStake, build_ingestion_alert
 from alerts.lost_events import build_lost_events_alert
 from alerts.policy import ReasonCode
-from alerts.render import MINOR_DIGITS, card, headline, ingestion_line, money
+from alerts.render import MINOR_DIGITS, card, headline, ingestion_line, model_line, money, title_and_body
 from streams.money import ISO_4217_EXCEPTIONS
 from tests.support.alerts import CONTEXT, FACTS, an_alert, transition
+from tests.support.messages import demoted
 
 ID = an_alert().alert_id
 SILENT = "no order for 63 days; usually every 14"
@@ -44,7 +45,7 @@ def test_a_card():
         "CRITICAL  c-17  risk 0.91  no order for 63 days; usually every 14\n"
         "  why       9 orders in 400 days; gaps of 14 days, give or take 3\n"
         "            1 complaint in 30 days, yesterday, severity 4 of 5\n"
-        "  cause     service: rule: 1 complaint in 90 days\n"
+        "  cause     service (controllable): rule: 1 complaint in 90 days\n"
         "  do        Call today: settle the complaint, then confirm in writing.\n"
         "  at stake  1,234.50 USD spent in the last 365 days\n"
         "  segment   at-risk (R1 F4 M5)\n"
@@ -52,6 +53,21 @@ def test_a_card():
         "  since     2023-11-14T22:13:20.000Z, now 2023-11-14T22:13:20.250Z, by complaint e-5\n"
         f"  id        {ID}-1  model mbg-nbd shipped-1  config 0123456789ab"
     )
+
+
+@pytest.mark.parametrize(
+    ("told", "line"),
+    [
+        (
+            {"cause": "price", "cause_why": "learnt: today's complaint reads as price", "cause_confidence": 0.8},
+            "price (80% sure, controllable): learnt: today's complaint reads as price",
+        ),
+        ({"cause": "natural", "cause_why": "", "cause_confidence": 0.5}, "natural (50% sure, not controllable)"),
+        ({"cause": "unknown", "cause_why": "rule: none"}, "unknown: rule: none"),
+    ],
+)
+def test_a_card_says_how_sure_the_cause_is_and_whether_it_can_be_controlled(told, line):
+    assert f"  cause     {line}\n" in card(an_alert(**told))
 
 
 def test_a_card_of_a_held_out_customer_who_is_silent_and_of_whom_little_is_known():
@@ -116,3 +132,10 @@ def test_missing_data_in_one_line():
     lost = build_lost_events_alert(3, "purchases", 7, 2, 1_700_000_000_000)
     assert ingestion_line(lost).startswith("EVENTS LOST  partition 3  since 2023-11-14T22:13:20.000Z  partition 3 of purchases:")
     assert ingestion_line(over) == "RESOLVED  partition 3  since 2023-11-14T22:13:20.000Z  data arrive again"
+
+
+def test_a_model_alert_is_one_line_that_says_what_scores_now():
+    assert model_line(demoted()) == "MODEL DEMOTED  m-1 scores  since 2023-11-14T22:13:20.250Z  log loss .5 nats"
+    title, body = title_and_body(demoted(resolved=True))
+    assert title == "MODEL SERVES AGAIN  m-1 scores  since 2023-11-15T22:13:20.250Z  log loss .5 nats"
+    assert body == f"{demoted(resolved=True).message_id}, as of 2023-11-15T22:13:20.250Z"

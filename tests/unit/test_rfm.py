@@ -22,7 +22,7 @@ def after(*days: float, amount: int = 100):
     rows = new_records(1)
     for n, day in enumerate(days):
         one = as_columns([EventTwin("purchase", int((DAY + day) * DAY_MS), "c", amount, 0, n + 1)])
-        rfm.fold(rows, one.kind, one.time_ms, one.amount_minor, one.severity, one.id_hash)
+        rfm.fold(rows, one.kind, one.time_ms, one.amount_minor, one.severity, one.cause, one.id_hash)
     return rows[0]
 
 
@@ -84,6 +84,6 @@ def test_an_event_is_a_repeat_while_it_is_among_the_last_eight():
     assert not rfm.is_repeat(rows, np.array([0], np.uint64))[0]  # a hash of zeros is no empty place
     for n in range(9):
         one = as_columns([EventTwin("login", (DAY + n) * DAY_MS, "c", 0, 0, n << 40 | 7)])
-        rfm.fold(rows, one.kind, one.time_ms, one.amount_minor, one.severity, one.id_hash)
+        rfm.fold(rows, one.kind, one.time_ms, one.amount_minor, one.severity, one.cause, one.id_hash)
     known = [bool(rfm.is_repeat(rows, np.array([n << 40 | 7], np.uint64))[0]) for n in range(10)]
     assert known == [False, *[True] * 8, False]

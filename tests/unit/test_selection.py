@@ -7,7 +7,7 @@ import pytest
 from alerts.alert import Message
 from alerts.selection import Recent, known_as, select
 from detectors.actions import Tier
-from tests.support.messages import a_message, catch_up, no_data
+from tests.support.messages import a_message, catch_up, demoted, no_data
 
 CASES: list[tuple[str, Message, Tier, str]] = [
     ("an alert of the least tier", a_message(), "watch", "told"),
@@ -21,6 +21,8 @@ CASES: list[tuple[str, Message, Tier, str]] = [
     ("a customer held out", a_message(move="escalated", holdout=True), "watch", "holdout"),
     ("data that are missing", no_data(), "critical", "told"),
     ("data that arrive again", no_data(resolved=True), "critical", "told"),
+    ("a model that was demoted", demoted(), "critical", "told"),
+    ("a model that was demoted in history", demoted(live=False), "watch", "past"),
     ("what history left", catch_up(), "critical", "told"),
 ]
 

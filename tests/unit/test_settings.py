@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from detectors.learner_rules import LearnerRules
 from streams.runtime.rights_docs import rewritten
+from streams.runtime.rules import learner_rules
 from streams.runtime.settings import Settings, SettingsError, load_settings, load_settings_file, variable_names
 from streams.runtime.settings_docs import settings_markdown
 from streams.runtime.settings_sections import PolicySettings
@@ -277,3 +279,8 @@ def test_the_page_of_security_is_current() -> None:
 
 def test_the_page_of_settings_is_current() -> None:
     assert (REPO / "docs" / "settings.md").read_text("utf-8") == settings_markdown(), "run `make docs`"
+
+
+def test_the_settings_of_learning_begin_where_the_learners_own_rules_do() -> None:
+    chosen = load_settings("learning:\n  enabled: true\n", {})
+    assert learner_rules(chosen) == LearnerRules(horizon_days=90, grid_days=30)

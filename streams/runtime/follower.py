@@ -1,0 +1,78 @@
+"""A topic of one partition, read from its beginning and followed from then on, whatever becomes of the broker meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from aiokafka import AIOKafkaConsumer, TopicPartition  # type: ignore[import-untyped] # aiokafka ships no types
+
+from streams.runtime.backoff import Backoff
+from streams.runtime.kafka_login import aiokafka_options
+from streams.runtime.sender import passing
+from streams.runtime.settings import KafkaSettings
+
+
+class Follower:
+    """topic        with its prefix
+    backoff      pauses between attempts; its patience must have no end
+    on_failure   told what ended the following, should it ever end unasked
+    take         given each record once, in order; must not raise
+    """
+
+    def __init__(
+        self,
+        kafka: KafkaSettings,
+        topic: str,
+        backoff: Backoff,
+        on_failure: Callable[[BaseException], None],
+        take: Callable[[Any], None],
+    ) -> None:
+        self._kafka, self._topic = kafka, TopicPartition(topic, 0)
+        self._backoff, self._on_failure, self._take = backoff, on_failure, take
+        self._following: asyncio.Task[NoReturn] | None = None
+        self._next_offset: int | None = None
+        self._caught_up = asyncio.Event()
+
+    async def start(self) -> None:
+        """Returns once what is already there has been read, or the following has failed."""
+        self._following = asyncio.create_task(self._backoff.run("read models", self._follow, passing), name=self._topic.topic)
+        self._following.add_done_callback(self._ended)
+        await self._caught_up.wait()
+
+    async def stop(self) -> None:
+        """Stop following; nothing where it was not started."""
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.gather(self._following, return_exceptions=True)  # its failure has been told
+
+    async def _follow(self) -> NoReturn:
+        """Read on from where the former attempt ended, for ever. Raises what ends the attempt."""
+        consumer = AIOKafkaConsumer(**aiokafka_options(self._kafka), enable_auto_commit=False, auto_offset_reset="earliest")
+        try:
+            await consumer.start()
+            consumer.assign([self._topic])
+            if self._next_offset is None:
+                await consumer.seek_to_beginning(self._topic)
+            else:  # from the beginning, older records would count again for a while
+                consumer.seek(self._topic, self._next_offset)
+            while True:
+                await self._read(consumer)
+        finally:
+            await consumer.stop()
+
+    async def _read(self, consumer: Any) -> None:
+        fetched = await consumer.getmany(timeout_ms=500)
+        for record in fetched.get(self._topic, ()):
+            self._take(record)
+            self._next_offset = record.offset + 1
+        end = consumer.highwater(self._topic)
+        if end is not None and await consumer.position(self._topic) >= end:
+            self._caught_up.set()
+
+    def _ended(self, following: asyncio.Task[NoReturn]) -> None:
+        """Nobody would read what is written from now on, and nobody would know."""
+        if not following.cancelled() and (problem := following.exception()) is not None:
+            self._on_failure(problem)
+        self._caught_up.set()

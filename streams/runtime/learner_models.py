@@ -1,0 +1,88 @@
+"""`churn.models` as the learner sees it: what serves, what was fitted, models to go back to, and what is asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from detectors.parameters import BtydParameters, loads
+from streams.model_control import ControlMessage, decode_control
+from streams.runtime.backoff import Backoff
+from streams.runtime.follower import Follower
+from streams.runtime.settings import KafkaSettings
+from streams.runtime.topics import MODELS
+from streams.serving import (
+    CHAMPION_PREFIX,
+    CLOSED_FORM_KEY,
+    CONTROL_KEY,
+    FITTED_PREFIX,
+    SERVING_KEY,
+    Serving,
+    decode_serving,
+)
+
+log = structlog.get_logger()
+
+
+class PublishedModels:
+    """The topic, read from its beginning and followed.
+
+    changed   called after each record
+
+    serving       the newest message of what serves, as bytes; empty where there is none
+    closed_form   the newest parameters that a person has sent; None: never
+    fits          version -> parameters that the learner has fitted
+    champions     version -> model to go back to
+    """
+
+    def __init__(
+        self, kafka: KafkaSettings, backoff: Backoff, on_failure: Callable[[BaseException], None], changed: Callable[[], None]
+    ) -> None:
+        self.serving = b""
+        self.closed_form: BtydParameters | None = None
+        self.fits: dict[str, BtydParameters] = {}
+        self.champions: dict[str, Serving] = {}
+        self._asked: list[tuple[int, ControlMessage | BtydParameters]] = []
+        self._changed = changed
+        self._follower = Follower(kafka, kafka.topic_prefix + MODELS, backoff, on_failure, self._take)
+
+    async def start(self) -> None:
+        """Returns once what is there has been read, or the following has failed."""
+        await self._follower.start()
+
+    async def stop(self) -> None:
+        """Stop following."""
+        await self._follower.stop()
+
+    def asked(self, from_offset: int) -> list[tuple[int, ControlMessage | BtydParameters]]:
+        """What people ask for from this offset on, in order: commands, and parameters to take up."""
+        return [(offset, what) for offset, what in self._asked if offset >= from_offset]
+
+    def _take(self, record: Any) -> None:
+        try:
+            self._read(record.offset, record.key or b"", record.value)
+        except ValueError as problem:
+            log.error("passed over on churn.models", offset=record.offset, key=str(record.key), error=str(problem))
+        self._changed()
+
+    def _read(self, offset: int, key: bytes, value: bytes | None) -> None:
+        if key.startswith(CHAMPION_PREFIX):
+            version = key.removeprefix(CHAMPION_PREFIX).decode()
+            if value is None:
+                self.champions.pop(version, None)
+            else:
+                self.champions[version] = decode_serving(value)
+        elif value is None:
+            return
+        elif key == SERVING_KEY:
+            self.serving = value
+        elif key == CONTROL_KEY:
+            self._asked.append((offset, decode_control(value)))
+        elif key == CLOSED_FORM_KEY:
+            self.closed_form = loads(value)
+            self._asked.append((offset, self.closed_form))
+        elif key.startswith(FITTED_PREFIX):
+            parameters = loads(value)
+            self.fits[parameters.version] = parameters

@@ -1,0 +1,236 @@
+"""The learner's work under one epoch: take what has come, learn, commit, and only then let it out.
+
+    chunks of churn.labels ──▶ desk ──▶ commit (fenced) ──▶ models to keep, alerts ──▶ what serves
+
+Whatever happens to this process, Redis holds the learner as it was after a whole number of rounds; whoever is next reads on from
+the offset of the last one, sends what that one was to send, and learns the same. What serves is sent while history is loaded as
+soon as a tick is learnt, since the workers wait for it; live every learning.publish_s at most. While the past is read once more,
+nothing is sent before it has caught up. Should anybody else write what serves, it is written again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import structlog
+
+from detectors.model_inputs import INPUTS_HASH
+from streams.labels import LabelMessage, decode_labels
+from streams.model_control import ControlMessage
+from streams.runtime.intake import Chunk
+from streams.runtime.learner_desk import LearnerDesk
+from streams.runtime.learner_metrics import LearnerMetrics
+from streams.runtime.learner_models import PublishedModels
+from streams.runtime.learner_store import LearnerRecord, LearnerStore
+from streams.runtime.sender import Sender
+from streams.runtime.topics import MODELS
+from streams.serving import SERVING_KEY
+
+log = structlog.get_logger()
+
+LABELS_A_ROUND = 5_000
+MESSAGES_A_ROUND = 200
+UNLEARNT = 1_000
+"""Messages that let nothing be learnt yet are read again after a restart; so many at most."""
+IDLE_S = 0.5
+SHOW_EVERY_S = 5.0
+SENT_KEPT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class LearnerShop:
+    """What a learner works with.
+
+    prefix      of topics
+    publish_s   live, what serves is sent at most every so many seconds
+    now_ms      wall clock, ms since 1970
+    caught_up   (offset) -> whether, as far as is known, the topic ends there
+    """
+
+    store: LearnerStore
+    sender: Sender
+    models: PublishedModels
+    metrics: LearnerMetrics
+    prefix: str
+    publish_s: float
+    now_ms: Callable[[], int]
+    caught_up: Callable[[int], bool]
+
+
+class LearnerTask:
+    """record   what taking the learner's key returned
+    desk     as its fields have it
+    lease    number of the claim; chunks fetched under another are not ours
+    """
+
+    def __init__(self, record: LearnerRecord, desk: LearnerDesk, lease: int, shop: LearnerShop) -> None:
+        self.desk, self.lease, self._record, self._shop = desk, lease, record, shop
+        self.seq, self.committed_s = record.seq, time.monotonic()
+        self.queued_bytes = 0
+        self.unsent_s: float | None = None  # since when something waits to leave
+        self._chunks: deque[tuple[Chunk, Callable[[], Any]]] = deque()
+        self._done: list[Callable[[], Any]] = []
+        self._sent: deque[bytes] = deque([shop.models.serving], SENT_KEPT)
+        self._answered = shop.models.serving
+        self._sent_s, self._shown_s = float("-inf"), float("-inf")
+        self._urgent, self._stopping = False, False
+        self._watermark_ms = self._unlearnt = 0
+        self._wake = asyncio.Event()
+
+    def receive(self, chunk: Chunk, acknowledge: Callable[[], Any]) -> None:
+        """Take a fetched chunk. `acknowledge` is called once all of it is committed."""
+        self._chunks.append((chunk, acknowledge))
+        self.queued_bytes += chunk.nbytes
+        self._wake.set()
+
+    def wake(self) -> None:
+        """Look again at what is asked."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Let the round under way finish, and then end `run`."""
+        self._stopping = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Work until `stop`. Raises what the store raises: the caller decides what becomes of it."""
+        await self._leave()
+        self._show(0.0)
+        while not self._stopping:
+            await self._wait()
+            await self._round()
+
+    async def _wait(self) -> None:
+        if not self._chunks:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), IDLE_S)
+        self._wake.clear()
+
+    async def _round(self) -> None:
+        took = await self._take()
+        asked = self._obey()
+        fitted = self._caught_up and bool(self._watermark_ms) and await self.desk.refit_live(self._watermark_ms)
+        self._urgent |= asked or fitted
+        # before anything is sent again because of another's word, the commit tells whether we are still the learner
+        if took or asked or fitted or self._contradicted:
+            await self._commit()
+        await self._publish()
+
+    # -- in ---------------------------------------------------------------------------------------------------------
+
+    async def _take(self) -> bool:
+        """Learn from what has come, chunk by chunk, as much as one round should; returns whether to commit."""
+        messages, before, learnt = 0, self.desk.labels, False
+        while self._chunks and messages < MESSAGES_A_ROUND and self.desk.labels - before < LABELS_A_ROUND:
+            chunk, acknowledge = self._chunks.popleft()
+            for record in chunk.records:
+                if record.offset >= self.desk.next_offset:
+                    learnt |= await self._message(record)
+                    messages += 1
+            self.queued_bytes -= chunk.nbytes
+            self._done.append(acknowledge)
+        self._shop.metrics.labels.inc(self.desk.labels - before)
+        self._unlearnt += messages
+        return learnt or self._unlearnt >= UNLEARNT
+
+    async def _message(self, record: Any) -> bool:
+        metrics = self._shop.metrics
+        metrics.messages.inc()
+        message = self._decoded(record)
+        if message is not None and not message.history:
+            self._watermark_ms = max(self._watermark_ms, message.reached_ms)
+        before = self.desk.learner.events
+        try:
+            learnt = await self.desk.take(record.offset, message)
+        except ValueError as problem:
+            metrics.refused.inc()
+            log.error("passed over on churn.labels", offset=record.offset, error=str(problem))
+            learnt = await self.desk.take(record.offset, None)
+        for event in self.desk.told(before):
+            if event.what in metrics.events:
+                metrics.events[event.what].inc()
+        return learnt
+
+    def _decoded(self, record: Any) -> LabelMessage | None:
+        try:
+            message = decode_labels(record.value or b"")
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
+            self._shop.metrics.refused.inc()
+            log.error("passed over on churn.labels", offset=record.offset, error=str(problem))
+            return None
+        if message.labels and message.inputs_hash != INPUTS_HASH:
+            self._shop.metrics.refused.inc()
+            log.warning("labels of another release's inputs are passed over", offset=record.offset, labels=len(message.labels))
+        return message
+
+    def _obey(self) -> bool:
+        asked = self._shop.models.asked(self.desk.papers.models_offset)
+        for offset, what in asked:
+            if isinstance(what, ControlMessage):
+                self.desk.obey(offset, what, self._shop.models.champions)
+            else:
+                self.desk.fitted(offset, what)
+        return bool(asked)
+
+    # -- out --------------------------------------------------------------------------------------------------------
+
+    async def _commit(self) -> None:
+        fields = self.desk.write(self._shop.now_ms())
+        await self._shop.store.commit(self._record, self.seq + 1, fields)
+        self.seq, self.committed_s, self._unlearnt = self.seq + 1, time.monotonic(), 0
+        self._shop.metrics.commits.inc()
+        await self._leave()
+        done, self._done = self._done, []
+        for acknowledge in done:
+            acknowledge()
+        self._show(SHOW_EVERY_S)
+
+    async def _leave(self) -> None:
+        """Send what the last commit, ours or the former learner's, was to send."""
+        self.unsent_s = time.monotonic()
+        for one in self.desk.papers.outgoing:
+            await self._shop.sender.send(self._shop.prefix + one.topic, one.key, one.value)
+        self.unsent_s = None
+        self.desk.sent()
+
+    @property
+    def _caught_up(self) -> bool:
+        return not self._chunks and self._shop.caught_up(self.desk.next_offset)
+
+    @property
+    def _contradicted(self) -> bool:
+        """Whether the topic says that something else serves, by somebody else's word."""
+        told = self._shop.models.serving
+        return bool(self.desk.papers.serving) and told not in self._sent and told != self._answered
+
+    async def _publish(self) -> None:
+        serving, told = self.desk.papers.serving, self._shop.models.serving
+        contradicted = self._contradicted
+        if not serving or not (contradicted or serving != self._sent[-1]) or not self._caught_up:
+            return
+        soon = self.desk.order.loading or self._urgent or contradicted
+        if not soon and time.monotonic() - self._sent_s < self._shop.publish_s:
+            return
+        self.unsent_s = time.monotonic()
+        await self._shop.sender.send(self._shop.prefix + MODELS, SERVING_KEY, serving)
+        self.unsent_s = None
+        self._sent.append(serving)
+        self._answered, self._sent_s, self._urgent = told, time.monotonic(), False
+        self._shop.metrics.published.inc()
+
+    def _show(self, every_s: float) -> None:
+        """Measures cost some hundredths of a second, so not at each commit."""
+        if time.monotonic() - self._shown_s < every_s:
+            return
+        self._shown_s = time.monotonic()
+        serving = self.desk.serving
+        made_ms = serving.at_ms if serving else self._shop.now_ms()
+        self._shop.metrics.show(self.desk.learner.report(), self.desk.learner.tick_ms, made_ms)
+        self._shop.metrics.waits_for.set(len(self.desk.order.waits_for()))

@@ -1,0 +1,118 @@
+"""The order in which labels are learnt where history ends: partitions go live one by one, begin anew, or never say a word."""
+
+from __future__ import annotations
+
+import pytest
+
+from streams.columns import DAY_MS
+from streams.label_order import LabelOrder
+from streams.labels import LabelMessage
+from tests.support.label_messages import message
+
+Told = tuple[int | None, list[int], int]
+
+
+class Reader:
+    def __init__(self, partitions: int) -> None:
+        self.order, self._partitions = LabelOrder(partitions), partitions
+        self.read: list[LabelMessage | None] = []
+
+    def push(self, told: LabelMessage | None) -> list[Told]:
+        """(tick in days, ids of the labels, number of scores) of each release."""
+        self.read.append(told)
+        released = self.order.push(len(self.read) - 1, told)
+        return [
+            (
+                None if one.tick_ms is None else one.tick_ms // DAY_MS,
+                one.labels.id.tolist(),
+                sum(scored.customers for _, scored in one.scored),
+            )
+            for one in released
+        ]
+
+    def restart(self) -> None:
+        self.order = LabelOrder.from_bytes(self.order.to_bytes(), self._partitions)
+        for offset in range(self.order.next_offset, len(self.read)):
+            assert self.order.push(offset, self.read[offset]) == []
+
+
+def day(number: float) -> int:
+    return round(number * DAY_MS)
+
+
+def test_a_tick_is_learnt_once_every_partition_has_passed_it_by_time_and_id() -> None:
+    reader = Reader(2)
+    assert reader.push(message(0, day(1), [(7, day(1)), (3, day(1)), (5, day(0.5)), (9, day(1.5))], [(4, day(1))])) == []
+    assert reader.order.waits_for() == [1]
+    assert reader.order.next_offset == 0
+    assert reader.push(message(1, day(1), [(6, day(0.75))], [(8, day(1))])) == [(1, [5, 6, 3, 7], 2)]
+    assert reader.order.waits_for() == []
+    assert reader.order.next_offset == 0, "label 9 is not learnt yet"
+    assert reader.push(message(0, day(2))) + reader.push(message(1, day(2))) == [(2, [9], 0)]
+    assert reader.order.next_offset == 4
+
+
+def test_what_is_live_is_learnt_as_it_comes_and_once() -> None:
+    reader = Reader(3)
+    assert reader.push(message(2, 77, [(3, day(9)), (1, day(8))], [(5, day(9))], history=False)) == [(None, [1, 3], 1)]
+    assert reader.push(message(2, 99, [(3, day(9)), (4, day(9))], [(5, day(9))], history=False)) == [(None, [4], 0)]
+    assert reader.order.next_offset == 2
+
+
+def test_a_partition_that_is_live_holds_up_no_tick_and_that_is_remembered() -> None:
+    reader = Reader(2)
+    reader.push(message(0, day(1)))
+    reader.push(message(1, day(1)))
+    assert reader.push(message(0, day(1.5), [(2, day(1.2))], history=False)) == [(None, [2], 0)]
+    reader.restart()
+    assert reader.push(message(1, day(2), [(3, day(1.1))])) == [(2, [3], 0)]
+
+
+def test_a_partition_that_goes_live_before_a_tick_lets_the_others_pass_it() -> None:
+    reader = Reader(2)
+    reader.push(message(0, day(1), [(2, day(1))]))
+    assert reader.push(message(1, day(3), [(5, day(3))], history=False)) == [(1, [2], 0), (None, [5], 0)]
+
+
+def test_once_all_are_live_nothing_is_held() -> None:
+    reader = Reader(2)
+    reader.push(message(0, day(1), [(4, day(1.5)), (2, day(1.6))]))
+    reader.push(message(1, day(1)))
+    assert reader.push(message(1, day(2), history=False)) == []
+    assert reader.push(message(0, day(2), [(9, day(1))], history=False)) == [(None, [4, 2], 0), (None, [9], 0)]
+    assert reader.order.next_offset == len(reader.read)
+
+
+def test_a_rebuild_repeats_a_year_and_nothing_of_it_counts() -> None:
+    reader = Reader(1)
+    for at in range(1, 40):
+        reader.push(message(0, day(at), [(at, day(at))]))
+    reader.push(message(0, day(40), history=False))
+    again = [told for at in range(1, 40) for told in reader.push(message(0, day(at), [(at, day(at))]))]
+    assert again == []
+    assert reader.push(message(0, day(41), [(41, day(41))], history=False)) == [(None, [41], 0)]
+
+
+def test_a_partition_that_says_nothing_is_waited_for() -> None:
+    reader = Reader(3)
+    assert reader.push(message(0, day(1))) + reader.push(message(1, day(1))) == []
+    assert reader.order.waits_for() == [2]
+    assert reader.push(message(2, day(1))) == [(1, [], 0)]
+
+
+def test_labels_of_other_inputs_are_passed_over_and_their_tick_is_not() -> None:
+    reader = Reader(1)
+    assert reader.push(message(0, day(1), [(4, day(1))], inputs_hash="0" * 16)) == [(1, [], 0)]
+
+
+def test_what_is_no_message_is_passed_over() -> None:
+    reader = Reader(1)
+    assert reader.push(None) == []
+    assert reader.order.next_offset == 1
+
+
+def test_other_numbers_of_partitions_are_refused() -> None:
+    with pytest.raises(ValueError, match="partition 2: there are 2"):
+        LabelOrder(2).push(0, message(2, 0))
+    with pytest.raises(ValueError, match="of 2 partitions"):
+        LabelOrder.from_bytes(LabelOrder(2).to_bytes(), 3)

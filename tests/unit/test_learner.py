@@ -1,0 +1,165 @@
+"""The learner, case by case: what serves before and after labels, holds, the shift, versions, and what is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import msgspec
+import numpy as np
+import pytest
+
+from detectors.champion import GateRules, Hold, Standing
+from detectors.labels import Labels
+from detectors.learner import Learner
+from detectors.learner_rules import LearnerRules
+from detectors.learner_state import LearnerState
+from detectors.model_inputs import INPUTS
+from detectors.scored import scored
+from tests.support.random_labels import DAY_MS, FITTED, SECOND_FIT, UNFITTED, random_inputs, random_labels, random_scores
+
+HORIZON_DAYS = 30
+START_MS = 12_000 * DAY_MS
+RULES = LearnerRules(HORIZON_DAYS, 10, GateRules(min_each=20, min_days=3, settle_labels=50, tolerance=0.05))
+
+
+@pytest.fixture
+def chance():
+    return np.random.default_rng(11)
+
+
+def days(learner, chance, count, *, labels=40, first_day=0):
+    """So many ticks, each with labels and scores by the model in use."""
+    for day in range(first_day, first_day + count):
+        tick_ms = START_MS + day * DAY_MS
+        learner.scored([random_scores(chance, 100, learner.served())], tick_ms)
+        learner.learn(random_labels(chance, labels, tick_ms, HORIZON_DAYS), tick_ms)
+    return learner
+
+
+def test_with_no_label_it_is_the_closed_form(chance):
+    learner = Learner(RULES, FITTED)
+    inputs = random_inputs(chance, 50)
+    learner.learn(Labels.none(), START_MS)
+    served = learner.served()
+    assert (served.name, served.version, served.linear) == ("mbg_nbd", "fitted-1", None)
+    learner.refit(SECOND_FIT)
+    assert learner.served().version == "fitted-1"  # until the tick is closed
+    learner.learn(Labels.none(), START_MS + DAY_MS)
+    assert learner.served().version == "fitted-2"
+    assert not np.array_equal(learner.served().risk(inputs), served.risk(inputs))
+
+
+def test_it_serves_once_there_are_labels_enough_and_is_asked_from_the_first_one_on(chance):
+    learner = days(Learner(RULES, FITTED), chance, 1)
+    assert (learner.served().name, learner.gate.standing) == ("mbg_nbd", Standing.WAITING)
+    assert learner.served().linear is not None  # tried on the snapshots, so that its shift is known when it is to serve
+    days(learner, chance, 30, first_day=1)
+    assert (learner.served().name, learner.gate.standing) == ("logit", Standing.SERVING)
+    report = learner.report()
+    assert report["served_from_ms"] == learner.events[0].at_ms
+    assert [event["what"] for event in report["events"]] == ["serving"]
+    assert report["labels"] == 31 * 40
+
+
+def test_the_shift_puts_the_mean_risk_where_the_closed_form_has_it(chance):
+    learner = days(Learner(RULES, FITTED), chance, 40)
+    taken = random_inputs(chance, 4000)
+    taken[:, INPUTS.index("spent_minor")] *= 3.0  # richer than any that was scored
+    model = replace(learner.past.latest.model, serves=True)
+    closed_form, logit = model.logits(taken)
+    assert abs(model.risk(taken).mean() - closed_form.mean()) > 0.02
+    learner.scored([scored(closed_form, logit, model.linear.version)], START_MS + 40 * DAY_MS)
+    learner.learn(Labels.none(), START_MS + 40 * DAY_MS)
+    shifted = replace(learner.past.latest.model, serves=True)
+    assert shifted.risk(taken).mean() == pytest.approx(closed_form.mean(), abs=0.002)
+
+
+def test_parameters_of_another_business_give_no_shift(chance):
+    learner = days(Learner(RULES, UNFITTED), chance, 5)
+    assert learner.past.latest.model.linear.shift == 0.0
+    learner.refit(FITTED)
+    days(learner, chance, 1, first_day=5)
+    assert learner.past.latest.model.linear.shift != 0.0
+
+
+def test_what_is_frozen_serves_on_while_it_learns(chance):
+    learner = days(Learner(RULES, FITTED), chance, 31)
+    frozen = learner.served()
+    learner.freeze(START_MS + 31 * DAY_MS - 1)
+    days(learner, chance, 5, first_day=31)
+    assert learner.served() == frozen
+    assert learner.gate.hold is Hold.FROZEN
+    assert learner.logit.labels == 36 * 40
+    learner.release(START_MS + 36 * DAY_MS - 1)
+    assert learner.served().linear.labels == 36 * 40
+    assert [event.what for event in learner.events][-2:] == ["frozen", "released"]
+
+
+def test_what_is_rolled_back_to_serves_and_what_it_said_gives_the_champion_no_shift(chance):
+    learner = days(Learner(RULES, FITTED), chance, 31)
+    earlier = learner.served()
+    days(learner, chance, 5, first_day=31)
+    shift = learner.past.latest.model.linear.shift
+    learner.roll_back(earlier, START_MS + 36 * DAY_MS - 1)
+    parts = len(learner.scored_parts)
+    days(learner, chance, 2, first_day=36)
+    assert (learner.served(), learner.gate.hold) == (earlier, Hold.ROLLED_BACK)
+    assert len(learner.scored_parts) <= parts
+    assert learner.past.latest.model.linear.shift == pytest.approx(shift, abs=0.5)
+    with pytest.raises(ValueError, match="horizon of 90 days: this learner has 30"):
+        learner.roll_back(replace(earlier, horizon_days=90.0), START_MS)
+
+
+def test_releasing_what_is_not_held_is_nothing(chance):
+    learner = days(Learner(RULES, FITTED), chance, 3)
+    before = learner.to_bytes()
+    learner.release(START_MS + 3 * DAY_MS)
+    assert learner.to_bytes() == before
+
+
+def test_a_version_is_made_of_what_the_model_says():
+    one, other = (days(Learner(RULES, FITTED), np.random.default_rng(3), 4) for _ in range(2))
+    assert one.past.latest.model.linear.version == other.past.latest.model.linear.version
+    assert one.past.latest.model.linear.version.startswith("logit-160-")
+    other.refit(SECOND_FIT)
+    other.learn(Labels.none(), START_MS + 4 * DAY_MS)
+    assert one.past.latest.model.linear.version != other.past.latest.model.linear.version
+
+
+def test_time_does_not_run_backwards(chance):
+    learner = days(Learner(RULES, FITTED), chance, 3)
+    with pytest.raises(ValueError, match="must not be before"):
+        learner.learn(Labels.none(), START_MS)
+    with pytest.raises(ValueError, match="must not be before"):
+        learner.learn(random_labels(chance, 1, START_MS + 9 * DAY_MS, HORIZON_DAYS), START_MS + 8 * DAY_MS)
+
+
+def test_nobody_who_is_not_watched_speaks_for_the_champion_and_all_are_learnt_from(chance):
+    learner = Learner(RULES, FITTED)
+    labels = random_labels(chance, 200, START_MS, HORIZON_DAYS)
+    strangers = labels.take(labels.inputs[:, 0] == 0)
+    learner.learn(strangers, START_MS)
+    assert (learner.gate.labels, learner.logit.labels) == (0, len(strangers))
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"schema": "churnwatch.learner/0"}, "schema = 'churnwatch.learner/0': this learner has 'churnwatch.learner/1'"),
+        ({"inputs_hash": "0" * 16}, "inputs_hash = '0000000000000000': this learner has"),
+        ({"columns": ("idle",)}, "1 columns: not this release's 104"),
+        ({"horizon_days": 90}, "horizon_days = 90: this learner has 30"),
+    ],
+)
+def test_a_state_of_something_else_is_refused_by_name(chance, changes, told):
+    data = days(Learner(RULES, FITTED), chance, 2).to_bytes()
+    other = msgspec.structs.replace(msgspec.msgpack.decode(data, type=LearnerState), **changes)
+    with pytest.raises(ValueError, match=told) as refused:
+        Learner.from_bytes(msgspec.msgpack.encode(other), RULES)
+    assert str(refused.value).endswith("learn again from the labels")
+
+
+@pytest.mark.parametrize("data", [b"", b"\x00", b"{}", b"\xc1\xff"])
+def test_bytes_that_are_no_state_are_refused(data):
+    with pytest.raises(ValueError, match="learner state: "):
+        Learner.from_bytes(data, RULES)
