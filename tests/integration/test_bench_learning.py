@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks import learning_speed
 from benchmarks.jobs import peers_installed
 from benchmarks.learning import __main__ as command
 from benchmarks.learning.bases import BASES, BaseMissing, opened
@@ -18,6 +19,7 @@ from benchmarks.learning.batch import TRIES, lightgbm_risks, shift_to
 from benchmarks.learning.frozen import Frozen, freeze, protocol, settings_that_learn
 from benchmarks.learning.measured import MEASURES, TARGETS, best_of, compared
 from detectors.btyd import p_no_purchase
+from detectors.design import COLUMNS
 from streams.backtest.loading import Loaded
 from streams.backtest.mapping import find_source
 from streams.backtest.scores import SCORES
@@ -141,3 +143,16 @@ def test_every_base_is_there_or_says_why_not(tmp_path: Path) -> None:
     with pytest.raises(BaseMissing, match="--data"), opened("online-retail-ii", settings_that_learn(), tmp_path):
         pass
     assert len(BASES) == 5
+
+
+def test_speed_is_told_of_labels_that_were_all_learnt(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    few = ["--customers", "60", "--days", "240", "--repeats", "3", "--json"]
+    assert learning_speed.main([*few, "--out", str(tmp_path)]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told == json.loads((tmp_path / "learning_speed.json").read_text("utf-8"))
+    assert told["weights"] == len(COLUMNS)
+    assert told["labels"] > 100
+    assert told["labels_per_s"] > told["learner_labels_per_s"] > 0, "the champion is a part of the learner"
+    assert len(told["turns"]) == 3
+    assert told["ratio"] == sorted(told["turns"])[1]
+    assert told["ratio_to_stretches"] > 0
