@@ -25,6 +25,7 @@ from tests.support.learning import (
 from tests.support.redis_servers import RunningRedis
 from tests.support.replays import (
     Site,
+    assert_a_backtest_sends_the_same,
     assert_alerts_as_from_the_file,
     assert_as_from_the_file,
     assert_counted_once,
@@ -69,6 +70,7 @@ def test_a_replay_scores_each_tick_by_what_was_learnt_by_then(
         run_to_the_end(site, learnt, fleet)
         assert fleet.stop() == [0, 0, 0]
     assert_as_learnt_from_the_file(site, learnt)
+    assert_a_backtest_sends_the_same(site, tmp_path)
 
 
 def test_learners_and_a_worker_killed_in_the_middle(
