@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.labels import Labels
 from detectors.learner import Learner
 from detectors.learner_rules import LearnerRules
 from detectors.parameters import BtydParameters
@@ -35,11 +37,22 @@ from streams.backtest.weak_spots import kinds_of
 from streams.backtest.window_counts import WindowCounts
 from streams.columns import DAY_MS, PURCHASE
 from streams.engine import EngineRules
+from streams.model_inputs import model_inputs
 
 MAX_ROWS = 50_000
 
 Progress = Callable[[int, int], None]
 """Called now and then with (events folded, event time in ms)."""
+
+
+class Observer(Protocol):
+    """Sees what a backtest works with, and changes nothing."""
+
+    def learnt(self, labels: Labels, at_ms: int) -> None:
+        """What became known by a tick, in the order in which it is learnt."""
+
+    def scored(self, cut_off: ScoredCutOff, inputs: NDArray[np.float32], model: ServedModel) -> None:
+        """A cut-off; `inputs`: what a model may know, one row a customer; `model`: the one that scored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +113,19 @@ class BacktestResult:
     learner: Learner | None
 
 
-def backtest(loaded: Loaded, rules: BacktestRules, progress: Progress = lambda _events, _at_ms: None) -> BacktestResult:
+def backtest(
+    loaded: Loaded,
+    rules: BacktestRules,
+    progress: Progress = lambda _events, _at_ms: None,
+    observer: Observer | None = None,
+) -> BacktestResult:
     """Live through a history."""
-    return _Backtest(loaded, rules).run(progress)
+    return _Backtest(loaded, rules, observer).run(progress)
 
 
 class _Backtest:
-    def __init__(self, loaded: Loaded, rules: BacktestRules) -> None:
+    def __init__(self, loaded: Loaded, rules: BacktestRules, observer: Observer | None) -> None:
+        self.observer = observer
         self.log, self.customers, self.rules = loaded.log, loaded.customers, rules
         self.model = ServedModel(rules.closed_form, rules.engine.horizon_days)
         self.learning = _learning(rules)
@@ -177,6 +196,8 @@ class _Backtest:
             learnt = self.learning.tick(at_ms)
             if self.rules.serves:
                 self._serve(learnt, at_ms)
+            if self.observer:
+                self.observer.learnt(self.learning.newest, at_ms)
         if at_ms in self.scoring:
             self._score(at_ms)
 
@@ -190,7 +211,10 @@ class _Backtest:
         rows = self.lane.tables.records(customers)
         scores = scored(rows, at_ms, self.model)
         kinds = kinds_of(rows, at_ms, self.rules.engine.horizon_days)
-        self.cut_offs.score(ScoredCutOff(at_ms, customers, self.occasions.last_ms[customers], scores, kinds))
+        cut_off = ScoredCutOff(at_ms, customers, self.occasions.last_ms[customers], scores, kinds)
+        if self.observer:
+            self.observer.scored(cut_off, model_inputs(rows, np.full(len(rows), at_ms, np.int64)), self.model)
+        self.cut_offs.score(cut_off)
 
 
 def _learning(rules: BacktestRules) -> Learning | None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from streams.backtest.cut_offs import CutOffRules
-from streams.backtest.mapping import shipped_mappings
+from streams.backtest.mapping import Source, shipped_mappings
 from streams.backtest.report_json import Log, encode_report, report, settings_of
 from streams.backtest.sent import SentMessages
 from streams.cli.backtest_parts import show
@@ -74,12 +75,20 @@ def backtest(
     money.assumed(settings.money.base_currency)
     sources = find_sources(files, maps or [], prefix_ids or [])
     prepare(out)
+    _live_through(asked, sources, out, money, began_s, skip_bad=skip_bad, as_json=as_json)
+
+
+def _live_through(
+    asked: Asked, sources: Sequence[Source], out: Path, money: Money, began_s: float, *, skip_bad: bool, as_json: bool
+) -> None:
+    """Run it, write the report and say what came out. began_s: when the command began, by the monotonic clock."""
+    rules, settings = asked.cut_offs, asked.settings
     with tempfile.TemporaryDirectory(prefix="churnwatch-") as name, show.progress_bar() as bar:
         folder = Path(name)
         loaded = read(sources, folder, asked, skip_bad=skip_bad, bar=bar)
-        said = None if against is None else SentMessages(folder / "said")
+        said = None if asked.against is None else SentMessages(folder / "said")
         found = run(loaded, asked, bar, said)
-        same = None if against is None or said is None else compare(against, settings, said, loaded, folder)
+        same = None if asked.against is None or said is None else compare(asked.against, settings, said, loaded, folder)
     file = ", ".join(source.path.name for source in sources)
     log = Log(file, loaded.log.first_ms, loaded.log.last_ms, len(loaded.customers), time.monotonic() - began_s)
     shown = {name: settings_of(other, rules, asked.refit_days) for name, other in asked.policies.items()}
@@ -87,8 +96,8 @@ def backtest(
     content = report(log, found, rules, settings_of(settings, rules, asked.refit_days), given, shown)
     write(out, content)
     _tell(content, out, as_json=as_json)
-    if against is not None and same is not None:
-        show.against(against, same)
+    if asked.against is not None and same is not None:
+        show.against(asked.against, same)
         raise typer.Exit(1 if same.differ else 0)
 
 
