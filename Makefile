@@ -25,10 +25,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test fuzz lint format bench chaos soak lock docs causes ci clean
+.PHONY: help demo test fuzz lint format bench bench-learning chaos soak lock docs causes ci clean
 
 help: ## Say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(RUN)/installed ## Broker, Redis, worker and a year of customers on this machine (DEMO_ARGS=--once ends by itself)
 	@$(RUN)/bin/churnwatch demo $(DEMO_ARGS)
@@ -50,6 +50,10 @@ format: $(DEV)/installed ## Put the code in ruff's format
 
 bench: $(DEV)/installed $(PEERS)/locked ## Measure beside Quix Streams and plain Faust, into benchmarks/out (BENCH_ARGS)
 	@$(DEV)/bin/python -m benchmarks --out benchmarks/out $(BENCH_ARGS)
+
+bench-learning: $(DEV)/installed $(PEERS)/locked ## What learning brings, beside LightGBM and baselines, into benchmarks/out (BENCH_ARGS)
+	@$(DEV)/bin/python -m benchmarks.learning --out benchmarks/out $(BENCH_ARGS)
+	@$(DEV)/bin/python -m benchmarks.learning_speed --out benchmarks/out
 
 chaos: $(DEV)/installed ## Faults from seeds on real Kafka and Redis, checked by the log (SEEDS=20, SEED=7, CHAOS_ARGS), into tests/chaos/out
 	@$(DEV)/bin/python -m tests.chaos --seeds $(SEEDS) $(if $(SEED),--seed $(SEED)) $(CHAOS_ARGS)

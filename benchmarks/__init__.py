@@ -14,6 +14,7 @@ Read in this order:
     run                 one whole run
     summary, targets    bench.json; what it should say
     report, machine     how it is told, and what it was measured on
+    learning/, learning_speed   what learning brings, beside LightGBM, and how fast it is: runs of their own
 
 CPU per event is what compares; events/s depend on what else the machine does. Nothing here is a test: figures are
 reported and not asserted, but a run fails when work is left undone or when two implementations differ.

@@ -133,9 +133,7 @@ def of_state(state: Mapping[str, Any]) -> Kept:
     """What a state of `peers.job` says."""
     exact = {name: state[name] for name in (*LIFE, "usual_gap_days")} | peers_sums(state["windows"])
     exact |= peers_complaint_sums(state["last_complaints"], state["seen_ms"] // 1000)
-    decayed = {
-        f"{name}_{days:g}d": value for name in DECAYED for days, value in zip(HALF_LIVES_DAYS, state[name], strict=True)
-    }
+    decayed = {f"{name}_{days:g}d": value for name in DECAYED for days, value in zip(HALF_LIVES_DAYS, state[name], strict=True)}
     return Kept(exact, state["recent_days"], {name: state[name] for name in SUMS} | decayed, state["risk"])
 
 

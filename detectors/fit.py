@@ -35,7 +35,7 @@ STARTS = ((0.5, 0.2, 1.0, 2.0), (1.5, 0.5, 0.3, 3.0), (0.2, 0.05, 2.0, 2.0))
 class Histories:
     """Distinct purchase histories and how many customers have each; times in units of the mean T of all.
 
-    x_values, x_place   the few different x, and each history's place among them: what depends on x alone is dear to compute
+    x_values, x_place   the few different x, and each history's place among them: what depends on x alone is dear
     """
 
     x: Column

@@ -124,6 +124,8 @@ def _base64(value: bytes | None) -> str | None:
 def headers_in_bytes(headers: Iterable[Header]) -> list[tuple[str, bytes | None]]:
     """A letter's headers as the record had them."""
     return [(name, None if value is None else base64.b64decode(value)) for name, value in headers]
+
+
 def decode(data: bytes) -> DeadLetter:
     """The message that `encode` wrote. Raises msgspec.DecodeError for anything else."""
     return decoded(_decoder, data)

@@ -27,10 +27,11 @@ Waiting = list[tuple[NDArray[np.uint64], NDArray[np.float32]]]
 class Learning:
     """learner   what learns
     rules     when customers are taken down
+    newest    what was learnt at the latest tick
     """
 
     def __init__(self, learner: Learner, rules: OutcomeRules) -> None:
-        self.learner, self._rules = learner, rules
+        self.learner, self._rules, self.newest = learner, rules, Labels.none()
         self._waiting: dict[int, Waiting] = defaultdict(list)
         self._labels: list[Labels] = []
         self._scored: list[Scored] = []
@@ -47,7 +48,8 @@ class Learning:
     def tick(self, at_ms: int) -> ServedModel:
         """Learn what is known by a tick; the model until the next one."""
         self.learner.scored(self._scored, at_ms)
-        self.learner.learn(Labels.concat(self._labels).in_order(), at_ms)
+        self.newest = Labels.concat(self._labels).in_order()
+        self.learner.learn(self.newest, at_ms)
         self._scored, self._labels = [], []
         last_day = (at_ms - self._rules.lateness_ms) // DAY_MS - self._rules.horizon_days
         for day in [day for day in self._waiting if day <= last_day]:

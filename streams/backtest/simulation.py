@@ -7,6 +7,7 @@ The life of one customer:
 - after each purchase leaves with the probability p ~ Beta(`leave_a`, `leave_b`), as in MBG/NBD;
 - some purchases that do not end it bring a complaint before the next; then the customer leaves with a further
   probability that grows with its severity (`complaint_leaves` at severity 5, a fifth of it at 1);
+- only the outspoken complain, `outspoken_share` of all; after a purchase they leave with `outspoken_leave` times p;
 - logs in at `logins_per_purchase` times the rate of buying. Of who leaves, logins thin out linearly: from `fade_days`
   before the end (from the end itself where a complaint was the cause) to nothing `linger_days` after it;
 - returns a purchase, in full or half, with the probability `refund_share` within `refund_delay_days`, also after leaving.
@@ -55,6 +56,8 @@ class Population:
     complaint_share: float = 0.07
     complaint_delay_days: float = 6.0
     complaint_leaves: float = 0.6
+    outspoken_share: float = 1.0
+    outspoken_leave: float = 1.0
     logins_per_purchase: float = 4.5
     fade_days: float = 45.0
     linger_days: float = 15.0
@@ -138,6 +141,9 @@ class _Life:
         self._rate = rng.gamma(population.rate_shape, population.rate_per_day / population.rate_shape)
         self._leave_chance = rng.beta(population.leave_a, population.leave_b)
         self._ticket_mu = rng.normal(population.ticket_mu, population.ticket_sigma / 2)
+        self._outspoken = population.outspoken_share >= 1.0 or rng.random() < population.outspoken_share
+        if self._outspoken:
+            self._leave_chance *= population.outspoken_leave
 
     def live(self) -> Truth:
         """Fill `events`; returns the truth about them."""
@@ -176,7 +182,7 @@ class _Life:
         """Perhaps a complaint between two purchases: when, and whether the customer leaves over it."""
         rng = self._rng
         at = bought + min(rng.uniform(0, self._population.complaint_delay_days), 0.9 * (following - bought))
-        if rng.random() >= self._population.complaint_share or at >= self._days:
+        if rng.random() >= self._population.complaint_share or at >= self._days or not self._outspoken:
             return at, False
         severity = int(rng.choice(5, p=SEVERITY_SHARES)) + 1
         category, text = COMPLAINTS[int(rng.integers(len(COMPLAINTS)))]

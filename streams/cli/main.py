@@ -30,6 +30,7 @@ COMMANDS = {
     "doctor": "Check broker, topics, Redis, versions and clocks, and say what to do.",
     "channels": "Send a test message to where alerts go beyond Kafka.",
     "causes": "What complaints speak of: try it, or teach it.",
+    "models": "What was learnt: look at it, compare it, go back to an earlier one.",
     "fit": "Fit the risk's parameters to a history or to the running system's customers.",
     "rebuild": "Begin anew from the topics when Redis has lost its state.",
     "dead-letters": "What was refused, and why: look at it, send it again, give it up.",

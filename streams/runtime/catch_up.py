@@ -54,9 +54,7 @@ def digest_id(settings: Settings, at_ms: int) -> str:
     return alert_id(f"{settings.kafka.group}/{settings.kafka.topic_prefix}", "catch_up", at_ms // 1000)
 
 
-async def build_digest(
-    store: RecordStore, settings: Settings, judges: Judges, found: Sequence[Standing], at_ms: int
-) -> Digest:
+async def build_digest(store: RecordStore, settings: Settings, judges: Judges, found: Sequence[Standing], at_ms: int) -> Digest:
     """What people are told at the switch; all partitions are live by now."""
     by_tier = Counter[str]()
     for standing in found:

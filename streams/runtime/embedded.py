@@ -154,9 +154,7 @@ def _start(
     raise EmbeddedError(f"the embedded {name} did not start: {_last_line(log)}", f"read {log}")
 
 
-def _comes_up(
-    process: subprocess.Popen[bytes], port: int, answers: Callable[[int, int], bool], deadline_s: float
-) -> bool:
+def _comes_up(process: subprocess.Popen[bytes], port: int, answers: Callable[[int, int], bool], deadline_s: float) -> bool:
     end_s = time.monotonic() + deadline_s
     while time.monotonic() < end_s:
         if process.poll() is not None:

@@ -40,9 +40,7 @@ class RedisSettings(Section):
     sentinel_master: str = Field("mymaster", min_length=1, description="What the sentinels call the primary")
     sentinel_username: str | None = Field(None, description="Who logs in to the sentinels, if not their default user")
     sentinel_password: SecretStr | None = Field(None, description="Password of the sentinels, if they have one of their own")
-    ca_file: str | None = Field(
-        None, description="PEM file of the authority behind the server's certificate; none: the system's"
-    )
+    ca_file: str | None = Field(None, description="PEM file of the authority behind the server's certificate; none: the system's")
     cert_file: str | None = Field(None, description="PEM file of our certificate, where the server asks for one")
     key_file: str | None = Field(None, description="PEM file of its key, without a password; none: it is in `redis.cert_file`")
     check_hostname: bool = Field(True, description="The certificate must have the host's name; false where nodes go by addresses")

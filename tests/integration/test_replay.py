@@ -28,6 +28,7 @@ from streams.runtime.settings import Settings, load_settings
 from tests.support.brokers import RunningBroker
 
 TOPICS = ("purchases", "complaints", "logins")
+MORE = (*TOPICS, "cancellations")
 PARTITIONS = 4
 FAST = ReplayOptions()
 COMMAND = [sys.executable, "-m", "streams.cli.main", "replay"]
@@ -72,7 +73,7 @@ def write_history(path: Path, *, days: int, first_day: int = 10_000, a_day: int 
 def topic_contents(settings: Settings) -> dict[str, list[Any]]:
     """Every record of the inputs and the clock by topic name without prefix, in order of partition and offset."""
     prefix = settings.kafka.topic_prefix
-    names = [*TOPICS, "churn.clock"]
+    names = [*settings.kafka.inputs, "churn.clock"]
     tps = [TopicPartition(prefix + name, p) for name in names for p in range(PARTITIONS)]
     with admin_client(settings) as admin, reader(settings) as client:
         bounds = {tp: (bound.first, bound.end) for tp, bound in ends(admin, client, tps).items()}
@@ -82,22 +83,23 @@ def topic_contents(settings: Settings) -> dict[str, list[Any]]:
 
 def assert_each_event_once(contents: dict[str, list[Any]], history: History) -> None:
     expected = Counter((topic, key, value) for topic, key, value, _ in payloads(history))
-    found = Counter((topic, r.key, r.value) for topic in TOPICS for r in contents[topic])
+    topics = [topic for topic in MORE if topic in contents]
+    found = Counter((topic, r.key, r.value) for topic in topics for r in contents[topic])
     assert found == expected
     chosen = DefaultPartitioner()
     everywhere = list(range(PARTITIONS))
-    for topic in TOPICS:
+    for topic in topics:
         assert all(r.partition == chosen(r.key, everywhere, everywhere) for r in contents[topic])
 
 
 def assert_ticks_keep_their_promise(contents: dict[str, list[Any]], history: History, *, last_day: int) -> None:
     """Every midnight once on every partition; offsets part the events up to the tick from those after it."""
-    first_day = int(history.time_ms[0]) // DAY_MS + 1
+    first_day, topics = int(history.time_ms[0]) // DAY_MS + 1, [topic for topic in MORE if topic in contents]
     for partition in range(PARTITIONS):
         ticks = [json.loads(r.value) for r in contents["churn.clock"] if r.partition == partition]
         assert [tick["at_ms"] // DAY_MS for tick in ticks] == list(range(first_day, last_day + 1))
-        assert {name for tick in ticks for name in set(TOPICS) - tick["offsets"].keys()} == set(), "every tick names all"
-        for topic in TOPICS:
+        assert {name for tick in ticks for name in set(topics) ^ tick["offsets"].keys()} == set(), "every tick names all"
+        for topic in topics:
             events = [(r.offset, json.loads(r.value)["occurred_at"]) for r in contents[topic] if r.partition == partition]
             for tick in ticks:
                 below = tick["offsets"][topic]
@@ -252,6 +254,32 @@ def test_topics_that_the_history_lacks_are_named_where_the_replay_began(
     assert named(settings) == [{(0, 2)}] * PARTITIONS, "as before, though more was sent there"
     producer.close()
     assert len(topic_contents(settings)["purchases"]) == len(first) + len(later)
+
+
+def test_cancellations_go_to_their_topic_and_are_refused_where_there_is_none(
+    settings: Settings, broker: RunningBroker, prefix: str, tmp_path: Path
+) -> None:
+    """Turned on between two histories: the clock names the topic from then on."""
+    first = write_history(tmp_path / "first.csv", days=7)
+    replay_history(first, settings, FAST)
+    kinds = (*ALL, "cancellation,{c},{t},,,,gone")
+    later = write_history(tmp_path / "later.csv", days=12, first_day=10_011, kinds=kinds)
+    with pytest.raises(ReplayError, match=r"the history has 40 cancellations, .*set kafka.cancellations: true"):
+        replay_history(later, settings, FAST)
+    turned_on = environment(broker, prefix) | {"CHURNWATCH_KAFKA__CANCELLATIONS": "true"}
+    with_topic = load_settings(None, turned_on)
+    with pytest.raises(ReplayError, match=rf"topics {prefix}cancellations do not exist"):
+        replay_history(later, with_topic, FAST)
+    create_topics(with_topic)
+    replay_history(later, with_topic, FAST)
+    assert replay_history(later, with_topic, FAST).written == 0
+    contents = topic_contents(with_topic)
+    assert len(contents["cancellations"]) == 40
+    assert {name for r in contents["cancellations"] for name in json.loads(r.value)} == {"event_id", "customer_id", "occurred_at"}
+    found = Counter(json.loads(r.value)["event_id"] for topic in MORE for r in contents[topic])
+    assert found == Counter([*first.event_id, *later.event_id])
+    behind = [r for r in contents["churn.clock"] if json.loads(r.value)["at_ms"] > int(later.time_ms[0])]
+    assert_ticks_keep_their_promise(contents | {"churn.clock": behind}, later, last_day=10_023)
 
 
 def test_speed_holds_event_time_to_the_wall_clock(settings: Settings, tmp_path: Path) -> None:

@@ -5,13 +5,16 @@ Models and alerts are what engine and learner make of the file alone, byte by by
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from streams.backtest.simulation import simulate_customers
 from streams.backtest.simulation_files import write_history
 from streams.columns import DAY_MS
+from tests.oracle.journal_repeat import repeat
 from tests.oracle.recount import read_plain
 from tests.support.brokers import RunningBroker
 from tests.support.learning import (
@@ -22,6 +25,7 @@ from tests.support.learning import (
     assert_models_as_from_the_file,
     learnt_to_the_end,
 )
+from tests.support.left_behind import left_behind
 from tests.support.redis_servers import RunningRedis
 from tests.support.replays import (
     Site,
@@ -30,7 +34,7 @@ from tests.support.replays import (
     assert_counted_once,
     assert_journal_is_whole,
 )
-from tests.support.workers import Fleet
+from tests.support.workers import Fleet, run_command
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +73,47 @@ def test_a_replay_scores_each_tick_by_what_was_learnt_by_then(
         run_to_the_end(site, learnt, fleet)
         assert fleet.stop() == [0, 0, 0]
     assert_as_learnt_from_the_file(site, learnt)
+    repeated = repeat(left_behind(site.settings, site.meta))
+    assert repeated.records == site.records(), "the journal and the models on their topic give the run once more"
+    assert len({entry.model for entries in repeated.commits.values() for entry in entries}) > 20
+    assert_a_person_can_look_and_decide(site, tmp_path)
+
+
+def assert_a_person_can_look_and_decide(site: Site, folder: Path) -> None:
+    """`churnwatch models`, with a learner that has learnt all there is."""
+    kept = models(site, "list")["champions"]
+    assert [one["at_ms"] for one in kept] == sorted(one["at_ms"] for one in kept)
+    assert 2 <= len(kept) <= 5, "the newest, as many as learning.keep_models"
+    first, last = kept[0]["version"], kept[-1]["version"]
+    assert models(site, "show", first)["linear"]["version"] == first
+    compared = models(site, "compare", first, last)
+    assert compared["versions"] == [first, last]
+    assert any(compared["weights_by"].values())
+    unknown = run_command(["models", "rollback", "nonsense"], site.environment)
+    assert (unknown.returncode, unknown.stdout, unknown.stderr.count("\n")) == (1, "", 1)
+    assert "no champion of that name" in unknown.stderr
+    with Fleet(site.environment, folder) as fleet:
+        fleet.start(LEARNER)
+        assert run_command(["models", "rollback", first], site.environment).returncode == 0
+        fleet.until(lambda: serving(site) == (first, "rolled_back"), "the learner to go back")
+        assert run_command(["models", "thaw"], site.environment).returncode == 0
+        fleet.until(lambda: serving(site)[1] is None, "the learner to decide again")
+        assert run_command(["models", "freeze"], site.environment).returncode == 0
+        fleet.until(lambda: serving(site)[1] == "frozen", "the learner to freeze")
+        assert fleet.stop() == [0]
+
+
+def models(site: Site, *arguments: str) -> dict[str, Any]:
+    done = run_command(["models", *arguments, "--json"], site.environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def serving(site: Site) -> tuple[str, str | None]:
+    """(version of the linear model that scores, by whose word)."""
+    found = models(site, "list")["serving"]
+    return (found["linear"]["version"] if found["serves"] else ""), found["hold"]
 
 
 def test_learners_and_a_worker_killed_in_the_middle(
