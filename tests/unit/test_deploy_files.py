@@ -29,7 +29,10 @@ RULES = [rule for group in load("deploy/prometheus/rules.yml")["groups"] for rul
 
 
 def test_compose_has_the_parts_that_the_design_names() -> None:
-    assert set(COMPOSE["services"]) == {"kafka", "redis", "topics", "worker", "prometheus", "alertmanager", "grafana"}
+    assert set(COMPOSE["services"]) == {
+        *("kafka", "redis", "topics", "worker", "learner"),
+        *("prometheus", "alertmanager", "grafana"),
+    }
     assert COMPOSE["services"]["kafka"]["image"] == "apache/kafka:4.1.0"
 
 
@@ -114,7 +117,7 @@ def test_the_workers_file_is_accepted_as_it_is_and_with_every_line_taken_in() ->
     text = path.read_text("utf-8")
     assert load_settings(text, env) == load_settings(None, env)
     taken_in = yaml.safe_load(re.sub(r"^# (?=(?:  )?[a-z_]+:(?: |$))", "", text, flags=re.M))
-    assert {"policy", "money", "channels", "triggers"} == set(taken_in)
+    assert {"policy", "learning", "money", "channels", "triggers"} == set(taken_in)
     assert load_settings(yaml.safe_dump(taken_in), env) != load_settings(None, env)
 
 
