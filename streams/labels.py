@@ -92,7 +92,7 @@ def labels_of(message: LabelMessage) -> Labels:
         np.array([row.at_ms for row in rows], np.int64),
         np.array([row.known_ms for row in rows], np.int64),
         np.array([row.left for row in rows], np.uint8),
-        unpack_inputs([base64.b64decode(row.inputs) for row in rows]),
+        unpack_inputs([base64.b64decode(row.inputs, validate=True) for row in rows]),
     )
 
 

@@ -105,8 +105,9 @@ CUSTOMERS = row(
     ),
     lines(
         "Alerts eased and ended, by how",
-        "resolved_returned: ended with a purchase. resolved_risk_fell: ended without one. deescalated: a lower tier from then "
-        "on. Worry when alerts begin and none of them ends with a purchase.",
+        "resolved_returned: ended with a purchase. resolved_risk_fell: ended without one. resolved_cancelled: the customer has "
+        "ended the relationship. deescalated: a lower tier from then on. Worry when alerts begin and none of them ends with a "
+        "purchase.",
         query(
             'sum by (decision) (increase(churnwatch_alerts_total{job="$job", decision=~"deescalated|resolved_.+"}[$__interval]))',
             "{{decision}}",
@@ -114,7 +115,7 @@ CUSTOMERS = row(
         width=12,
         stacked=True,
         bars=True,
-        colors={"resolved_returned": GREEN, "resolved_risk_fell": BLUE, "deescalated": GREY},
+        colors={"resolved_returned": GREEN, "resolved_risk_fell": BLUE, "resolved_cancelled": RED, "deescalated": GREY},
     ),
     heatmap(
         "Risk of evaluations over time",

@@ -10,6 +10,8 @@ run                        a history through the engine without Kafka and Redis
 loading, event_log         a history of any length as rows in order of time on disk (event_rows; numbered: customers by number)
 csv_columns, ids_apart     usual parts of a CSV file at once; no event id in two files
 stretches, tables          that log cut into what is folded at a time, and the customers it is folded into
+lanes, event_ids           one policy living through it; the ids of its events, where alerts are told in words
+against, sent, alert_topic a system's alerts against those of its file
 backtesting                a history through the product: folded, refitted (refits), learnt from (learning), scored and judged
 cut_offs, scores, judging  when and who is scored, by what, and what they then did
 occasions, window_counts, silences   who bought how often, and for how long not, in memory that grows with customers

@@ -7,9 +7,8 @@ refitted, what is known by now is learnt, customers are scored. With learning ev
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -24,13 +23,14 @@ from streams.backtest.alert_log import AlertLog
 from streams.backtest.alert_outcomes import AlertOutcomes, alert_outcomes
 from streams.backtest.cut_offs import CutOffRules, cut_offs
 from streams.backtest.judging import CutOffs, Judged, ScoredCutOff
+from streams.backtest.lanes import Lane, Tell
 from streams.backtest.learning import Learning
 from streams.backtest.loading import Loaded
 from streams.backtest.occasions import Occasions
 from streams.backtest.payloads import tick_times
 from streams.backtest.refits import refit_times, refitted
 from streams.backtest.scores import scored
-from streams.backtest.silences import LongSilences
+from streams.backtest.silences import LongSilences, Silences
 from streams.backtest.stretches import Stretch, stretches
 from streams.backtest.tables import Tables
 from streams.backtest.weak_spots import kinds_of
@@ -61,24 +61,41 @@ class BacktestRules:
     engine       the system's rules
     closed_form  parameters to begin with
     learner      the learner's rules; None: nothing is learnt, and risk is the closed form's
-    refits       whether they are refitted from what is known
+    serves       whether what is learnt serves; False: it is learnt and measured only
+    refit_days   days from one fit of the closed form to what is known to the next; None: the parameters stay
+    policies     by name, rules of the engine that differ from `engine` in the policy, to be compared with it
     partitions   of the live system, >= 1
+    run_on_days  days of ticks beyond the last event, >= 0
     max_rows     events folded at a time, >= 1; no result depends on it
+    tell         takes the alerts in words, see `lanes`
     """
 
     cut_offs: CutOffRules
     engine: EngineRules
     closed_form: BtydParameters
     learner: LearnerRules | None = None
-    refits: bool = True
+    serves: bool = True
+    refit_days: int | None = 30
+    policies: Mapping[str, EngineRules] = field(default_factory=dict)
     partitions: int = 1
+    run_on_days: int = 0
     max_rows: int = MAX_ROWS
+    tell: Tell | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyResult:
+    """Every message under one policy, and what the alerts were worth."""
+
+    alerts: AlertLog
+    outcomes: AlertOutcomes
 
 
 @dataclass(frozen=True, slots=True)
 class BacktestResult:
     """judged      every cut-off, in order of time
-    alerts      every message, and what it was worth
+    policy      what came of the policy
+    policies    what came of those that were compared with it, by name
     events      folded, repeats left out
     repeats     left out
     models      versions that served, with the event time from which on
@@ -87,8 +104,8 @@ class BacktestResult:
     """
 
     judged: list[Judged]
-    alerts: AlertLog
-    outcomes: AlertOutcomes
+    policy: PolicyResult
+    policies: dict[str, PolicyResult]
     events: int
     repeats: int
     models: list[tuple[int, str]]
@@ -114,17 +131,18 @@ class _Backtest:
         self.learning = _learning(rules)
         when, people = rules.cut_offs, len(loaded.customers)
         self.horizon_ms = when.horizon_days * DAY_MS
-        self.tables = Tables(loaded.customers.ids(), loaded.customers.partitions(rules.partitions), rules.partitions)
+        whose = loaded.customers.ids(), loaded.customers.partitions(rules.partitions), rules.partitions
+        self.lane = Lane(rules.engine, Tables(*whose, event_ids=loaded.event_ids), loaded.customers, rules.tell)
+        self.others = {name: Lane(other, Tables(*whose), loaded.customers) for name, other in rules.policies.items()}
         self.occasions = Occasions(people)
         self.counts = WindowCounts(people, self.log.first_ms, when.window_days * DAY_MS, when.every_days * DAY_MS)
-        self.silences, self.cut_offs, self.alerts = LongSilences(self.horizon_ms), CutOffs(self.horizon_ms), AlertLog()
-        self.ticks_ms = tick_times(self.log.first_ms, self.log.last_ms)
+        self.silences, self.cut_offs = LongSilences(self.horizon_ms), CutOffs(self.horizon_ms)
+        self.ticks_ms = tick_times(self.log.first_ms, self.log.last_ms, run_on_days=rules.run_on_days)
         self.scoring = set(cut_offs(self.log.first_ms, self.log.last_ms, when))
         self.judging = {at_ms + self.horizon_ms for at_ms in self.scoring}
-        self.refitting = set(refit_times(self.ticks_ms)) if rules.refits else set[int]()
+        self.refitting = set(refit_times(self.ticks_ms, rules.refit_days)) if rules.refit_days else set[int]()
         self.models = [(self.log.first_ms, self.model.version)]
         self.events = self.repeats = 0
-        self.engine_s = 0.0
 
     def run(self, progress: Progress) -> BacktestResult:
         learning = set(self.ticks_ms.tolist()) if self.learning else set[int]()
@@ -138,21 +156,25 @@ class _Backtest:
             else:
                 progress(self.events + self.repeats, int(stretch.rows["time_ms"][-1]))
         silences = self.silences.all(self.occasions, self.log.last_ms)
+        others = {name: self._worth(lane, silences) for name, lane in self.others.items()}
+        done = self.events, self.repeats, self.models, self.lane.engine_s, self.learning.learner if self.learning else None
+        return BacktestResult(self.cut_offs.judged, self._worth(self.lane, silences), others, *done)
+
+    def _worth(self, lane: Lane, silences: Silences) -> PolicyResult:
         least = self.rules.cut_offs.min_events
-        outcomes = alert_outcomes(self.alerts.episodes(), silences, self.horizon_ms, self.log.last_ms, least)
-        done = self.events, self.repeats, self.models, self.engine_s, self.learning.learner if self.learning else None
-        return BacktestResult(self.cut_offs.judged, self.alerts, outcomes, *done)
+        outcomes = alert_outcomes(lane.alerts.episodes(), silences, self.horizon_ms, self.log.last_ms, least)
+        return PolicyResult(lane.alerts, outcomes)
 
     def _fold(self, stretch: Stretch) -> None:
-        began_s = time.perf_counter()
         counts = np.ones(len(stretch.rows), bool)
-        for repeats, step in self.tables.advance(stretch, self.rules.engine, self.model, told=False):
+        for repeats, step in self.lane.fold(stretch, self.model):
             counts[repeats] = False
-            self.alerts.add(step.transitions, self.customers.numbers(step.transitions.customers))
             self.events += sum(step.stats.events)
             if self.learning:
                 self.learning.add(step)
-        self.engine_s += time.perf_counter() - began_s
+        for lane in self.others.values():
+            for _ in lane.fold(stretch, self.model):
+                pass
         self.repeats += len(counts) - int(counts.sum())
         self._buy(stretch.rows[counts & (stretch.rows["kind"] == PURCHASE)])
 
@@ -165,13 +187,15 @@ class _Backtest:
         if at_ms in self.judging:
             self.cut_offs.judge(at_ms, self.occasions.last_ms)
         if at_ms in self.refitting:
-            closed_form = refitted(self.tables.everyone(), at_ms, self.model.closed_form)
+            closed_form = refitted(self.lane.tables.everyone(), at_ms, self.model.closed_form)
             if self.learning:
                 self.learning.learner.refit(closed_form)
             else:
                 self._serve(replace(self.model, closed_form=closed_form), at_ms)
         if self.learning and tick:
-            self._serve(self.learning.tick(at_ms), at_ms)
+            learnt = self.learning.tick(at_ms)
+            if self.rules.serves:
+                self._serve(learnt, at_ms)
             if self.observer:
                 self.observer.learnt(self.learning.newest, at_ms)
         if at_ms in self.scoring:
@@ -184,7 +208,7 @@ class _Backtest:
 
     def _score(self, at_ms: int) -> None:
         customers = np.flatnonzero(self.counts.until(at_ms) >= self.rules.cut_offs.min_events)
-        rows = self.tables.records(customers)
+        rows = self.lane.tables.records(customers)
         scores = scored(rows, at_ms, self.model)
         kinds = kinds_of(rows, at_ms, self.rules.engine.horizon_days)
         cut_off = ScoredCutOff(at_ms, customers, self.occasions.last_ms[customers], scores, kinds)

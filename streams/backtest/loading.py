@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from streams.backtest.csv_columns import CsvColumns, EventColumns, Unusual, as_columns
+from streams.backtest.event_ids import EventIds
 from streams.backtest.event_log import EventLog
 from streams.backtest.event_rows import event_rows
 from streams.backtest.files import file_format, named, read_csv_parts
@@ -50,12 +51,14 @@ class Loaded:
     customers   whose they are
     money       how amounts were read
     skipped     rows left out
+    event_ids   of the events, where they were asked for
     """
 
     log: EventLog
     customers: NumberedCustomers
     money: EventRules
     skipped: BadRows
+    event_ids: EventIds | None = None
 
 
 def load(
@@ -65,6 +68,7 @@ def load(
     *,
     skip_bad: bool = False,
     any_currency: bool = True,
+    keep_ids: bool = False,
     progress: Progress = lambda _rows: None,
 ) -> Loaded:
     """Read files into a log in `folder`, an empty one.
@@ -72,10 +76,12 @@ def load(
     rules          what the system accepts; how far an event may be dated ahead is not asked of history
     skip_bad       leave bad rows out, where otherwise one bad row refuses the file
     any_currency   a history in one currency for which `rules` have no rate is taken in that currency
+    keep_ids       whether alerts are to name the events
     Raises HistoryError: a file cannot be read, holds no event, has bad rows, or amounts that the system would not accept;
     and where the disk is full.
     """
-    loader = _Loader(EventLog(folder), rules, any_currency, progress)
+    event_ids = EventIds(folder) if keep_ids else None
+    loader = _Loader(EventLog(folder), event_ids, rules, any_currency, progress)
     for source in sources:
         good, bad = loader.read(source)
         if bad.count and not skip_bad:
@@ -83,16 +89,18 @@ def load(
         if not good:
             raise HistoryError(f"file {source.path.name}: holds no usable event")
     check_ids_apart(loader.log, loader.starts, [source.path.name for source in sources])
-    return Loaded(loader.log, loader.customers, loader.money, loader.skipped)
+    return Loaded(loader.log, loader.customers, loader.money, loader.skipped, event_ids)
 
 
 class _Loader:
     """log, customers, money, skipped   as in Loaded;  starts   number of each file's first row among all of all files"""
 
-    def __init__(self, log: EventLog, rules: EventRules, any_currency: bool, progress: Progress) -> None:
+    def __init__(
+        self, log: EventLog, event_ids: EventIds | None, rules: EventRules, any_currency: bool, progress: Progress
+    ) -> None:
         self.log, self.customers, self.money, self.skipped = log, NumberedCustomers(), rules, BadRows()
         self.starts: list[int] = []
-        self._undecided, self._progress, self._rows = any_currency, progress, 0
+        self._event_ids, self._undecided, self._progress, self._rows = event_ids, any_currency, progress, 0
 
     def read(self, source: Source) -> tuple[int, BadRows]:
         """Take in a file; returns how many events it has, and what else was in it."""
@@ -117,6 +125,8 @@ class _Loader:
         rows = event_rows(events, start + int(events.row[0]) - 1, self.customers, self.money)
         with _on_disk():
             self.log.add(rows)
+            if self._event_ids is not None:
+                self._event_ids.add(rows["order"], events.event_id)
 
     def _finish(self) -> None:
         with _on_disk():

@@ -12,10 +12,8 @@ from streams.columns import DAY_MS
 from streams.customer import Records
 from streams.refits import histories, refit, together
 
-REFIT_DAYS = 30
 
-
-def refit_times(ticks_ms: NDArray[np.int64], every_days: int = REFIT_DAYS) -> list[int]:
+def refit_times(ticks_ms: NDArray[np.int64], every_days: int) -> list[int]:
     """The ticks at which to refit, see streams/refits.py."""
     days = ticks_ms // DAY_MS
     due = (days - (days[0] - 1)) // every_days

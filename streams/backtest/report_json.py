@@ -26,7 +26,7 @@ import numpy as np
 
 from alerts.ids import rfc3339
 from alerts.policy import ReasonCode
-from streams.backtest.backtesting import BacktestResult
+from streams.backtest.backtesting import BacktestResult, PolicyResult
 from streams.backtest.cut_offs import CutOffRules
 from streams.backtest.judged import judged
 from streams.backtest.judging import Judged
@@ -38,6 +38,9 @@ from streams.runtime.settings import Settings
 
 SCHEMA = "churnwatch.backtest/1"
 WEEK_MS = 7 * DAY_MS
+OWN_POLICY = "settings"
+"""What the settings' own policy is called beside those compared with it."""
+NOTHING: Mapping[str, Mapping[str, Any]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +55,21 @@ class Log:
 
 
 def report(
-    log: Log, found: BacktestResult, rules: CutOffRules, settings: Mapping[str, Any], given: ProfitAssumptions | None
+    log: Log,
+    found: BacktestResult,
+    rules: CutOffRules,
+    settings: Mapping[str, Any],
+    given: ProfitAssumptions | None,
+    compared: Mapping[str, Mapping[str, Any]] = NOTHING,
 ) -> dict[str, Any]:
     """The report as JSON's types.
 
     settings   as `settings_of` gives them
     given      what contacts cost and bring; None: no money is counted
+    compared   the settings of each policy that was compared, by its name
     """
-    policy = settings["policy"]
-    top = {
+    policy, hashes = settings["policy"], {name: settings_hash(one) for name, one in compared.items()}
+    top: dict[str, Any] = {
         "schema": SCHEMA,
         "file": log.name,
         "events": found.events,
@@ -76,8 +85,11 @@ def report(
         "cutoffs": [_cut_off(one) for one in found.judged],
         "mean": {name: _mean([asdict(one.measured[name]) for one in found.judged]) for name in SCORES} if found.judged else {},
         "learning": _learning(found),
-        "alerts": alerts_of(log, found),
+        "alerts": alerts_of(log, found.policy),
     }
+    if found.policies:
+        own = {"name": OWN_POLICY, "settings_hash": settings_hash(settings), "alerts": top["alerts"]}
+        top["policies"] = [own, *(_compared(log, name, hashes[name], one) for name, one in found.policies.items())]
     lines = [policy[tier] for tier in ("watch", "high", "critical")]
     content: dict[str, Any] = _without_nan(top | _judged(found.judged, rules, lines, given))
     return content
@@ -102,7 +114,11 @@ def encode_report(content: Mapping[str, Any]) -> bytes:
     return msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n"
 
 
-def alerts_of(log: Log, found: BacktestResult) -> dict[str, Any]:
+def _compared(log: Log, name: str, settings_hash: str, found: PolicyResult) -> dict[str, Any]:
+    return {"name": name, "settings_hash": settings_hash, "alerts": alerts_of(log, found)}
+
+
+def alerts_of(log: Log, found: PolicyResult) -> dict[str, Any]:
     """The part `alerts`."""
     messages, outcomes = found.alerts.messages(), found.outcomes
     fired_ms = messages["time_ms"][messages["reason"] == ReasonCode.FIRED]

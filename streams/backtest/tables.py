@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.served import ServedModel
+from streams.backtest.event_ids import EventIds
 from streams.backtest.stretches import Stretch, columns_of
 from streams.columns import TICK
 from streams.customer import Records, gather, new_records, scatter
@@ -19,10 +20,17 @@ from streams.table import CustomerTable
 class Tables:
     """ids, partition   of the customers, by number
     partitions        how many there are
+    event_ids         of the events, where alerts are to name them
     """
 
-    def __init__(self, ids: NDArray[np.object_], partition: NDArray[np.uint16], partitions: int) -> None:
-        self._ids, self._partition = ids, partition
+    def __init__(
+        self,
+        ids: NDArray[np.object_],
+        partition: NDArray[np.uint16],
+        partitions: int,
+        event_ids: EventIds | None = None,
+    ) -> None:
+        self._ids, self._partition, self._event_ids = ids, partition, event_ids
         self._tables = [CustomerTable() for _ in range(partitions)]
 
     def advance(
@@ -35,9 +43,11 @@ class Tables:
             if not len(mine) and not len(stretch.ticks_ms):
                 continue
             batch = columns_of(stretch.rows[mine], stretch.ticks_ms, self._ids)
+            events = np.flatnonzero(batch.kind != TICK)
+            if told and self._event_ids is not None:
+                batch.event_id[events] = self._event_ids.of(stretch.rows["order"][mine])
             step = advance(table, batch, 0, rules, model, told=told)
             table.apply(step)
-            events = np.flatnonzero(batch.kind != TICK)
             yield mine[np.searchsorted(events, step.repeats)], step
 
     def records(self, customers: NDArray[np.int64]) -> Records:

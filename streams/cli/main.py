@@ -20,6 +20,7 @@ COMMANDS = {
     "demo": "Everything on this machine: broker, Redis, a worker, a year of customers, alerts as they fire.",
     "worker": "Read events, keep customers' state, raise alerts. Start as many as there are partitions.",
     "learner": "Learn from what customers did, and tell the workers what to score by.",
+    "models": "What was learnt: look at it, go back to an earlier one, hold it.",
     "topics": "Create the topics, or check that they are as they must be.",
     "simulate": "Write a history of invented customers whose truth is known.",
     "replay": "Write history files into the topics, with the clock's ticks.",

@@ -44,6 +44,7 @@ In the order to read:
     dead_letter_reader, mark_reader what was refused, and what was done about it; redriving and dropping do it, letter by letter
                                     (letter_plan, original), in letter_transactions; rereading: a rebuild makes letters void
     erase_requests                  for `erase`: the commands, and the notices that they are done
-    customer_view, connect          one customer as Redis has it; model_in_use, forgetting for `fit` and `rebuild`
+    customer_view, connect          one customer as Redis has it; model_in_use and model_shelf for
+                                    `models` and whoever scores, forgetting for `rebuild`
     embedded, child, wheels         the broker and the Valkey that the demo starts
 """

@@ -19,6 +19,7 @@ from streams.customer_causes import probable_causes
 from streams.engine import EngineRules
 from streams.explain import why
 from streams.features import facts
+from streams.record_marks import ENDED
 from streams.runtime.commits import unpack_state
 from streams.runtime.partitioner import partition_of
 from streams.runtime.store import PartitionStore
@@ -131,7 +132,9 @@ def _timeline(row: np.void, as_of_ms: int) -> list[Moment]:
     if policy["tier"]:
         moments.append((int(policy["episode_s"]) * 1000, f"alert fired; now {TIER_NAMES[int(policy['tier'])]}"))
     if policy["cool_from_s"]:
-        moments.append((int(policy["cool_from_s"]) * 1000, "an alert ended"))
+        # of who has come back, the record does not tell which of the two it was if there was ever an alert
+        cancelled = bool(row["spare"] & ENDED) or not policy["episode_s"]
+        moments.append((int(policy["cool_from_s"]) * 1000, "cancelled" if cancelled else "an alert ended"))
     return [Moment(rfc3339(at_ms), what) for at_ms, what in sorted(moments, reverse=True)]
 
 

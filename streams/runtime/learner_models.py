@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -32,6 +33,7 @@ class PublishedModels:
     changed   called after each record
 
     serving       the newest message of what serves, as bytes; empty where there is none
+    contradicted  whether that was written by another hand, since `settled`
     closed_form   the newest parameters that a person has sent; None: never
     fits          version -> parameters that the learner has fitted
     champions     version -> model to go back to
@@ -41,6 +43,8 @@ class PublishedModels:
         self, kafka: KafkaSettings, backoff: Backoff, on_failure: Callable[[BaseException], None], changed: Callable[[], None]
     ) -> None:
         self.serving = b""
+        self.contradicted = False
+        self._ours: deque[bytes] = deque(maxlen=64)
         self.closed_form: BtydParameters | None = None
         self.fits: dict[str, BtydParameters] = {}
         self.champions: dict[str, Serving] = {}
@@ -55,6 +59,14 @@ class PublishedModels:
     async def stop(self) -> None:
         """Stop following."""
         await self._follower.stop()
+
+    def sending(self, serving: bytes) -> None:
+        """This is about to be written by us."""
+        self._ours.append(serving)
+
+    def settled(self) -> None:
+        """Whoever wrote what the topic says, it has been heeded, or is being answered."""
+        self.contradicted = False
 
     def asked(self, from_offset: int) -> list[tuple[int, ControlMessage | BtydParameters]]:
         """What people ask for from this offset on, in order: commands, and parameters to take up."""
@@ -78,6 +90,7 @@ class PublishedModels:
             return
         elif key == SERVING_KEY:
             self.serving = value
+            self._by_whom(value)
         elif key == CONTROL_KEY:
             self._asked.append((offset, decode_control(value)))
         elif key == CLOSED_FORM_KEY:
@@ -86,3 +99,9 @@ class PublishedModels:
         elif key.startswith(FITTED_PREFIX):
             parameters = loads(value)
             self.fits[parameters.version] = parameters
+
+    def _by_whom(self, serving: bytes) -> None:
+        """What we wrote comes back in the order in which we wrote it."""
+        self.contradicted = serving not in self._ours
+        while not self.contradicted and self._ours.popleft() != serving:
+            pass

@@ -41,7 +41,6 @@ UNLEARNT = 1_000
 """Messages that let nothing be learnt yet are read again after a restart; so many at most."""
 IDLE_S = 0.5
 SHOW_EVERY_S = 5.0
-SENT_KEPT = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +76,8 @@ class LearnerTask:
         self.unsent_s: float | None = None  # since when something waits to leave
         self._chunks: deque[tuple[Chunk, Callable[[], Any]]] = deque()
         self._done: list[Callable[[], Any]] = []
-        self._sent: deque[bytes] = deque([shop.models.serving], SENT_KEPT)
-        self._answered = shop.models.serving
+        self._told = shop.models.serving  # what the topic says serves, but for what others write
+        shop.models.settled()
         self._sent_s, self._shown_s = float("-inf"), float("-inf")
         self._urgent, self._stopping = False, False
         self._watermark_ms = self._unlearnt = 0
@@ -119,7 +118,7 @@ class LearnerTask:
         fitted = self._caught_up and bool(self._watermark_ms) and await self.desk.refit_live(self._watermark_ms)
         self._urgent |= asked or fitted
         # before anything is sent again because of another's word, the commit tells whether we are still the learner
-        if took or asked or fitted or self._contradicted:
+        if took or asked or fitted or self._shop.models.contradicted:
             await self._commit()
         await self._publish()
 
@@ -204,25 +203,18 @@ class LearnerTask:
     def _caught_up(self) -> bool:
         return not self._chunks and self._shop.caught_up(self.desk.next_offset)
 
-    @property
-    def _contradicted(self) -> bool:
-        """Whether the topic says that something else serves, by somebody else's word."""
-        told = self._shop.models.serving
-        return bool(self.desk.papers.serving) and told not in self._sent and told != self._answered
-
     async def _publish(self) -> None:
-        serving, told = self.desk.papers.serving, self._shop.models.serving
-        contradicted = self._contradicted
-        if not serving or not (contradicted or serving != self._sent[-1]) or not self._caught_up:
+        serving, models = self.desk.papers.serving, self._shop.models
+        if not serving or not (models.contradicted or serving != self._told) or not self._caught_up:
             return
-        soon = self.desk.order.loading or self._urgent or contradicted
+        soon = self.desk.order.loading or self._urgent or models.contradicted
         if not soon and time.monotonic() - self._sent_s < self._shop.publish_s:
             return
         self.unsent_s = time.monotonic()
+        models.settled()
+        models.sending(serving)
         await self._shop.sender.send(self._shop.prefix + MODELS, SERVING_KEY, serving)
-        self.unsent_s = None
-        self._sent.append(serving)
-        self._answered, self._sent_s, self._urgent = told, time.monotonic(), False
+        self._told, self._sent_s, self._urgent, self.unsent_s = serving, time.monotonic(), False, None
         self._shop.metrics.published.inc()
 
     def _show(self, every_s: float) -> None:

@@ -36,6 +36,7 @@ EVENTS: Mapping[InputTopic, Mapping[str, Any]] = {
     "purchases": {"amount": 12.5, "currency": "EUR", "order_id": "o", "channel": None, "product": "p"},
     "complaints": {"severity": 4, "category": "late", "text": "\u4e0d\u597d", "channel": None},
     "logins": {"device": "phone", "session_id": "s"},
+    "cancellations": {"reason": "\u642c\u5bb6"},
 }
 TICKS = (
     {"type": "tick", "at_ms": APPENDED_MS, "offsets": {"purchases": 5, "logins": 0}},

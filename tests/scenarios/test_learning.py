@@ -12,6 +12,7 @@ import pytest
 from streams.backtest.simulation import simulate_customers
 from streams.backtest.simulation_files import write_history
 from streams.columns import DAY_MS
+from tests.oracle.journal_repeat import repeat
 from tests.oracle.recount import read_plain
 from tests.support.brokers import RunningBroker
 from tests.support.learning import (
@@ -22,9 +23,11 @@ from tests.support.learning import (
     assert_models_as_from_the_file,
     learnt_to_the_end,
 )
+from tests.support.left_behind import left_behind
 from tests.support.redis_servers import RunningRedis
 from tests.support.replays import (
     Site,
+    assert_a_backtest_sends_the_same,
     assert_alerts_as_from_the_file,
     assert_as_from_the_file,
     assert_counted_once,
@@ -69,6 +72,10 @@ def test_a_replay_scores_each_tick_by_what_was_learnt_by_then(
         run_to_the_end(site, learnt, fleet)
         assert fleet.stop() == [0, 0, 0]
     assert_as_learnt_from_the_file(site, learnt)
+    assert_a_backtest_sends_the_same(site, tmp_path)
+    repeated = repeat(left_behind(site.settings, site.meta))
+    assert repeated.records == site.records(), "the journal and the models on their topic give the run once more"
+    assert len({entry.model for entries in repeated.commits.values() for entry in entries}) > 20
 
 
 def test_learners_and_a_worker_killed_in_the_middle(

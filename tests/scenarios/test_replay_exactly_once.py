@@ -24,6 +24,7 @@ from tests.support.replays import (
     PARTITIONS,
     Replayed,
     Site,
+    assert_a_backtest_sends_the_same,
     assert_alerts_as_from_the_file,
     assert_as_from_the_file,
     assert_counted_once,
@@ -92,6 +93,7 @@ def test_two_workers_make_of_a_real_history_what_the_file_holds(
         assert min(first.applied(), second.applied()) > 0
         assert fleet.stop() == [0, 0]
     assert assert_nothing_lost_or_counted_twice(site) == 0
+    assert_a_backtest_sends_the_same(site, tmp_path)
 
 
 def test_a_worker_killed_and_another_joining_in_the_middle(

@@ -23,6 +23,7 @@ from streams.runtime.settings import load_settings
 from tests.support.workers import REPO
 
 SETTINGS = load_settings(None, {})
+LEARNING = load_settings(None, {"CHURNWATCH_LEARNING__ENABLED": "true"})
 INVOICES = REPO.parent / "shared" / "data" / "online_retail_ii_invoices.csv.gz"
 START_MS = 867_715_200_000
 """1 July 1997."""
@@ -40,10 +41,10 @@ def simulated(path: Path, customers: int = 300, days: int = 420, seed: int = 3) 
 
 
 @contextmanager
-def loaded(*sources: Source) -> Iterator[Loaded]:
+def loaded(*sources: Source, keep_ids: bool = False) -> Iterator[Loaded]:
     """The sources as a log, for as long as the block lasts."""
     with TemporaryDirectory() as folder:
-        yield load(sources, Path(folder), event_rules(SETTINGS).of_history())
+        yield load(sources, Path(folder), event_rules(SETTINGS).of_history(), keep_ids=keep_ids)
 
 
 def public_set(name: str) -> Source:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -37,7 +38,7 @@ from streams.runtime.topics import ALERTS, DEAD_LETTERS, INPUTS, JOURNAL
 from tests.oracle.recount import COUNTED, recount
 from tests.support.any_redis import RedisForTests
 from tests.support.brokers import RunningBroker
-from tests.support.workers import COMMAND, REPO, environment
+from tests.support.workers import COMMAND, REPO, environment, run_command
 
 PARTITIONS = 4
 RUN_ON_DAYS = 30
@@ -237,6 +238,13 @@ def assert_alerts_as_from_the_file(site: Site) -> int:
         first[alert["message_id"]] = record.value
     assert sorted(first.values()) == sorted(site.replayed.from_engine.alerts)
     return len(found) - len(first)
+
+
+def assert_a_backtest_sends_the_same(site: Site, out: Path) -> None:
+    """`churnwatch backtest --against churn.alerts` finds no difference."""
+    done = run_command(["backtest", *site.replayed.arguments, "--against", ALERTS, "--out", str(out)], site.environment, 120.0)
+    assert done.returncode == 0, done.stderr
+    assert "byte by byte" in done.stderr
 
 
 def assert_journal_is_whole(site: Site, *, redis_lost_commits: bool = False) -> None:

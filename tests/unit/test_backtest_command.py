@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from streams.cli.backtest import days
+from streams.cli.backtest_parts.asked import days
 from streams.cli.main import main
 from tests.support.backtests import simulated
 
@@ -80,6 +80,41 @@ def test_profit_is_counted_where_it_was_assumed(history, tmp_path):
     assert any(row["profit"] for row in found["thresholds"])
 
 
+def test_policies_are_compared_side_by_side(history, tmp_path, capsys):
+    strict, eager = tmp_path / "strict.yml", tmp_path / "eager.yml"
+    strict.write_text("policy: {watch: 0.9, high: 0.95, critical: 0.97}\n")
+    eager.write_text("policy: {breaches: 1}\nlooks: {gap_share: 0.1}\n")
+    found = report(history, tmp_path / "out", "--compare", strict, eager)
+    own, one, two = found["policies"]
+    assert [own["name"], one["name"], two["name"]] == ["settings", "strict.yml", "eager.yml"]
+    assert (own["settings_hash"], own["alerts"]) == (found["settings_hash"], found["alerts"])
+    assert len({policy["settings_hash"] for policy in found["policies"]}) == 3
+    assert one["alerts"]["fired"] < own["alerts"]["fired"] < two["alerts"]["fired"]
+    assert "strict.yml" in capsys.readouterr().out
+    assert "Policies compared" in (tmp_path / "out" / "report.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("policy: {watch: 2}", "policy.watch"),
+        ("policy: {wach: 0.5}", "policy.wach"),
+        ("watch: 0.5", "section `policy:`"),
+        ("policy: 3", "policy"),
+        ("policy: {watch: 0.4}\nmoney: {}", "section `policy:`"),
+        ("", "section `policy:`"),
+        ("a: [", "not valid YAML"),
+    ],
+)
+def test_a_policy_that_is_none_is_refused(history, tmp_path, capsys, text, said):
+    (tmp_path / "good.yml").write_text("policy: {breaches: 1}\n")
+    (tmp_path / "bad.yml").write_text(text)
+    assert run(history, "--out", tmp_path / "out", "--compare", tmp_path / "good.yml", tmp_path / "bad.yml") == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert "bad.yml" in error
+
+
 def test_a_history_too_short_is_said_and_still_has_its_alerts(history, tmp_path, capsys):
     assert run(history, "--out", tmp_path) == 0
     assert "no cut-off" in capsys.readouterr().err
@@ -103,6 +138,9 @@ def test_a_history_too_short_is_said_and_still_has_its_alerts(history, tmp_path,
             "success_rate",
         ),
         (["{history}", "--out", "{history}"], 1, "--out"),
+        (["{history}", "--against", "churn.alerts", "--partitions", "7"], 1, "--partitions 7"),
+        (["{history}", "--compare", "nowhere.yml", "elsewhere.yml"], 2, "nowhere.yml"),
+        (["{history}", "--compare", "a/one.yml", "b/one.yml"], 1, "two files are called one.yml"),
     ],
 )
 def test_what_is_wrong_is_told_in_a_line(history, tmp_path, capsys, monkeypatch, arguments, code, said):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, astuple, replace
 
 import numpy as np
 import pytest
 
-from alerts.alert import decode
+from alerts.alert import decode, encode
 from alerts.ids import rfc3339
 from alerts.policy import ReasonCode
 from detectors.measures import measure
@@ -18,8 +18,9 @@ from streams.backtest.mapping import find_source
 from streams.backtest.payloads import to_columns
 from streams.backtest.run import run_history
 from streams.columns import DAY_MS, PURCHASE
-from streams.runtime.rules import engine_rules, event_rules
-from tests.support.backtests import SETTINGS, loaded, public_set, rules, simulated
+from streams.runtime.rules import engine_rules, event_rules, learner_rules
+from tests.support.backtests import LEARNING, SETTINGS, loaded, public_set, rules, simulated
+from tests.support.engine_rules import EAGER_POLICY
 
 
 @pytest.fixture(scope="module")
@@ -94,22 +95,50 @@ def test_neither_cuts_nor_partitions_matter(source, found, changed):
     assert repr(measured[0]) == repr(measured[1])  # to the last bit, and NaN equals NaN
     assert other.models == found.models
     order = ["customer", "time_ms", "number"]
-    assert np.sort(other.alerts.messages(), order=order).tolist() == np.sort(found.alerts.messages(), order=order).tolist()
+    sent = [np.sort(run.policy.alerts.messages(), order=order).tolist() for run in (other, found)]
+    assert sent[0] == sent[1]
 
 
 def test_alerts_are_those_that_workers_send(source):
     """`run_history` is what tests hold against real workers, byte by byte."""
-    with loaded(source) as log:
-        found = backtest(log, rules(partitions=4, refits=False))
+    told = []
+    with loaded(source, keep_ids=True) as log:
+        found = backtest(log, rules(partitions=4, refit_days=None, max_rows=500, tell=told.extend))
         ids = log.customers.ids()
     columns = to_columns(read_histories([source]), event_rules(SETTINGS).of_history(), 4)
     expected = [decode(message) for message in run_history(columns, engine_rules(SETTINGS), SHIPPED).alerts]
-    rows = found.alerts.messages()
+    rows = found.policy.alerts.messages()
     decisions = [ReasonCode(code).name.lower() for code in rows["reason"]]
     times, risks = map(rfc3339, rows["time_ms"].tolist()), (rows["risk_bp"] / 10_000).tolist()
     got = sorted(zip(ids[rows["customer"]], times, rows["number"].tolist(), decisions, risks, strict=True))
     assert got == sorted((a.customer_id, a.as_of, a.transition, a.decision, a.risk) for a in expected)
     assert len(got) > 50
+    by_message = {message.message_id: encode(message) for message in told}
+    assert by_message == {message.message_id: encode(message) for message in expected}
+    assert any(message.event for message in told)
+
+
+@pytest.mark.parametrize("learns", [False, True])
+def test_a_policy_that_is_compared_does_what_it_does_alone(source, learns):
+    changed = replace(engine_rules(LEARNING if learns else SETTINGS), policy=EAGER_POLICY)
+    own = {"engine": engine_rules(LEARNING), "learner": learner_rules(LEARNING)} if learns else {}
+    with loaded(source) as log:
+        both = backtest(log, rules(**own, policies={"eager": changed, "same": own.get("engine", rules().engine)}))
+        alone = backtest(log, rules(**own | {"engine": changed}))
+    assert both.policies["eager"].alerts.messages().tolist() == alone.policy.alerts.messages().tolist()
+    assert both.policies["same"].alerts.messages().tolist() == both.policy.alerts.messages().tolist()
+    assert astuple(both.policies["same"].outcomes)[:5] == astuple(both.policy.outcomes)[:5]
+    assert len(alone.policy.alerts.messages()) > len(both.policy.alerts.messages())
+    assert both.models == alone.models
+
+
+def test_what_is_learnt_but_not_to_serve_is_measured_alone(source):
+    own = {"engine": engine_rules(LEARNING), "learner": learner_rules(LEARNING)}
+    with loaded(source) as log:
+        found, serves = backtest(log, rules(**own, serves=False)), backtest(log, rules(**own))
+    assert found.models == [(found.models[0][0], SHIPPED.version)]
+    assert len(serves.models) > 5
+    assert found.learner.report()["labels"] == serves.learner.report()["labels"] > 1000
 
 
 def test_what_comes_later_does_not_change_a_score(source, found, tmp_path):

@@ -10,7 +10,7 @@ import pytest
 from detectors.btyd import p_no_purchase
 from detectors.parameters import SHIPPED
 from streams.cli.customer import rendered
-from streams.columns import COMPLAINT, LOGIN, PURCHASE, REFUND, Columns, empty_columns
+from streams.columns import CANCELLATION, COMPLAINT, LOGIN, PURCHASE, REFUND, Columns, empty_columns
 from streams.engine import advance
 from streams.runtime.customer_view import CustomerView, Judges, build_view
 from streams.runtime.partitioner import partition_of
@@ -62,6 +62,13 @@ class TestView:
         assert (known.purchases, known.logins, known.complaints, known.refunds) == (3, 1, 1, 1)
         assert (known.spent_minor, known.refunded_minor) == (6000, 500)
         assert (known.usual_gap_days, known.idle_days) == (14.0, 60.0)
+
+    def test_a_cancellation_is_among_the_moments_and_no_alert_is_open(self) -> None:
+        gone = Columns.concat([LIFE, events(("2024-02-10T10:00", CANCELLATION, 0, 0))])
+        gone.id_hash[-1] = 99
+        told = view("2024-06-29T10:00", gone)
+        assert (told.timeline[0].at[:10], told.timeline[0].what, told.tier) == ("2024-02-10", "cancelled", "none")
+        assert view("2024-06-29T10:00").tier != "none", "without it one would be"
 
     def test_the_timeline_runs_from_the_newest_to_the_first_event(self) -> None:
         moments = view("2024-02-05T10:00").timeline

@@ -12,6 +12,7 @@ import pytest
 from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
+from streams.columns import TOPIC_RANKS
 from streams.runtime.admission import LostState
 from streams.runtime.commits import LiveState, pack_state, unpack_state
 from streams.runtime.intake import Chunk
@@ -419,3 +420,22 @@ async def test_a_claim_without_one_of_the_topics_waits_while_that_is_gone_and_fa
     await until(lambda: owned.failures)
     assert "partition 0 of logins is not assigned with the others" in str(owned.failures[0])
     await owned.owner.release()
+
+
+async def test_cancellations_are_read_where_the_settings_say_so_and_go_on_where_they_were_when_turned_on_again() -> None:
+    store, on = MemoryStore(), {"CHURNWATCH_KAFKA__CANCELLATIONS": "true"}
+    for generation, settings in enumerate([on, {}, on], start=1):
+        owned = Owned(store, **settings)
+        if generation == 1:
+            await owned.has_committed(0, purchases=4, cancellations=7)
+        names = (*TOPICS, *(["cancellations"] if settings else []))
+        owned.sender.topic_ids_now = dict.fromkeys(names, "")
+        await owned.owner.claim(frozenset(TP(topic, 0) for topic in names), generation)
+        await owned.settled()
+        assert owned.failures == []
+        assert owned.app.consumer.seeks.get(TP("cancellations", 0)) == (8 if settings else None)
+        assert (TOPIC_RANKS["cancellations"] in owned.owner.tasks[0].merge.done) is bool(settings)
+        committed = (await store.read_meta(0)).seq
+        await until(lambda: store.of(0).meta.seq > committed)  # noqa: B023 - asked within this turn
+        await owned.owner.release()
+    assert (await store.read_meta(0)).offsets == {"purchases": 4, "cancellations": 7}

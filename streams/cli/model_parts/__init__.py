@@ -1,0 +1,4 @@
+"""What `churnwatch models` is made of.
+
+show   models for people and for programs
+"""
