@@ -64,7 +64,7 @@ class GateRules:
     """
 
     min_each: int = 100
-    min_days: int = 14
+    min_days: int = 30
     settle_labels: int = 500
     tolerance: float = 0.002
 
@@ -107,7 +107,7 @@ def judge(gate: Gate, accounts: Accounts, day: int, rules: GateRules) -> Gate:
 
     >>> accounts = Accounts(Evidence(window_days=90), Evidence(window_days=90))
     >>> for left in (0, 1): accounts.fresh.add(10, left, 500, 600, 700)
-    >>> judge(Gate(labels=2), accounts, 24, GateRules(min_each=1)).standing
+    >>> judge(Gate(labels=2), accounts, 40, GateRules(min_each=1)).standing
     <Standing.SERVING: 'serving'>
     """
     standing = _next(gate, accounts, day, rules)

@@ -32,7 +32,7 @@ class LearningSettings(Section):
         100, ge=1, description="Labels of each outcome among the evidence without which what was learnt does not serve"
     )
     evidence_days: int = Field(90, ge=1, le=3650, description="What was learnt is judged by the labels of so many days")
-    min_days: int = Field(14, ge=0, le=3650, description="And the days over which they must lie")
+    min_days: int = Field(30, ge=0, le=3650, description="And the days over which they must lie")
     settle_labels: int = Field(500, ge=0, description="Labels between two changes of what serves")
     tolerance: float = Field(
         0.002, ge=0, description="What was learnt serves on while its log loss is no further above the closed form's, nats"

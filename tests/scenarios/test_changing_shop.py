@@ -68,8 +68,9 @@ def test_where_customers_turn_round_it_is_noticed_and_the_closed_form_serves_unt
 
 
 def test_the_gate_is_worth_it_where_customers_turn_round(turned):
-    assert log_loss(turned, "served") < log_loss(turned, "champion")
-    assert log_loss(turned, "served") < log_loss(turned, "closed_form")
+    """The champion of a week after the turn would have been worse than nothing learnt; all in all it pays to have learnt."""
+    assert log_loss(turned, "served") < log_loss(turned, "closed_form") - 0.005
+    assert "closed form" in next(event.why for event in turned.events if event.what == "demoted")
 
 
 def test_where_a_shop_dies_out_the_champion_falls_back_and_returns_when_the_shop_does(died):
