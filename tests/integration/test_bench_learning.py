@@ -156,3 +156,4 @@ def test_speed_is_told_of_labels_that_were_all_learnt(tmp_path: Path, capsys: py
     assert len(told["turns"]) == 3
     assert told["ratio"] == sorted(told["turns"])[1]
     assert told["ratio_to_stretches"] > 0
+    assert told["ratio_to_served"] > 0

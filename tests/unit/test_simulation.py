@@ -122,6 +122,20 @@ def test_a_complaint_raises_the_chance_to_leave_and_a_severe_one_more(lives: Liv
     )  # without complaints about 0.09 after a purchase
 
 
+def test_only_the_outspoken_complain_and_they_leave_less_often_by_the_stated_factor() -> None:
+    """Who complains drew from a Beta scaled by the factor: nobody exceeds it, and of many complaints all are theirs."""
+    population = replace(POPULATION, complaint_share=0.5, complaint_leaves=0.0, outspoken_share=0.3, outspoken_leave=0.2)
+    _, truths = simulate_customers(4000, DAYS, START_MS, seed=6, population=population)
+    outspoken = [truth.leave_chance for truth in truths if truth.complaints]
+    assert max(outspoken) <= 0.2
+    longest = [truth for truth in truths if truth.purchases > 12]  # that of 12 purchases none brought a complaint: 1 in 4096
+    share = sum(truth.complaints > 0 for truth in longest) / len(longest)
+    assert 0.3 < share < 0.9, "they stay longer, so there are more of them among these"
+    once = [truth for truth in truths if truth.why == "purchase" and truth.end_ms == truth.joined_ms]
+    mean = POPULATION.leave_a / (POPULATION.leave_a + POPULATION.leave_b) * (0.7 + 0.3 * 0.2)
+    assert stats.binomtest(len(once), len(truths), mean).pvalue > 0.001
+
+
 def test_logins_thin_out_around_the_end_of_who_leaves_and_of_nobody_else(lives: Lives, truths: dict[str, Truth]) -> None:
     """Logins per expected login: near 1 well before the end, less in the weeks before it, none once it is long over."""
 
