@@ -18,6 +18,7 @@ from streams.outcomes import OutcomeRules
 from streams.table import CustomerTable
 from tests.support.engine_rules import engine_rules
 
+REFIT_DAYS = 30
 START_DAY = 18_000
 HORIZON_DAYS, GRID_DAYS = 30, 10
 OUTCOMES = OutcomeRules(horizon_days=HORIZON_DAYS, grid_days=GRID_DAYS, active_days=90, lateness_ms=DAY_MS)
@@ -50,7 +51,7 @@ def live(bought: list[Purchase], days: int, rules: LearnerRules) -> Learner:
     table, learner = CustomerTable(), Learner(rules, SHIPPED)
     learning, engine = Learning(learner, OUTCOMES), engine_rules(horizon_days=float(HORIZON_DAYS), outcomes=OUTCOMES)
     ticks_ms = np.arange(START_DAY + 1, START_DAY + days + 1) * DAY_MS
-    due = set(refit_times(ticks_ms))
+    due = set(refit_times(ticks_ms, REFIT_DAYS))
     for tick_ms, batch in zip(ticks_ms.tolist(), _days(bought, ticks_ms), strict=True):
         _fold(table, batch, engine, learning)
         if tick_ms in due:
