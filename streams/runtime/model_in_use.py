@@ -31,7 +31,7 @@ def model_in_use(settings: Settings) -> ServedModel:
 
 
 def newest_by_key(settings: Settings) -> dict[bytes, bytes]:
-    """What `churn.models` holds: key -> newest value, without what was taken away. Raises AdminError, also where it is not there."""
+    """What `churn.models` holds: key -> newest value, without what was taken away. Raises AdminError, as where there is none."""
     topic = TopicPartition(settings.kafka.topic_prefix + MODELS, 0)
     found: dict[bytes, bytes | None] = {}
     with admin_client(settings) as admin, reader(settings) as client:
