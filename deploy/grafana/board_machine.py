@@ -151,22 +151,6 @@ MACHINE = row(
         unit="s",
         worry=[(180 * 86400, YELLOW)],
     ),
-    lines(
-        "Waiting for the learner, by partition",
-        "While history is loaded with learning on, a partition waits at each tick until it is learnt. Worry above a minute: is "
-        "`churnwatch learner` running, and is every partition owned?",
-        query(f"max by (partition) (churnwatch_model_wait_seconds{{{WORKER}}})", "{{partition}}"),
-        unit="s",
-        worry=[(60, RED)],
-    ),
-    lines(
-        "Models refused, by worker",
-        "On churn.models, and not to be taken up: of other inputs, another horizon, or no model at all. Worry when it is not 0: "
-        "learner and workers differ in release or settings; the log says in what.",
-        query(f"sum by (instance) (increase(churnwatch_models_refused_total{{{WORKER}}}[$__interval]))", "{{instance}}"),
-        bars=True,
-        worry=[(1, ORANGE)],
-    ),
     table(
         "What runs",
         "Versions of churnwatch and Python. Worry when workers differ for longer than an upgrade takes.",

@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))  # run as a file, from 
 
 from board_customers import CUSTOMERS, GLANCE
 from board_events import EVENTS
+from board_learning import LEARNING
 from board_machine import DELIVERY, MACHINE
 from panels import DATASOURCE, placed
 
@@ -64,7 +65,7 @@ def board() -> dict[str, Any]:
         "templating": {"list": [job, worker]},
         "annotations": {"list": [alarms]},
         "links": [],
-        "panels": placed([GLANCE, CUSTOMERS, EVENTS, DELIVERY, MACHINE]),
+        "panels": placed([GLANCE, CUSTOMERS, EVENTS, LEARNING, DELIVERY, MACHINE]),
     }
 
 

@@ -11,7 +11,7 @@ from streams.cli.errors import CommandError
 from streams.cli.report import ConfigOption, one_line_errors, settings_from
 from streams.runtime.admin import active_members, delete_group
 from streams.runtime.connect import connected_store
-from streams.runtime.forgetting import forget_partition
+from streams.runtime.forgetting import forget_learners_generation, forget_partition
 from streams.runtime.rereading import say_reread
 from streams.runtime.settings import Settings
 from streams.runtime.switching import history_stands
@@ -28,7 +28,7 @@ def rebuild(
     """Forget the state in Redis and the group's offsets: workers then read the topics from their beginning. Stop them first.
 
     Alerts of the past are sent again, with the same ids. A system that went live after a history does so again, at the same
-    place, and no second digest is sent. What was triggered for whom is kept.
+    place, and no second digest is sent. What was triggered for whom is kept, and what was learnt.
     """
     with one_line_errors():
         settings = settings_from(config)
@@ -63,7 +63,9 @@ def _check_clock(settings: Settings) -> None:
 
 async def _reset_generations(settings: Settings) -> int:
     async with connected_store(settings) as store:
-        return sum([await store.reset_generation(partition) for partition in range(settings.kafka.partitions)])
+        known = sum([await store.reset_generation(partition) for partition in range(settings.kafka.partitions)])
+    await forget_learners_generation(settings)
+    return known
 
 
 async def _forget(settings: Settings) -> int:

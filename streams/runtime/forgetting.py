@@ -3,12 +3,14 @@
 What was triggered for whom stays. The topics cannot give it back: most of what set it off is the past the next time and sets
 off nothing, and so would leave no memory that keeps a play to its `every_days`. Left alone it does no harm, since it is of
 event time: what is older than the longest `every_days` is forgotten as ever. So does who was erased, or the topics would
-bring them back.
+bring them back. And so does what was learnt: labels count once, however often they come.
 """
 
 from __future__ import annotations
 
-from streams.runtime.connect import link_to
+from streams.runtime.backoff import Backoff
+from streams.runtime.connect import PATIENCE_S, link_to
+from streams.runtime.learner_store import RedisLearnerStore
 from streams.runtime.settings import Settings
 
 SCAN_SLICE = 1_000
@@ -31,5 +33,15 @@ async def forget_partition(settings: Settings, partition: int) -> int:
                 deleted += int(count)
             if int(cursor) == 0:
                 return deleted
+    finally:
+        await link.close()
+
+
+async def forget_learners_generation(settings: Settings) -> bool:
+    """The learner may be taken by another group, or by one that was deleted and begins anew; False where there never was one."""
+    link = link_to(settings.redis)
+    try:
+        backoff = Backoff(patience_s=PATIENCE_S)
+        return await RedisLearnerStore(link, prefix=settings.redis.prefix, backoff=backoff).reset_generation()
     finally:
         await link.close()

@@ -31,12 +31,13 @@ def model_in_use(settings: Settings) -> ServedModel:
 
 
 def newest_by_key(settings: Settings) -> dict[bytes, bytes]:
-    """What `churn.models` holds: key -> newest value, without what was taken away. Raises AdminError."""
+    """What `churn.models` holds: key -> newest value, without what was taken away. Raises AdminError, as where there is none."""
     topic = TopicPartition(settings.kafka.topic_prefix + MODELS, 0)
     found: dict[bytes, bytes | None] = {}
     with admin_client(settings) as admin, reader(settings) as client:
         if topic.topic not in admin.list_topics():
-            return {}
+            fix = "run `churnwatch topics create`, or grant READ on it (docs/security.md)"
+            raise AdminError(f"topic {topic.topic} does not exist, or our user may not see it", fix)
         span = ends(admin, client, [topic])[topic]
         for record in read_range(client, {topic: (span.first, span.end)}):
             if record.key is not None:

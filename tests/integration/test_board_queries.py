@@ -30,11 +30,13 @@ MONTHS_OF_SILENCE = (230.0, 216.0, 202.0, 188.0, 174.0, 160.0)
 SOON = {"CHURNWATCH_TIME__LATENESS_S": "60", "CHURNWATCH_POLICY__BREACHES": "1"}
 """The past arrives late, so the first look at a customer is now; a second breach would take hours."""
 
+LEARNERS = [title for title, expr in expressions() if "churnwatch_learner_" in expr]
 EMPTY_IN_HEALTH = {
     "Alerts to channels, by channel and outcome": "no channel is set up here",
     "Attempts that a channel's receiver did not take": "no channel is set up here",
     "Waiting for a channel": "no channel is set up here",
     "Age of the parameters in use": "the parameters that ship have no date, so no age",
+    **dict.fromkeys(LEARNERS, "no learner runs here"),
 }
 """Panels that rightly show nothing here, each with the reason."""
 

@@ -28,6 +28,7 @@ from streams.runtime.diagnosis import _kafka
 from streams.runtime.findings import Finding
 from streams.runtime.kafka_client import AdminError, admin_client
 from streams.runtime.kafka_rights import ROLES, Right, missing_rights, rights_of
+from streams.runtime.model_shelf import ask, read_shelf
 from streams.runtime.settings import Settings
 from streams.runtime.standing import Standing
 from streams.runtime.switching import clock_ends, history_stands, let_broker_stamp, unfolded, write_switches
@@ -112,6 +113,8 @@ WORK: dict[str, Callable[[Settings, Path], Any]] = {
     "go-live": _go_live,
     "rebuild": _rebuild,
     "fit --publish": lambda settings, _: _publish(settings, b"{}"),
+    "models list, show, compare": lambda settings, _: read_shelf(settings),
+    "models rollback, freeze, thaw": lambda settings, _: (read_shelf(settings), ask(settings, "thaw", "", "a test")),
     "dead-letters": lambda settings, _: admin.read_dead_letters(settings, limit=1),
     "erase": _erase,
 }
@@ -119,8 +122,8 @@ WORK: dict[str, Callable[[Settings, Path], Any]] = {
 
 
 def test_the_table_has_a_test_for_every_command() -> None:
-    workers = {"worker", "worker with channels, also", "worker with learning.enabled, also", "learner"}
-    assert WORK.keys() | workers | {"source of events"} == ROLES.keys()
+    processes = {role for role in ROLES if role.startswith(("worker", "learner"))}
+    assert WORK.keys() | processes | {"source of events"} == ROLES.keys()
 
 
 @pytest.fixture(scope="module")

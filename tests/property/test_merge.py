@@ -142,8 +142,9 @@ def test_history_gives_one_order_however_it_is_cut(history: tuple[dict[int, list
         else:
             merge.push(rank, columns_of([row for row in chunk if isinstance(row, Row)]), last, last + 1, 10)
         if data.draw(st.booleans()):
-            taken += rows_of(merge.take(data.draw(st.integers(1, 5))))
-    while (columns := merge.take(data.draw(st.integers(1, 50)))) is not None:
+            taken += rows_of(merge.take(data.draw(st.integers(1, 5)), to_tick=data.draw(st.booleans())))
+    while (columns := merge.take(data.draw(st.integers(1, 50)), to_tick=(to_tick := data.draw(st.booleans())))) is not None:
+        assert not to_tick or CLOCK_RANK not in columns.rank[:-1], "nothing is taken behind a tick"
         taken += rows_of(columns)
     assert taken == global_order(topics, ticks)
 

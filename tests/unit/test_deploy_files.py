@@ -12,6 +12,7 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
+from streams.runtime.learner_metrics import LearnerMetrics
 from streams.runtime.metrics import Metrics
 from streams.runtime.settings import load_settings
 from tests.support.broker_fixtures import missing
@@ -29,10 +30,7 @@ RULES = [rule for group in load("deploy/prometheus/rules.yml")["groups"] for rul
 
 
 def test_compose_has_the_parts_that_the_design_names() -> None:
-    assert set(COMPOSE["services"]) == {
-        *("kafka", "redis", "topics", "worker", "learner"),
-        *("prometheus", "alertmanager", "grafana"),
-    }
+    assert set(COMPOSE["services"]) == {"kafka", "redis", "topics", "worker", "learner", "prometheus", "alertmanager", "grafana"}
     assert COMPOSE["services"]["kafka"]["image"] == "apache/kafka:4.1.0"
 
 
@@ -95,9 +93,10 @@ def test_the_image_runs_as_a_user_and_installs_by_hash_only() -> None:
         assert all(f"!{name}" in allowed for name in source.split()), source
 
 
-def test_rules_name_only_metrics_that_the_worker_has() -> None:
+def test_rules_name_only_metrics_that_there_are() -> None:
     registry = CollectorRegistry()
     Metrics(registry)
+    LearnerMetrics(registry)
     known = {f"{family.name}{end}" for family in registry.collect() for end in ("", "_total", "_bucket", "_sum", "_count")}
     used = {name for rule in RULES for name in re.findall(r"churnwatch_\w+", rule["expr"])}
     assert used
@@ -117,7 +116,7 @@ def test_the_workers_file_is_accepted_as_it_is_and_with_every_line_taken_in() ->
     text = path.read_text("utf-8")
     assert load_settings(text, env) == load_settings(None, env)
     taken_in = yaml.safe_load(re.sub(r"^# (?=(?:  )?[a-z_]+:(?: |$))", "", text, flags=re.M))
-    assert {"policy", "learning", "money", "channels", "triggers"} == set(taken_in)
+    assert {"policy", "money", "learning", "channels", "triggers"} == set(taken_in)
     assert load_settings(yaml.safe_dump(taken_in), env) != load_settings(None, env)
 
 
