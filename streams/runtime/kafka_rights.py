@@ -85,7 +85,7 @@ ROLES: Mapping[str, tuple[Rights, ...]] = {
     "erase": (
         Rights("topic", (COMMANDS,), ("WRITE",)),
         Rights("topic", (ERASURES,), ("READ",)),
-        Rights("topic", (*EVENTS, COMMANDS, ERASURES, DEAD_LETTERS, ALERTS, TRIGGERS), ("DESCRIBE", "DESCRIBE_CONFIGS")),
+        Rights("topic", (*EVENTS, COMMANDS, ERASURES, DEAD_LETTERS, ALERTS, TRIGGERS, LABELS), ("DESCRIBE", "DESCRIBE_CONFIGS")),
         Rights("group", ("",), ("DESCRIBE",)),
     ),
 }
