@@ -95,6 +95,7 @@ class ModelFeed:
         self._closed_form = parameters
         if not self._ticks and not self._learnt_live:
             self.current = self._before = self._alone()
+            log.info("parameters in use", version=parameters.version, source=parameters.source)
             self._now_in_use(parameters.fitted_at_ms)
 
     def _learnt(self, serving: Serving) -> None:

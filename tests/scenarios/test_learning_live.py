@@ -29,7 +29,7 @@ PARTITIONS = 2
 SETTINGS = LEARNING | {
     "CHURNWATCH_LEARNING__PUBLISH_S": "0.5",
     "CHURNWATCH_LEARNING__REFIT_DAYS": "3650",
-    "CHURNWATCH_ENGINE__MAX_ROWS": "200",
+    "CHURNWATCH_ENGINE__MAX_ROWS": "20",
 }
 
 
@@ -69,6 +69,10 @@ def learnt_from(site: Live) -> Learner:
     return learner
 
 
+def folded(site: Live) -> int:
+    return sum(site.folded(partition)["purchases"] for partition in range(PARTITIONS))
+
+
 def stored(site: Live) -> dict[bytes, bytes]:
     with site.redis.client() as client:
         found: dict[bytes, bytes] = client.hgetall(f"{site.prefix}state:learner")
@@ -102,17 +106,17 @@ def test_a_live_system_learns_goes_on_where_it_was_killed_and_does_as_people_say
 ) -> None:
     site = Live(real_kafka, real_redis, prefix, partitions=PARTITIONS, **SETTINGS)
     events = list(purchases(seed=4))
+    send(site, events)  # before there is a worker, whose clock would go on to this day
     with Fleet(site.environment, tmp_path) as fleet:
-        worker, learner = fleet.start(), fleet.start(LEARNER)
-        fleet.until(lambda: worker.owned() == PARTITIONS, "both partitions")
-        third = len(events) // 3
-        for part in (events[:third], events[third : 2 * third], events[2 * third :]):
-            before = len(labels_topic(site))
-            send(site, part)
-            fleet.until(lambda: len(labels_topic(site)) > before, "labels")  # noqa: B023
+        learner, worker = fleet.start(LEARNER), fleet.start()
+        for share in (0.2, 0.5, 0.8):
+            fleet.until(lambda: folded(site) > share * len(events), f"{share:g} folded")  # noqa: B023
+            worker.freeze()
             learner.kill()
             learner = fleet.start(LEARNER)
-        fleet.until(lambda: sum(site.folded(p)["purchases"] for p in range(PARTITIONS)) == len(events), "all folded")
+            fleet.until(lambda: is_learner(learner), "the next learner has taken over")  # noqa: B023
+            worker.thaw()
+        fleet.until(lambda: folded(site) == len(events), "all folded")
         fleet.until(lambda: learnt_as_by_one(site), "what was learnt is what one process would have learnt")
         expected = learnt_from(site)
         assert expected.logit.labels > 500
@@ -139,8 +143,8 @@ def test_a_second_learner_stands_by_and_takes_over(
     real_kafka: RunningBroker, real_redis: RunningRedis, prefix: str, tmp_path: Path
 ) -> None:
     site = Live(real_kafka, real_redis, prefix, partitions=PARTITIONS, **SETTINGS)
+    send(site, list(purchases(seed=4)))
     with Fleet(site.environment, tmp_path) as fleet:
-        fleet.start()
         first, second = fleet.start(LEARNER), fleet.start(LEARNER)
         fleet.until(lambda: first.ready() and second.ready(), "both ready")
         fleet.until(lambda: is_learner(first) != is_learner(second), "one of them is the learner")
@@ -148,7 +152,7 @@ def test_a_second_learner_stands_by_and_takes_over(
         owner.freeze()
         fleet.until(lambda: is_learner(other), "the other takes over")
         owner.thaw()
-        send(site, list(purchases(seed=4))[:2000])
+        fleet.start()
         fleet.until(lambda: len(labels_topic(site)) > 0 and learnt_as_by_one(site), "all learnt, once")
         assert set(fleet.stop()) == {0}
 

@@ -82,7 +82,7 @@ def test_the_champion_serves_is_demoted_and_recovers(report: dict[str, Any]) -> 
     standing = [(what, day) for what, day in told if what != "drift"]
     assert [what for what, _ in standing] == ["serving", "demoted", "recovered"]
     assert standing[0][1] < DIES_DAY
-    assert DIES_DAY < standing[1][1] < DIES_DAY + 60, "its labels are a horizon old; within two it is known"
+    assert DIES_DAY < standing[1][1] < DIES_DAY + 20 + 60, "it dies in twenty days, and within two horizons that is known"
     assert standing[2][1] > ANEW_DAY
     assert report["learning"]["standing"] == "serving"
 

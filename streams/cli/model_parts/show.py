@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from detectors.design import COLUMNS, GROUPS
@@ -45,7 +45,9 @@ def compared_as_json(one: Serving, other: Serving) -> dict[str, Any]:
 
 def show_list(shelf: Shelf) -> None:
     """A line for what serves, and one for each champion."""
-    table = Table("version", "until", "labels", "log loss", "closed form", "idle", "AUC", "what")
+    table = Table(
+        Column("version", no_wrap=True), Column("until", no_wrap=True), "labels", "log loss", "closed form", "idle", "AUC", "what"
+    )
     for version, what, one in _rows(shelf):
         cells = (version, _day(one.at_ms), _labels(one), *_losses(one), _number(one, "champion", "auc"), what)
         table.add_row(*map(Text, cells))
