@@ -20,7 +20,7 @@ What is learnt from outcomes:
     model_inputs       the raw inputs that a snapshot freezes, by name
     labels             a customer as it was, and what it then did
     customer_features  the features of the linear model, one formula each
-    design             its columns: features scaled and clipped, hinges, products
+    design             its columns: features scaled and clipped, hinges, products; design_hash: what they are, as a name
     online_logit       Bayesian logistic regression, one outcome at a time; its prior is the closed form
     linear_model       what was learnt, as numbers
     served             the model that scores: the closed form, or the linear one on top of it
