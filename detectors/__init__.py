@@ -20,7 +20,7 @@ What is learnt from outcomes:
     model_inputs       the raw inputs that a snapshot freezes, by name
     labels             a customer as it was, and what it then did
     customer_features  the features of the linear model, one formula each
-    design             its columns: features scaled and clipped, hinges, products
+    design             its columns: features scaled and clipped, hinges, products; design_hash: what they are, as a name
     online_logit       Bayesian logistic regression, one outcome at a time; its prior is the closed form
     linear_model       what was learnt, as numbers
     served             the model that scores: the closed form, or the linear one on top of it
@@ -36,5 +36,6 @@ How good it is, and who serves:
     drift         when the champion is no longer what it was, and how it learns faster then
     idle_time     idle time as a probability: the baseline that asks for nothing but labels
     as_served     what each model said when the snapshot was taken: what a label judges
+    challengers   models of River as they come, measured beside the champion on the same labels
     learner       labels in, the model that serves out; with learner_rules, learner_state (bytes), learner_report
 """

@@ -24,6 +24,10 @@ LOG_BOUND = np.log(1e4)
 """r, a, b stay within 1e±4 and alpha within 1e±4 of the mean time observed. An end at a bound is an answer: customers who are
 all alike (large values) or who hardly ever leave (a near 0)."""
 
+PRIOR_SD = 0.5
+"""Of log a and log b around those of a prior: twice that is a factor of e. A short history cannot tell "nobody ever leaves" from
+"some do, seldom", and without a prior it may well say the former; thousands of customers over years outvote it."""
+
 GRADIENT_TOLERANCE = 1e-4
 """Steepest slope at rest: mean log likelihood a customer, per unit of a log parameter. A search that settles ends below 1e-6."""
 
@@ -56,23 +60,27 @@ def fit_mbg_nbd(
     version: str,
     source: str,
     fitted_at_ms: int | None = None,
+    prior: BtydParameters | None = None,
 ) -> BtydParameters:
     """The parameters under which these histories are likeliest.
 
     x, t_x_days, T_days   one value a customer, as in `btyd.p_alive`
     version, source       go into the snapshot
     fitted_at_ms          event time up to which the histories reach
+    prior                 what was thought of leaving before: log a and log b are normal around its, see PRIOR_SD. None: nothing
     Raises ValueError, with the remedy, for columns out of range, fewer than 50 customers, no repeat purchase at all, or a
     search that does not settle.
     """
     histories = group(*history(x, t_x_days, T_days))
-    best = min((_search(histories, np.log(start)) for start in STARTS), key=lambda end: end.loss)
+    about = None if prior is None else np.log([prior.a, prior.b])
+    best = min((_search(histories, np.log(start), about) for start in STARTS), key=lambda end: end.loss)
     if not best.settled:
         raise ValueError(
             f"the likelihood has no clear top (slope {best.slope:.1e} at r, alpha, a, b = {np.exp(best.log_parameters)}): "
             "give more customers or a longer history, or keep the parameters in use"
         )
     r, alpha, a, b = (float(v) for v in np.exp(best.log_parameters))
+    loss, _ = loss_and_slope(best.log_parameters, histories)
     repeats = float(np.sum(histories.x * histories.weight))
     return BtydParameters(
         model="mbg_nbd",
@@ -82,7 +90,7 @@ def fit_mbg_nbd(
         a=a,
         b=b,
         customers=histories.customers,
-        log_likelihood=-best.loss * histories.customers - repeats * float(np.log(histories.unit_days)),
+        log_likelihood=-loss * histories.customers - repeats * float(np.log(histories.unit_days)),
         fitted_at_ms=fitted_at_ms,
         source=source,
     )
@@ -146,12 +154,12 @@ class _End:
         return self.slope <= GRADIENT_TOLERANCE
 
 
-def _search(histories: Histories, start: NDArray[np.float64]) -> _End:
+def _search(histories: Histories, start: NDArray[np.float64], about: NDArray[np.float64] | None) -> _End:
     bounds = [(-LOG_BOUND, LOG_BOUND)] * 4
     found = minimize(
-        loss_and_slope,
+        loss_and_slope if about is None else _with_prior,
         start,
-        args=(histories,),
+        args=(histories,) if about is None else (histories, about),
         jac=True,
         method="L-BFGS-B",
         bounds=bounds,
@@ -159,3 +167,13 @@ def _search(histories: Histories, start: NDArray[np.float64]) -> _End:
     )
     inward = np.clip(found.x - found.jac, -LOG_BOUND, LOG_BOUND) - found.x  # a slope that pushes at a bound is at rest
     return _End(found.x, float(found.fun), float(np.abs(inward).max()))
+
+
+def _with_prior(
+    log_parameters: NDArray[np.float64], histories: Histories, about: NDArray[np.float64]
+) -> tuple[float, NDArray[np.float64]]:
+    """`loss_and_slope` with minus the log density of a prior whose log a and log b are `about`, a customer's share of it."""
+    loss, slope = loss_and_slope(log_parameters, histories)
+    off = (log_parameters[2:] - about) / PRIOR_SD
+    slope[2:] += off / PRIOR_SD / histories.customers
+    return loss + float(np.sum(off * off)) / 2.0 / histories.customers, slope

@@ -8,7 +8,7 @@ import msgspec
 
 from detectors.as_served import OfferState, ServedState
 from detectors.champion import Gate
-from detectors.design import COLUMNS
+from detectors.design_hash import DESIGN_HASH
 from detectors.evidence import Evidence
 from detectors.idle_time import IdleTime
 from detectors.learner_rules import Event
@@ -25,7 +25,7 @@ class LearnerState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     schema: str = SCHEMA
     inputs_hash: str = INPUTS_HASH
-    columns: tuple[str, ...] = COLUMNS
+    design_hash: str = DESIGN_HASH
     horizon_days: int
     closed_form: BtydParameters
     logit: bytes
@@ -54,12 +54,9 @@ def decode(data: bytes, horizon_days: int) -> LearnerState:
     for name, found, expected in (
         ("schema", state.schema, SCHEMA),
         ("inputs_hash", state.inputs_hash, INPUTS_HASH),
+        ("design_hash", state.design_hash, DESIGN_HASH),
         ("horizon_days", state.horizon_days, horizon_days),
     ):
         if found != expected:
             raise ValueError(f"learner state: {name} = {found!r}: this learner has {expected!r}; learn again from the labels")
-    if state.columns != COLUMNS:
-        raise ValueError(
-            f"learner state: {len(state.columns)} columns: not this release's {len(COLUMNS)}; learn again from the labels"
-        )
     return state

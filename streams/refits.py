@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.fit import fit_mbg_nbd
-from detectors.parameters import BtydParameters
+from detectors.parameters import SHIPPED, BtydParameters
 from streams.columns import DAY_MS
 from streams.customer import Records
 from streams.features import closed_form_inputs
@@ -56,9 +56,12 @@ def together(parts: Sequence[Histories]) -> Histories:
 
 
 def refit(known: Histories, at_ms: int) -> BtydParameters:
-    """The parameters fitted to these, as at a tick. Raises ValueError where there is too little to fit to."""
+    """The parameters fitted to these, as at a tick, with the shipped ones for what a short history cannot tell.
+
+    Raises ValueError where there is too little to fit to.
+    """
     source = f"all customers, as of {np.datetime64(at_ms // DAY_MS, 'D')}"
-    return fit_mbg_nbd(*known, version=refit_version(at_ms), source=source, fitted_at_ms=at_ms)
+    return fit_mbg_nbd(*known, version=refit_version(at_ms), source=source, fitted_at_ms=at_ms, prior=SHIPPED)
 
 
 def _periods(first_ms: int, at_ms: int, every_days: int) -> int:

@@ -20,6 +20,7 @@ import numpy as np
 
 from detectors.champion import verdict
 from detectors.design import COLUMNS
+from detectors.design_hash import DESIGN_HASH
 from detectors.learner import Learner
 from detectors.learner_report import plain
 from detectors.linear_model import LinearModel
@@ -44,6 +45,7 @@ class LinearSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     version       what alerts and journal name
     inputs_hash   of the inputs' names on which it runs
+    design_hash   of what the columns are made of them: see detectors/design_hash.py
     labels        how many it has learnt from
     first_at_ms, last_at_ms   event times of the first and the last snapshot among these, ms since 1970; 0 without labels
     shift         added to the log odds
@@ -52,6 +54,7 @@ class LinearSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     version: str
     inputs_hash: str
+    design_hash: str
     labels: int
     first_at_ms: int
     last_at_ms: int
@@ -123,6 +126,7 @@ def linear_snapshot(model: LinearModel) -> LinearSnapshot:
     return LinearSnapshot(
         version=model.version,
         inputs_hash=INPUTS_HASH,
+        design_hash=DESIGN_HASH,
         labels=model.labels,
         first_at_ms=model.first_at_ms,
         last_at_ms=model.last_at_ms,
@@ -136,6 +140,10 @@ def linear_model(snapshot: LinearSnapshot) -> LinearModel:
     if snapshot.inputs_hash != INPUTS_HASH:
         raise ValueError(
             f"inputs_hash {snapshot.inputs_hash}: this release has {INPUTS_HASH}; run learner and workers of one release"
+        )
+    if snapshot.design_hash != DESIGN_HASH:
+        raise ValueError(
+            f"design_hash {snapshot.design_hash}: this release has {DESIGN_HASH}; run learner and workers of one release"
         )
     if snapshot.weights.keys() != set(COLUMNS):
         other = sorted(snapshot.weights.keys() ^ set(COLUMNS))

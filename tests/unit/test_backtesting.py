@@ -38,7 +38,7 @@ PUBLISHED = {  # shared/notes/learning.md: cut-offs, mean n, base rate, AUC of i
     "cdnow": (10, 4208, 0.52, 0.635, 0.669),
     "online-retail-ii": (16, 1645, 0.36, 0.636, 0.688),
 }
-CLOSED_FORM = {"cdnow": (0.686, 0.633), "online-retail-ii": (0.742, 0.567)}
+CLOSED_FORM = {"cdnow": (0.686, 0.633), "online-retail-ii": (0.744, 0.564)}
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

@@ -7,7 +7,7 @@ import pytest
 
 from detectors.btyd import log_likelihood, p_no_purchase
 from detectors.column import non_negative
-from detectors.fit import fit_mbg_nbd, group, loss_and_slope
+from detectors.fit import PRIOR_SD, fit_mbg_nbd, group, loss_and_slope
 from detectors.parameters import BtydParameters
 from tests.support.lives import Lives, simulate
 
@@ -107,3 +107,39 @@ def test_customers_who_never_leave_still_fit_with_next_to_no_chance_to_leave():
 def test_too_little_to_fit_on_is_said(x, t_x, T, message):
     with pytest.raises(ValueError, match=message):
         fit_mbg_nbd(x, t_x, T, version="v", source="s")
+
+
+def test_a_prior_says_what_a_short_history_cannot_and_is_outvoted_by_a_long_one(case):
+    """In ten weeks hardly anybody can be seen to have left."""
+    truth, lives, fitted = case
+    prior = parameters(1.0, 1.0, truth[2] * 1.5, truth[3] * 1.5)
+    off = {"alone": 0.0, "helped": 0.0}
+    for seed in range(12):
+        short = simulate(
+            200, r=truth[0], alpha_days=truth[1], a=truth[2], b=truth[3], T_days=np.full(200, 70.0), horizon_days=90.0, seed=seed
+        )
+        for name, one in (("alone", None), ("helped", prior)):
+            found = fit_mbg_nbd(short.x, short.t_x_days, short.T_days, version="v", source="s", prior=one)
+            off[name] += abs(np.log(found.a / truth[2])) + abs(np.log(found.b / truth[3]))
+    assert off["helped"] < 0.6 * off["alone"]
+    long = fit_mbg_nbd(lives.x, lives.t_x_days, lives.T_days, version="v", source="s", prior=prior)
+    assert (long.r, long.alpha_days, long.a, long.b) == pytest.approx((fitted.r, fitted.alpha_days, fitted.a, fitted.b), rel=0.1)
+
+
+def test_with_a_prior_the_end_is_the_top_of_likelihood_and_prior_together(case):
+    _, lives, _ = case
+    rows = slice(0, 300)
+    prior = parameters(1.0, 1.0, 0.2, 5.0)
+    columns = lives.x[rows], lives.t_x_days[rows], lives.T_days[rows]
+    found = fit_mbg_nbd(*columns, version="v", source="s", prior=prior)
+
+    def posterior(r, alpha_days, a, b) -> float:
+        pull = (np.log(a / prior.a) ** 2 + np.log(b / prior.b) ** 2) / (2 * PRIOR_SD**2)
+        return float(log_likelihood(parameters(r, alpha_days, a, b), *columns).sum()) - pull
+
+    best = found.r, found.alpha_days, found.a, found.b
+    top = posterior(*best)
+    for place in range(4):
+        for factor in (0.98, 1.02):
+            assert posterior(*(value * factor if k == place else value for k, value in enumerate(best))) < top
+    assert found.log_likelihood == pytest.approx(float(log_likelihood(found, *columns).sum()), rel=1e-9)

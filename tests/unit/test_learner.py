@@ -147,7 +147,7 @@ def test_nobody_who_is_not_watched_speaks_for_the_champion_and_all_are_learnt_fr
     [
         ({"schema": "churnwatch.learner/0"}, "schema = 'churnwatch.learner/0': this learner has 'churnwatch.learner/1'"),
         ({"inputs_hash": "0" * 16}, "inputs_hash = '0000000000000000': this learner has"),
-        ({"columns": ("idle",)}, "1 columns: not this release's "),
+        ({"design_hash": "0" * 16}, "design_hash = '0000000000000000': this learner has"),
         ({"horizon_days": 90}, "horizon_days = 90: this learner has 30"),
     ],
 )

@@ -59,6 +59,8 @@ def changed(**linear: object) -> Serving:
 def test_other_inputs_or_columns_are_refused() -> None:
     with pytest.raises(ValueError, match=r"inputs_hash 0: this release has"):
         changed(inputs_hash="0").served_model(4)
+    with pytest.raises(ValueError, match=r"design_hash 0: this release has"):
+        changed(design_hash="0").served_model(4)
     linear = told(1).linear
     assert linear is not None
     with pytest.raises(ValueError, match=r"weights: of other columns \(novel"):
