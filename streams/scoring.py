@@ -1,4 +1,4 @@
-"""The risk of customers by the model in use, as decisions take it: in whole basis points; and what snapshots were scored."""
+"""The risk of customers by the model in use, as decisions take it: in whole basis points."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.btyd import p_no_purchase, to_basis_points
-from detectors.scored import Scored, scored
 from detectors.served import ServedModel
-from detectors.watched import watched
 from streams.customer import Records
 from streams.features import closed_form_inputs
 from streams.model_inputs import model_inputs
-from streams.outcomes import Snapshots
 
 
 def risk_bp(model: ServedModel, rows: Records, as_of_ms: NDArray[np.int64]) -> NDArray[np.uint16]:
@@ -23,9 +20,3 @@ def risk_bp(model: ServedModel, rows: Records, as_of_ms: NDArray[np.int64]) -> N
     else:
         risk = model.risk(model_inputs(rows, as_of_ms))
     return to_basis_points(risk) * bought
-
-
-def scored_of(taken: Snapshots, horizon_days: float) -> Scored:
-    """What the customers among them who are watched were scored."""
-    at = watched(taken.inputs, horizon_days)
-    return scored(taken.closed_form[at], None if taken.logit is None else taken.logit[at], taken.model)

@@ -17,7 +17,7 @@ from detectors.scored import Scored
 from detectors.served import ServedModel
 from streams.columns import DAY_MS
 from streams.outcomes import OutcomeRules, Outcomes, Snapshots, label_ids
-from streams.scoring import scored_of
+from streams.scores import as_counts, scores
 from streams.step import Step
 
 Waiting = list[tuple[NDArray[np.uint64], NDArray[np.float32]]]
@@ -40,7 +40,7 @@ class Learning:
         """What a step took down and found out."""
         taken = step.snapshots
         if len(taken):
-            self._scored.append(scored_of(taken, self._rules.horizon_days))
+            self._scored.append(as_counts(scores(taken, self._rules.horizon_days), taken.model))
             self._take(taken)
         if len(step.outcomes):
             self._settle(step.outcomes.firsts())

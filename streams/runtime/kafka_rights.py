@@ -64,7 +64,6 @@ ROLES: Mapping[str, tuple[Rights, ...]] = {
         Rights("topic", (MODELS, ALERTS), ("WRITE",)),
         Rights("group", ("-learner",), ("READ",)),
     ),
-    "learner --challengers": (Rights("topic", (LABELS,), ("READ",)), Rights("group", ("-challengers",), ("READ",))),
     "source of events": (Rights("topic", SOURCES, ("WRITE",)),),
     "topics create": (Rights("topic", EVERY, ("CREATE", "DESCRIBE", "DESCRIBE_CONFIGS")),),
     "topics check": (Rights("topic", EVERY, ("DESCRIBE", "DESCRIBE_CONFIGS")),),
