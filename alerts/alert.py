@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Annotated, Final, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from alerts.facts import CustomerFacts
 from alerts.foreign_json import decoded
@@ -23,6 +23,8 @@ from detectors.causes import Cause, controllable
 from detectors.reasons import Reason
 
 RULE: Final = "churn-risk"
+LEARNT: Final = "logit"
+"""Name of what was learnt (ServedModel.name)."""
 STAKE_BASIS = "spent in the last 365 days"
 
 Status = Literal["firing", "resolved"]
@@ -67,9 +69,10 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="sche
     customer_id: str
     tier: Annotated[Tier, Meta(description="from now on")]
     previous_tier: Annotated[Tier, Meta(description="until now")]
-    risk: Annotated[Risk, Meta(description="P(no purchase in the next horizon_days)")]
+    risk: Annotated[Risk, Meta(description="P(no purchase in the next horizon_days), or P(no login): see risk_of")]
     idle_risk: Annotated[Risk | None, Meta(description="silence against the customer's own rhythm; null before there is one")]
     horizon_days: float
+    risk_of: Annotated[Literal["no_login"] | UnsetType, Meta(description="absent: the risk is P(no purchase)")] = UNSET
     reasons: Annotated[list[Reason], Meta(description="what moved the risk, strongest first")]
     baseline: Annotated[float | None, Meta(description="log odds of the risk = this + the reasons' contributions")] = None
     cause: Annotated[str, Meta(description="probable cause class")]
@@ -161,6 +164,7 @@ class AlertContext(msgspec.Struct, frozen=True, kw_only=True):
     config_hash                   of the settings that change decisions
     holdout_share, holdout_salt   see alerts/stages/holdout.py
     live_after_ms                 event time up to which decisions are about the past, ms since 1970; None = all are
+    learnt_by                     what a learnt model's risk is about: it was learnt who stays by this
     """
 
     horizon_days: float
@@ -169,6 +173,11 @@ class AlertContext(msgspec.Struct, frozen=True, kw_only=True):
     holdout_share: float
     holdout_salt: str
     live_after_ms: int | None = None
+    learnt_by: Literal["purchases", "logins"] = "purchases"
+
+    def risk_of(self, model: str) -> Literal["no_purchase", "no_login"]:
+        """What the risk by a model of this name is the probability of. The closed form knows purchases only."""
+        return "no_login" if model == LEARNT and self.learnt_by == "logins" else "no_purchase"
 
 
 def build_alert(
@@ -210,6 +219,7 @@ def build_alert(
         risk=int(risk_bp) / 10_000,
         idle_risk=_rounded(idle_risk, 4),
         horizon_days=float(context.horizon_days),
+        risk_of="no_login" if context.risk_of(model.name) == "no_login" else UNSET,
         reasons=list(reasons),
         baseline=baseline,
         cause=cause.cause,
