@@ -13,6 +13,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from alerts.context import AlertContext
 from alerts.facts import CustomerFacts
 from alerts.foreign_json import decoded
 from alerts.ids import AlertId, Instant, MessageId, alert_id, rfc3339
@@ -23,8 +24,6 @@ from detectors.causes import Cause, controllable
 from detectors.reasons import Reason
 
 RULE: Final = "churn-risk"
-LEARNT: Final = "logit"
-"""Name of what was learnt (ServedModel.name)."""
 STAKE_BASIS = "spent in the last 365 days"
 
 Status = Literal["firing", "resolved"]
@@ -156,30 +155,6 @@ Message = Alert | IngestionAlert | ModelAlert | Digest
 """What `churn.alerts` carries."""
 
 
-class AlertContext(msgspec.Struct, frozen=True, kw_only=True):
-    """What all alerts of a run share.
-
-    horizon_days                  H of the risk, days
-    currency                      base currency, ISO 4217
-    config_hash                   of the settings that change decisions
-    holdout_share, holdout_salt   see alerts/stages/holdout.py
-    live_after_ms                 event time up to which decisions are about the past, ms since 1970; None = all are
-    learnt_by                     what a learnt model's risk is about: it was learnt who stays by this
-    """
-
-    horizon_days: float
-    currency: str
-    config_hash: str
-    holdout_share: float
-    holdout_salt: str
-    live_after_ms: int | None = None
-    learnt_by: Literal["purchases", "logins"] = "purchases"
-
-    def risk_of(self, model: str) -> Literal["no_purchase", "no_login"]:
-        """What the risk by a model of this name is the probability of. The closed form knows purchases only."""
-        return "no_login" if model == LEARNT and self.learnt_by == "logins" else "no_purchase"
-
-
 def build_alert(
     facts: CustomerFacts,
     transition: Transition,
@@ -203,8 +178,7 @@ def build_alert(
     event       that the customer was evaluated at; None for a look
     Raises ValueError for a holdout share outside 0..1.
     """
-    code = int(transition.decision)
-    resolved_by = _RESOLVED_BY.get(code)
+    code, resolved_by = int(transition.decision), _RESOLVED_BY.get(int(transition.decision))
     episode = alert_id(facts.customer_id, RULE, transition.episode_s)
     return Alert(
         alert_id=episode,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alerts.alert import AlertContext
+from alerts.context import AlertContext
 from alerts.rules import PolicyRules
 from detectors.champion import GateRules
 from detectors.learner_rules import LearnerRules

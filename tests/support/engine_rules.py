@@ -7,7 +7,7 @@ from dataclasses import replace
 import msgspec
 from hypothesis import strategies as st
 
-from alerts.alert import AlertContext
+from alerts.context import AlertContext
 from alerts.rules import PolicyRules
 from detectors.parameters import SHIPPED, BtydParameters
 from detectors.served import ServedModel
