@@ -6,6 +6,7 @@ The flow, in the order to read it:
     stages/       one rule a file, each over columns of customers
     policy.py     the stages in order: decide(state, risk, ...) -> new state, one reason a customer, when to look again
     facts.py      what is known of one customer at one time
+    context.py    what all alerts of a run share
     ids.py        names and dates: an episode's id depends on nothing that a replay would change
     alert.py      the message of a transition, its bytes, the contract of churn.alerts (foreign_json: read without surprises)
     lost_events.py   the message that events were deleted before they were read

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from typing import Annotated, Final, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
+from alerts.context import AlertContext
 from alerts.facts import CustomerFacts
 from alerts.foreign_json import decoded
 from alerts.ids import AlertId, Instant, MessageId, alert_id, rfc3339
@@ -67,9 +68,10 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="sche
     customer_id: str
     tier: Annotated[Tier, Meta(description="from now on")]
     previous_tier: Annotated[Tier, Meta(description="until now")]
-    risk: Annotated[Risk, Meta(description="P(no purchase in the next horizon_days)")]
+    risk: Annotated[Risk, Meta(description="P(no purchase in the next horizon_days), or P(no login): see risk_of")]
     idle_risk: Annotated[Risk | None, Meta(description="silence against the customer's own rhythm; null before there is one")]
     horizon_days: float
+    risk_of: Annotated[Literal["no_login"] | UnsetType, Meta(description="absent: the risk is P(no purchase)")] = UNSET
     reasons: Annotated[list[Reason], Meta(description="what moved the risk, strongest first")]
     baseline: Annotated[float | None, Meta(description="log odds of the risk = this + the reasons' contributions")] = None
     cause: Annotated[str, Meta(description="probable cause class")]
@@ -153,24 +155,6 @@ Message = Alert | IngestionAlert | ModelAlert | Digest
 """What `churn.alerts` carries."""
 
 
-class AlertContext(msgspec.Struct, frozen=True, kw_only=True):
-    """What all alerts of a run share.
-
-    horizon_days                  H of the risk, days
-    currency                      base currency, ISO 4217
-    config_hash                   of the settings that change decisions
-    holdout_share, holdout_salt   see alerts/stages/holdout.py
-    live_after_ms                 event time up to which decisions are about the past, ms since 1970; None = all are
-    """
-
-    horizon_days: float
-    currency: str
-    config_hash: str
-    holdout_share: float
-    holdout_salt: str
-    live_after_ms: int | None = None
-
-
 def build_alert(
     facts: CustomerFacts,
     transition: Transition,
@@ -194,8 +178,7 @@ def build_alert(
     event       that the customer was evaluated at; None for a look
     Raises ValueError for a holdout share outside 0..1.
     """
-    code = int(transition.decision)
-    resolved_by = _RESOLVED_BY.get(code)
+    code, resolved_by = int(transition.decision), _RESOLVED_BY.get(int(transition.decision))
     episode = alert_id(facts.customer_id, RULE, transition.episode_s)
     return Alert(
         alert_id=episode,
@@ -210,6 +193,7 @@ def build_alert(
         risk=int(risk_bp) / 10_000,
         idle_risk=_rounded(idle_risk, 4),
         horizon_days=float(context.horizon_days),
+        risk_of="no_login" if context.risk_of(model.name) == "no_login" else UNSET,
         reasons=list(reasons),
         baseline=baseline,
         cause=cause.cause,

@@ -42,7 +42,7 @@ def card(alert: Alert) -> str:
     lines += [
         (f"{money(alert.value_at_stake)} {_plain(alert.value_at_stake.basis)}", "at stake"),
         (_segment(alert), "segment"),
-        (f"no purchase in the next {alert.horizon_days:g} days: {alert.risk:.0%}{_silence(alert)}", "risk"),
+        (f"{_risk_of(alert)} in the next {alert.horizon_days:g} days: {alert.risk:.0%}{_silence(alert)}", "risk"),
         (f"{alert.episode_started_at}, now {alert.as_of}{_event(alert)}", "since"),
         (f"{alert.message_id}  model {_plain(alert.model.name)} {_plain(alert.model.version)}  config {alert.config_hash}", "id"),
     ]
@@ -122,6 +122,10 @@ def _news(alert: Alert) -> str:
         return why
     direction = "up" if alert.decision == "escalated" else "down"
     return f"{direction} from {alert.previous_tier}" + (f"; {why}" if why else "")
+
+
+def _risk_of(alert: Alert) -> str:
+    return "no login" if alert.risk_of == "no_login" else "no purchase"
 
 
 def _cause(alert: Alert) -> str:

@@ -224,7 +224,8 @@ class Learner:
         labels = self.logit.labels
         if labels == 0:
             return None
-        moved = shift(self._newest()) if self.closed_form.fitted_at_ms is not None else 0.0
+        shifts = self.rules.shifts and self.closed_form.fitted_at_ms is not None
+        moved = shift(self._newest()) if shifts else 0.0
         model = LinearModel(self.logit.mean.copy(), "-", labels, self.first_at_ms, self.last_at_ms, moved)
         return replace(model, version=version(model, self.closed_form, self.rules.horizon_days))
 

@@ -22,6 +22,7 @@ class LearnerRules:
     window_days    the evidence: log loss over so many days of labels
     window         labels in the rolling measures
     shift_customers   the shift is that of the newest so many customers, of `grid_days` at most
+    shifts         whether the champion's mean risk is put onto the closed form's; not where the labels are not about purchases
     drift_delta    ADWIN's: chance of a false alarm at each look
     """
 
@@ -32,6 +33,7 @@ class LearnerRules:
     window: int = 10_000
     drift_delta: float = 0.002
     shift_customers: int = 500
+    shifts: bool = True
 
 
 class Event(msgspec.Struct, frozen=True):

@@ -54,7 +54,7 @@ class ServedModel:
         return self.closed_form.version if self.serving is None else self.serving.version
 
     def risk(self, inputs: Inputs) -> Column:
-        """P(no purchase in the next H), one value a row of `inputs`, in [0, 1]."""
+        """P(no purchase in the next H), one value a row of `inputs`, in [0, 1]; what was learnt by logins says P(no login)."""
         if self.serving is None:
             return self._closed_form(inputs)
         return _sigmoid(self._linear(inputs, self.serving) + self.serving.shift)

@@ -26,7 +26,7 @@ from alerts.rules import PolicyRules
 from detectors.served import ServedModel
 from streams import rfm, windows
 from streams.board import cells, recount
-from streams.columns import EVENT_KINDS, PURCHASE, TICK, Columns
+from streams.columns import EVENT_KINDS, LOGIN, PURCHASE, TICK, Columns
 from streams.customer import Records, gather, last_purchase_day, new_records, scatter
 from streams.evaluations import FORGOTTEN, Evaluations, settle
 from streams.explain import Context, Moved, explain, together
@@ -172,6 +172,8 @@ class _Advance:
         as_of_ms = np.maximum(floor_ms, rows["seen_ms"])
         over = np.flatnonzero(ended(rows) & ~was_over)
         self.outcomes.cancelled(slots[over], gather(rows, over), as_of_ms[over])
+        late = np.flatnonzero((kind == LOGIN) & (time_ms < as_of_ms))
+        self.outcomes.logged_in(slots[late], gather(rows, late), time_ms[late], as_of_ms[late])
         self._evaluate(slots, rows, as_of_ms, self.after[events], kind == PURCHASE, old_day, events)
 
     def _fire(self, slots: NDArray[np.intp], until_ms: Ints, first_ms: Ints, last_ms: Ints) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alerts.alert import Alert, AlertContext, EventRef, ModelRef, build_alert
+from alerts.alert import Alert, EventRef, ModelRef, build_alert
+from alerts.context import AlertContext
 from alerts.facts import CustomerFacts
 from alerts.ids import rfc3339
 from alerts.policy import Transition, transitions

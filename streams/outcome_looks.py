@@ -16,7 +16,6 @@ from streams.outcomes import (
     Outcomes,
     Snapshots,
     customer_hashes,
-    left,
     next_outcome_look_s,
     open_days,
     outcome_due,
@@ -24,6 +23,7 @@ from streams.outcomes import (
     snapshot_day,
     snapshot_due,
 )
+from streams.staying import left, stayed, stayed_after_all
 
 Ints = NDArray[np.int64]
 
@@ -57,6 +57,9 @@ class OutcomeLooks:
         at = np.flatnonzero(snapshot_due(rows, due_ms, phase, self._rules))
         if len(at):
             self._taken.append((slots[at], due_ms[at], model_inputs(gather(rows, at), due_ms[at])))
+        if self._rules.staying == "logins":
+            at = np.flatnonzero(stayed(rows, due_ms, phase, self._rules))
+            self._find(slots[at], due_ms[at] // DAY_MS - self._rules.horizon_days, due_ms[at], left=False)
         at = np.flatnonzero(outcome_due(rows, due_ms, phase, self._rules))
         if len(at):
             day = snapshot_day(due_ms[at], self._rules)
@@ -67,8 +70,18 @@ class OutcomeLooks:
         if self._rules is None or not len(slots):
             return
         at, day = open_days(rows, as_of_ms, self._phase[slots], self._rules)
-        if len(at):
-            self._found.append((slots[at], day, as_of_ms[at], np.ones(len(at), np.bool_)))
+        self._find(slots[at], day, as_of_ms[at], left=True)
+
+    def logged_in(self, slots: NDArray[np.intp], rows: Records, login_ms: Ints, as_of_ms: Ints) -> None:
+        """Different customers' logins are folded: one that comes late may show that its customer stayed."""
+        if self._rules is None or self._rules.staying != "logins" or not len(slots):
+            return
+        at, day = stayed_after_all(rows, login_ms, as_of_ms, self._phase[slots], self._rules)
+        self._find(slots[at], day, as_of_ms[at], left=False)
+
+    def _find(self, slots: NDArray[np.intp], day: Ints, known_ms: Ints, *, left: bool) -> None:
+        if len(slots):
+            self._found.append((slots, day, known_ms, np.full(len(slots), left)))
 
     def snapshots(self, ids: Sequence[str]) -> Snapshots:
         """Who was taken down, by day and hash."""

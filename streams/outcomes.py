@@ -5,19 +5,21 @@ happens to be sent, since snapshots at events would show the lively only. The sn
 
     left = no day with a purchase in [d, d + H)
 
-whole UTC days, as the closed form counts them. By then the watermark has passed d + H on every way that leads there, so
-what is late within the allowance has come. An explicit cancellation is an outcome at once: whoever has ended the
-relationship has left, says every snapshot that waits, and none is taken until they return.
+whole UTC days, as the closed form counts them; or with a login, where that is what counts (see staying.py). By then the
+watermark has passed d + H on every way that leads there, so what is late within the allowance has come. An explicit
+cancellation is an outcome at once: whoever has ended the relationship has left, says every snapshot that waits, and none is
+taken until they return.
 
 Both times are looks, so they fall where all looks fall: into each customer's own order of events, whatever the batches were.
 The grid divides the horizon, so a customer has at most H / grid + 1 snapshots that wait. Of one snapshot several outcomes may
-be found: a cancellation, and a look at its end. The first counts.
+be found, such as a cancellation, and at a look that the customer stayed. The first counts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +33,9 @@ from streams.record_marks import ended
 Ints = NDArray[np.int64]
 Marks = NDArray[np.bool_]
 
+Staying = Literal["purchases", "logins"]
+
+DAY_S = DAY_MS // 1000
 MAX_LATENESS_MS = 7 * DAY_MS
 """So many days of purchases at most lie behind an outcome's end when it is decided, one fewer than the record has one by one."""
 
@@ -41,6 +46,7 @@ class OutcomeRules:
     grid_days      days between two snapshots of a customer; H is a multiple of it
     active_days    snapshots are taken of customers whose last purchase is at most so long ago, days
     lateness_ms    how late an event may come, ms; whole seconds, 7 days at most
+    staying        what counts as staying
     Raises ValueError where these do not hold.
     """
 
@@ -48,6 +54,7 @@ class OutcomeRules:
     grid_days: int
     active_days: int
     lateness_ms: int
+    staying: Staying = "purchases"
 
     def __post_init__(self) -> None:
         if self.grid_days < 1 or self.horizon_days % self.grid_days:
@@ -158,15 +165,6 @@ def snapshot_day(as_of_ms: Ints, rules: OutcomeRules) -> Ints:
     return (as_of_ms - rules.lateness_ms) // DAY_MS - rules.horizon_days
 
 
-def left(rows: Records, since_day: Ints, rules: OutcomeRules) -> Marks:
-    """Whether there is no purchase day in [since_day, since_day + H): exact at `outcome_due`, late events included."""
-    recent = rows["recent_days"].astype(np.int64)
-    end_day = (since_day + rules.horizon_days)[:, None]
-    latest = np.where(recent < end_day, recent, 0).max(axis=1)
-    gone: Marks = latest < since_day
-    return gone
-
-
 def open_days(rows: Records, as_of_ms: Ints, phase: Ints, rules: OutcomeRules) -> tuple[NDArray[np.intp], Ints]:
     """(row, day) of every snapshot whose outcome is not known yet at `as_of_ms`, whichever were taken; earliest first."""
     newest = as_of_ms // DAY_MS
@@ -186,9 +184,13 @@ def next_outcome_look_s(rows: Records, as_of_ms: Ints, phase: Ints, rules: Outco
     snapshot = _next_on_grid(as_of_ms // DAY_MS, phase, rules.grid_days)
     after_day = np.maximum((as_of_ms - rules.lateness_ms) // DAY_MS, rows["first_day"].astype(np.int64) + rules.horizon_days)
     outcome = _next_on_grid(after_day, phase, rules.grid_days)
-    snapshot_s = np.where(bought & (snapshot <= until_day), snapshot * (DAY_MS // 1000), NEVER_S)
-    outcome_s = outcome * (DAY_MS // 1000) + rules.lateness_ms // 1000
+    snapshot_s = np.where(bought & (snapshot <= until_day), snapshot * DAY_S, NEVER_S)
+    outcome_s = outcome * DAY_S + rules.lateness_ms // 1000
     outcome_s = np.where(bought & (outcome - rules.horizon_days <= until_day), outcome_s, NEVER_S)
+    if rules.staying == "logins":
+        ends_after = np.maximum(as_of_ms // DAY_MS, rows["first_day"].astype(np.int64) + rules.horizon_days)
+        end = _next_on_grid(ends_after, phase, rules.grid_days)
+        outcome_s = np.minimum(outcome_s, np.where(bought & (end - rules.horizon_days <= until_day), end * DAY_S, NEVER_S))
     return np.minimum(np.minimum(snapshot_s, outcome_s), NEVER_S).astype(np.uint32)
 
 

@@ -15,7 +15,7 @@ from streams.backtest.mapping import Source, shipped_mappings
 from streams.backtest.report_json import Log, encode_report, report, settings_of
 from streams.backtest.sent import SentMessages
 from streams.cli.backtest_parts import show
-from streams.cli.backtest_parts.asked import Money, check_window, days, policies, settings_for
+from streams.cli.backtest_parts.asked import Money, check_truth, days, policies, settings_for
 from streams.cli.backtest_parts.running import Asked, compare, prepare, read, run, write
 from streams.cli.errors import CommandError
 from streams.cli.replay import find_sources
@@ -66,7 +66,7 @@ def backtest(
     began_s = time.monotonic()
     settings = settings_for(config, horizon, True if learning is None and against is None else learning)
     rules = CutOffRules(settings.risk.horizon_days, active_window, every, min_events)
-    check_window(settings, rules)
+    check_truth(settings, rules)
     own = settings.kafka.partitions
     if against is not None and partitions not in (None, own):
         raise CommandError(f"--partitions {partitions}: the system has {own}", "leave it out, or set kafka.partitions")

@@ -78,7 +78,7 @@ def _verdict(view: CustomerView) -> Text:
         return Text("no purchase yet, so there is no risk to tell")
     line = Text.assemble(
         (view.tier.upper() if view.tier != "none" else "no alert", TIER_STYLES[view.tier]),
-        f"   no purchase in the next {view.horizon_days:g} days: ",
+        f"   {view.risk_of.replace('_', ' ')} in the next {view.horizon_days:g} days: ",
         (f"{view.risk:.0%}", "bold"),
     )
     if view.idle_risk is not None:

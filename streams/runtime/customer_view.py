@@ -40,6 +40,7 @@ class CustomerView(msgspec.Struct, frozen=True, kw_only=True):
 
     as_of       event time this is told for: the partition's watermark, or the customer's last evaluation if later
     risk        P(no purchase in the next horizon_days) as of then; None before the first purchase
+    risk_of     no_purchase, or no_login: what it is the probability of
     tier        alerted now
     alert_id    of the episode, None when nothing is alerted
     next_look   event time, None when none is planned
@@ -50,6 +51,7 @@ class CustomerView(msgspec.Struct, frozen=True, kw_only=True):
     partition: int
     as_of: str
     risk: float | None
+    risk_of: str
     horizon_days: float
     idle_risk: float | None
     tier: str
@@ -103,6 +105,7 @@ def build_view(customer_id: str, partition: int, row: Records, watermark_ms: int
         partition=partition,
         as_of=rfc3339(int(as_of_ms[0])),
         risk=risk,
+        risk_of=judges.rules.context.alert.risk_of(judges.model.name),
         horizon_days=horizon_days,
         idle_risk=idle_risk,
         tier=TIER_NAMES[tier],

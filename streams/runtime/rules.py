@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alerts.alert import AlertContext
+from alerts.context import AlertContext
 from alerts.rules import PolicyRules
 from detectors.champion import GateRules
 from detectors.learner_rules import LearnerRules
@@ -47,6 +47,7 @@ def engine_rules(settings: Settings) -> EngineRules:
                 config_hash=settings.config_hash,
                 holdout_share=policy.holdout_share,
                 holdout_salt=policy.holdout_salt,
+                learnt_by=settings.risk.staying,
             ),
             silence_patience=settings.risk.silence_patience,
         ),
@@ -64,6 +65,7 @@ def outcome_rules(settings: Settings) -> OutcomeRules | None:
         grid_days=horizon_days // learning.snapshots_per_horizon,
         active_days=learning.active_days,
         lateness_ms=settings.time.lateness_s * 1000,
+        staying=settings.risk.staying,
     )
 
 
@@ -79,6 +81,7 @@ def learner_rules(settings: Settings) -> LearnerRules | None:
         window_days=learning.evidence_days,
         window=learning.measured_labels,
         drift_delta=learning.drift_delta,
+        shifts=outcomes.staying == "purchases",
     )
 
 

@@ -102,6 +102,8 @@ class Settings(BaseSettings):
         deciding = self.model_dump(mode="json", include={"risk", "policy", "looks", "money"})
         for file in ("parameters_file", "cause_model_file"):
             del deciding["risk"][file]
+        if self.risk.staying == "purchases":
+            del deciding["risk"]["staying"]
         deciding["lateness_s"] = self.time.lateness_s
         if self.retention.inactive_days is not None:
             deciding["inactive_days"] = self.retention.inactive_days

@@ -16,6 +16,8 @@ def contradictions(settings: Settings) -> Iterator[tuple[tuple[str, str], Any, s
     """(section and field, its value, what to do) for each setting that does not go with the others."""
     learning, horizon_days, lateness_s = settings.learning, settings.risk.horizon_days, settings.time.lateness_s
     if not learning.enabled:
+        if settings.risk.staying == "logins":
+            yield ("risk", "staying"), "logins", "would not be used: set learning.enabled, or remove it"
         return
     if horizon_days % learning.snapshots_per_horizon:
         fix = f"should divide risk.horizon_days ({horizon_days}), so that snapshots are whole days apart"

@@ -42,6 +42,10 @@ class TimeSettings(Section):
 
 class RiskSettings(Section):
     horizon_days: int = Field(90, ge=1, le=730, description="Risk is P(no purchase in so many days)")
+    staying: Literal["purchases", "logins"] = Field(
+        "purchases",
+        description="What who stays does, for what is learnt: with `logins`, learnt risk is P(no login in so many days)",
+    )
     parameters_file: str | None = Field(None, description="Parameters made by `churnwatch fit`; none: the ones shipped")
     cause_model_file: str | None = Field(
         None, description="Model of causes made by `churnwatch causes train` (docs/causes.md); none: the one shipped"

@@ -94,8 +94,11 @@ def next_outcome_look_s(customer: str, life: CustomerTwin, as_of_ms: int, rules:
         known_ms = (d + rules.horizon_days) * DAY_MS + rules.lateness_ms
         if on_grid and d * DAY_MS > as_of_ms:
             found.append(d * DAY_MS // 1000)
+        end_ms = (d + rules.horizon_days) * DAY_MS
         if on_grid and d > life.first_day and known_ms > as_of_ms:
             found.append(known_ms // 1000)
+        if on_grid and d > life.first_day and rules.staying == "logins" and end_ms > as_of_ms:
+            found.append(end_ms // 1000)
     # the outcome of a snapshot yet to come is later than the snapshot itself; a day before the first purchase has none
     return min(found)
 
@@ -176,6 +179,8 @@ class EngineTwin:
                 one.policy = replace(one.policy, cool_from_s=one.life.cancelled_s)
             if one.life.ended and not was_over:
                 self.cancelled(one, max(floor_ms, one.seen_ms))
+            if event.kind == "login":
+                self.logged_in(one, event.time_ms, max(floor_ms, one.seen_ms))
             made.append(self.evaluate(one, max(floor_ms, one.seen_ms), after_ms, event))
         self.settle(made + self.everyone_due() if sweep else made)
 
@@ -209,8 +214,29 @@ class EngineTwin:
             self.taken.append(Taken(one.customer, day))
         since = end_ms // DAY_MS - rules.horizon_days
         if end_ms % DAY_MS == 0 and since % rules.grid_days == phase and since > life.first_day:
-            stayed = any(since <= bought < since + rules.horizon_days for bought in life.days)
-            self.found.append(Taken(one.customer, since, at_ms, not stayed))
+            self.found.append(Taken(one.customer, since, at_ms, not self.stayed(life, since)))
+        since = day - rules.horizon_days
+        by_logins = rules.staying == "logins" and at_ms % DAY_MS == 0 and day % rules.grid_days == phase
+        if by_logins and since > life.first_day and self.stayed(life, since):
+            self.found.append(Taken(one.customer, since, at_ms, False))
+
+    def stayed(self, life: CustomerTwin, since: int) -> bool:
+        rules = self.outcome_rules
+        assert rules is not None
+        days = life.days if rules.staying == "purchases" else [at_ms // DAY_MS for at_ms in life.logins_ms]
+        return any(since <= day < since + rules.horizon_days for day in days)
+
+    def logged_in(self, one: Watched, login_ms: int, at_ms: int) -> None:
+        """One that comes after the end of a horizon in which it falls, while its outcome is not known."""
+        rules = self.outcome_rules
+        if rules is None or rules.staying == "purchases" or not one.life.purchases:
+            return
+        login_day = login_ms // DAY_MS
+        for day in range(max(one.life.first_day + 1, login_day - rules.horizon_days + 1), login_day + 1):
+            end_ms = (day + rules.horizon_days) * DAY_MS
+            on_grid = day % rules.grid_days == phase_of(one.customer, rules.grid_days)
+            if on_grid and end_ms <= at_ms < end_ms + rules.lateness_ms:
+                self.found.append(Taken(one.customer, day, at_ms, False))
 
     def cancelled(self, one: Watched, at_ms: int) -> None:
         """Whatever waits for its outcome has it: day by day, from the first purchase until now."""

@@ -64,6 +64,7 @@ class CustomerTwin:
     last_complaint_s: int = 0
     last_cause: int = 0
     cancelled_s: int = 0
+    logins_ms: list[int] = field(default_factory=list)
     logins: int = 0
     complaints: int = 0
     severity_sum: int = 0
@@ -102,6 +103,7 @@ class CustomerTwin:
 
     def login(self, event: EventTwin) -> None:
         self.logins += 1
+        self.logins_ms.append(event.time_ms)
         self.last_login_s = max(self.last_login_s, event.time_ms // 1000)
         self.in_windows("logins", event.time_ms, 1)
 

@@ -23,7 +23,7 @@ from streams.runtime.store import CommitRequest
 from streams.table import CustomerTable
 from tests.oracle.engine_twin import EngineTwin
 from tests.oracle.rfm_twin import EventTwin
-from tests.support.engine_rules import BUSY, MONTHLY, PROMPT, any_rules, engine_rules, served, twin_of
+from tests.support.engine_rules import BY_LOGINS, BY_PURCHASES, MONTHLY, any_rules, engine_rules, served, twin_of
 from tests.support.examples import examples
 from tests.support.memory_store import MemoryStore
 from tests.support.outcomes import sliced
@@ -36,7 +36,7 @@ Told = tuple[int, int, int, int]
 @st.composite
 def labelled_rows(draw: st.DrawFn) -> tuple[list[EventTwin], list[slice], EngineRules]:
     events = draw(rows(max_rows=40, customers=2))
-    outcomes = draw(st.sampled_from([MONTHLY, BUSY, PROMPT]))
+    outcomes = draw(st.sampled_from([*BY_PURCHASES, *BY_LOGINS]))
     return events, draw(cuts(len(events))), replace(draw(any_rules()), outcomes=outcomes)
 
 
@@ -134,7 +134,7 @@ def test_the_drawn_rows_cancel_early_enough_to_settle_what_waits():
     early = returned = 0
 
     @given(labelled_rows())
-    @examples(60)
+    @examples(120)
     def collect(drawn):
         nonlocal early, returned
         events, _, rules = drawn
@@ -144,8 +144,7 @@ def test_the_drawn_rows_cancel_early_enough_to_settle_what_waits():
         twin.clock(max(event.time_ms for event in events) + 200 * DAY_MS)
         told, outcomes = of_the_twin(twin), rules.outcomes
         assert outcomes is not None
-        ends_ms = outcomes.horizon_days * DAY_MS + outcomes.lateness_ms
-        early += sum(known_ms < at_ms + ends_ms for _, at_ms, known_ms, _ in told)
+        early += sum(known_ms < at_ms + outcomes.horizon_days * DAY_MS for _, at_ms, known_ms, _ in told)
         returned += len(twin.found) - len({(one.customer, one.day) for one in twin.found})
 
     collect()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from alerts.alert import Alert, AlertContext, EventRef, ModelRef, build_alert
+from alerts.alert import Alert, EventRef, ModelRef, build_alert
+from alerts.context import AlertContext
 from alerts.facts import CustomerFacts
 from alerts.policy import ReasonCode, Transition
 from detectors.causes import Cause

@@ -7,7 +7,7 @@ from dataclasses import replace
 import msgspec
 from hypothesis import strategies as st
 
-from alerts.alert import AlertContext
+from alerts.context import AlertContext
 from alerts.rules import PolicyRules
 from detectors.parameters import SHIPPED, BtydParameters
 from detectors.served import ServedModel
@@ -51,6 +51,8 @@ LIVELY = msgspec.structs.replace(SHIPPED, version="lively", r=2.0, alpha_days=20
 MONTHLY = OutcomeRules(horizon_days=90, grid_days=30, active_days=365, lateness_ms=DAY_MS)
 BUSY = OutcomeRules(horizon_days=4, grid_days=2, active_days=11, lateness_ms=7 * DAY_MS)
 PROMPT = OutcomeRules(horizon_days=12, grid_days=3, active_days=90, lateness_ms=0)
+BY_PURCHASES = (MONTHLY, BUSY, PROMPT)
+BY_LOGINS = tuple(replace(rules, staying="logins") for rules in BY_PURCHASES)
 
 
 def served(rules: EngineRules, parameters: BtydParameters = SHIPPED) -> ServedModel:
@@ -78,7 +80,7 @@ def any_rules() -> st.SearchStrategy[EngineRules]:
         horizon_days=st.sampled_from([90.0, 7.5]),
         looks=st.sampled_from([DEFAULT_LOOKS, DEFAULT_LOOKS, ODD_LOOKS, ODD_LOOKS, FORGETFUL_LOOKS, LATE_TO_FORGET_LOOKS]),
         policy=st.sampled_from([DEFAULT_POLICY, EAGER_POLICY, PATIENT_POLICY]),
-        outcomes=st.sampled_from([None, MONTHLY, BUSY, PROMPT]),
+        outcomes=st.sampled_from([None, *BY_PURCHASES, *BY_LOGINS]),
     )
 
 

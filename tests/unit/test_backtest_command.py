@@ -94,6 +94,14 @@ def test_policies_are_compared_side_by_side(history, tmp_path, capsys):
     assert "Policies compared" in (tmp_path / "out" / "report.html").read_text("utf-8")
 
 
+def test_what_is_learnt_by_logins_is_not_judged_by_who_bought(history, tmp_path, capsys):
+    config = tmp_path / "settings.yaml"
+    config.write_text("risk: {staying: logins}\n")
+    assert run(history, "--out", tmp_path / "out", *SHORT, "--config", config) == 1
+    assert "risk.staying is logins, and a backtest judges by who bought" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -74,6 +74,11 @@ def test_the_shift_puts_the_mean_risk_where_the_closed_form_has_it(chance):
     assert shifted.risk(taken).mean() == pytest.approx(closed_form.mean(), abs=0.002)
 
 
+def test_what_is_not_learnt_by_purchases_is_not_moved_onto_a_closed_form_that_is_about_them(chance):
+    learner = days(Learner(replace(RULES, shifts=False), FITTED), chance, 5)
+    assert learner.past.latest.model.linear.shift == 0.0
+
+
 def test_parameters_of_another_business_give_no_shift(chance):
     learner = days(Learner(RULES, UNFITTED), chance, 5)
     assert learner.past.latest.model.linear.shift == 0.0

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from detectors.learner_rules import LearnerRules
 from streams.runtime.rights_docs import rewritten
-from streams.runtime.rules import learner_rules
+from streams.runtime.rules import engine_rules, learner_rules, outcome_rules
 from streams.runtime.settings import Settings, SettingsError, load_settings, load_settings_file, variable_names
 from streams.runtime.settings_docs import settings_markdown
 from streams.runtime.settings_sections import PolicySettings
@@ -284,3 +284,14 @@ def test_the_page_of_settings_is_current() -> None:
 def test_the_settings_of_learning_begin_where_the_learners_own_rules_do() -> None:
     chosen = load_settings("learning:\n  enabled: true\n", {})
     assert learner_rules(chosen) == LearnerRules(horizon_days=90, grid_days=30)
+
+
+def test_what_counts_as_staying_reaches_the_outcomes_the_learner_and_the_alerts() -> None:
+    chosen = load_settings("learning: {enabled: true}\nrisk: {staying: logins}\n", {})
+    rules, outcomes, learner = engine_rules(chosen), outcome_rules(chosen), learner_rules(chosen)
+    assert outcomes is not None
+    assert learner is not None
+    assert (outcomes.staying, learner.shifts, rules.context.alert.learnt_by) == ("logins", False, "logins")
+    assert chosen.config_hash != load_settings("learning: {enabled: true}", {}).config_hash
+    with pytest.raises(SettingsError, match=r"risk\.staying .*logins.*: would not be used: set learning\.enabled"):
+        load_settings("risk: {staying: logins}", {})

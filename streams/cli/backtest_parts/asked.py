@@ -74,8 +74,11 @@ def settings_for(config: Path | None, horizon_days: int | None, learning: bool |
     return settings
 
 
-def check_window(settings: Settings, rules: CutOffRules) -> None:
-    """Raises CommandError where customers who are to be scored would be forgotten before."""
+def check_truth(settings: Settings, rules: CutOffRules) -> None:
+    """Raises CommandError where risk is not about purchases, or customers who are to be scored would be forgotten before."""
+    if settings.risk.staying == "logins":
+        fix = "the learner's measures judge what is learnt by logins; for a backtest by purchases, leave the setting out"
+        raise CommandError("risk.staying is logins, and a backtest judges by who bought", fix)
     kept_days = settings.retention.inactive_days
     if kept_days is not None and kept_days < rules.window_days:
         raise CommandError(

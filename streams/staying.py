@@ -1,0 +1,56 @@
+"""What counts as staying: purchases, or for an app logins.
+
+By purchases, the record tells the outcome when it is due, since it has the last purchase days one by one.
+
+By logins, `left = no login in [d, d + H)`, and of logins the record has the time of the last alone. It is exact all the same:
+
+    at d + H, midnight               the last login is at or after d: stayed       (nothing later has been folded yet)
+    at a login that comes late       it is dated in [d, d + H), d + H is over: stayed
+    at d + H + lateness              whatever has not been found to have stayed has left
+
+The last of these cannot tell who logged in before the end from who did only after it, and says "left" of both. Of the former
+it was found earlier that they stayed, and of one snapshot the first outcome counts. So who stays is known sooner than who
+leaves, by the lateness.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.columns import DAY_MS
+from streams.customer import Records
+from streams.outcomes import DAY_S, Ints, Marks, OutcomeRules, open_days
+
+
+def left(rows: Records, since_day: Ints, rules: OutcomeRules) -> Marks:
+    """Whether the customers of the snapshots of `since_day` have left, at `outcome_due`; by logins: see above."""
+    end_day = since_day + rules.horizon_days
+    gone: Marks
+    if rules.staying == "logins":
+        login_day = rows["last_login_s"].astype(np.int64) // DAY_S
+        gone = (login_day < since_day) | (login_day >= end_day)
+        return gone
+    recent = rows["recent_days"].astype(np.int64)
+    latest = np.where(recent < end_day[:, None], recent, 0).max(axis=1)
+    gone = latest < since_day
+    return gone
+
+
+def stayed(rows: Records, as_of_ms: Ints, phase: Ints, rules: OutcomeRules) -> Marks:
+    """Whether a look at `as_of_ms` is at the end of a snapshot's horizon, and finds that the customer stayed, by logins."""
+    end = as_of_ms // DAY_MS
+    since_day = end - rules.horizon_days
+    at_an_end = (as_of_ms == end * DAY_MS) & (end % rules.grid_days == phase) & (since_day > rows["first_day"])
+    found: Marks = at_an_end & (rows["purchases"] > 0) & (rows["last_login_s"] >= since_day * DAY_S)
+    return found
+
+
+def stayed_after_all(
+    rows: Records, login_ms: Ints, as_of_ms: Ints, phase: Ints, rules: OutcomeRules
+) -> tuple[NDArray[np.intp], Ints]:
+    """(row, day) of the snapshots whose horizon is over at `as_of_ms`, and of whose customer a login in it comes now."""
+    row, day = open_days(rows, as_of_ms, phase, rules)
+    login_day, end_day = login_ms[row] // DAY_MS, day + rules.horizon_days
+    late = (day <= login_day) & (login_day < end_day) & (end_day * DAY_MS <= as_of_ms[row])
+    return row[late], day[late]
