@@ -87,6 +87,11 @@ def learnt_as_by_one(site: Live) -> bool:
     return found[b"learner"] == learnt_from(site).to_bytes()
 
 
+def is_quiet(site: Live) -> bool:
+    """Whether nobody is to be looked at before the day ends, and all that was found out has left."""
+    return not any(site.looks_due(partition) or site.unsent(partition) for partition in range(PARTITIONS))
+
+
 def is_learner(process: WorkerProcess) -> bool:
     return process.metric("churnwatch_learner_owned") == 1
 
@@ -117,6 +122,7 @@ def test_a_live_system_learns_goes_on_where_it_was_killed_and_does_as_people_say
             fleet.until(lambda: is_learner(learner), "the next learner has taken over")  # noqa: B023
             worker.thaw()
         fleet.until(lambda: folded(site) == len(events), "all folded")
+        fleet.until(lambda: is_quiet(site), "all found out that the past holds")
         fleet.until(lambda: learnt_as_by_one(site), "what was learnt is what one process would have learnt")
         expected = learnt_from(site)
         assert expected.logit.labels > 500

@@ -28,10 +28,10 @@ AT_ONCE = {
     "CHURNWATCH_POLICY__RELEASE_MARGIN": "0.0005",
     "CHURNWATCH_POLICY__BREACH_SPACING_S": "2",
     "CHURNWATCH_TIME__LATENESS_S": "1",
-    "CHURNWATCH_ENGINE__MAX_ROWS": "25",
+    "CHURNWATCH_ENGINE__MAX_ROWS": "8",
     "CHURNWATCH_ENGINE__CACHED_CUSTOMERS": "40",
 }
-"""Two seconds of silence are an alert; commits are small, and customers leave memory."""
+"""Two seconds of silence are an alert; commits are so small that the silent do not fit into one, and customers leave memory."""
 
 
 def sales(site: Live, seed: int) -> Iterator[tuple[str, str, bytes]]:

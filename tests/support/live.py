@@ -139,6 +139,16 @@ class Live:
             entries = client.xrange(self._key(partition, "outbox"))
         return [decode_any(fields[b"v"]) for _, fields in entries if fields[b"t"].decode() == self.prefix + ALERTS]
 
+    def looks_due(self, partition: int = 0) -> int:
+        """Customers whose look is due by now and is still to come."""
+        with self.redis.client() as client:
+            return int(client.zcount(self._key(partition, "due"), "-inf", now_ms() // 1000))
+
+    def unsent(self, partition: int = 0) -> int:
+        """Messages of all kinds that are committed and have not been acknowledged by Kafka."""
+        with self.redis.client() as client:
+            return int(client.xlen(self._key(partition, "outbox")))
+
     def alerts(self) -> list[Message]:
         """What stands on `churn.alerts`, in order within a partition."""
         return [decode_any(record.value) for record in self.records(ALERTS)]
