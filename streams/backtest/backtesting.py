@@ -64,7 +64,7 @@ class BacktestRules:
     serves       whether what is learnt serves; False: it is learnt and measured only
     refit_days   days from one fit of the closed form to what is known to the next; None: the parameters stay
     policies     by name, rules of the engine that differ from `engine` in the policy, to be compared with it
-    partitions   of the live system, >= 1
+    partitions   of the live system, >= 1; it decides what alerts in words say of a customer's segment, and nothing else
     run_on_days  days of ticks beyond the last event, >= 0
     max_rows     events folded at a time, >= 1; no result depends on it
     tell         takes the alerts in words, see `lanes`
@@ -131,9 +131,8 @@ class _Backtest:
         self.learning = _learning(rules)
         when, people = rules.cut_offs, len(loaded.customers)
         self.horizon_ms = when.horizon_days * DAY_MS
-        whose = loaded.customers.ids(), loaded.customers.partitions(rules.partitions), rules.partitions
-        self.lane = Lane(rules.engine, Tables(*whose, event_ids=loaded.event_ids), loaded.customers, rules.tell)
-        self.others = {name: Lane(other, Tables(*whose), loaded.customers) for name, other in rules.policies.items()}
+        self.lane = Lane(rules.engine, _tables(loaded, rules.partitions if rules.tell else 1), loaded.customers, rules.tell)
+        self.others = {name: Lane(other, _tables(loaded, 1), loaded.customers) for name, other in rules.policies.items()}
         self.occasions = Occasions(people)
         self.counts = WindowCounts(people, self.log.first_ms, when.window_days * DAY_MS, when.every_days * DAY_MS)
         self.silences, self.cut_offs = LongSilences(self.horizon_ms), CutOffs(self.horizon_ms)
@@ -215,6 +214,16 @@ class _Backtest:
         if self.observer:
             self.observer.scored(cut_off, model_inputs(rows, np.full(len(rows), at_ms, np.int64)), self.model)
         self.cut_offs.score(cut_off)
+
+
+def _tables(loaded: Loaded, partitions: int) -> Tables:
+    """The customers apart by partition.
+
+    Only quintiles, which words alone need, are of a partition. Everything else is each customer's own: a log is in order of time,
+    so no event is ever behind its partition's watermark. With one table a day is one call of the engine and not one a partition.
+    """
+    ids, where = loaded.customers.ids(), loaded.customers.partitions(partitions)
+    return Tables(ids, where, partitions, event_ids=loaded.event_ids)
 
 
 def _learning(rules: BacktestRules) -> Learning | None:
