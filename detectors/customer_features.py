@@ -12,6 +12,7 @@ known beforehand, since what a complaint or a login means, even its sign, differ
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,6 +37,7 @@ class Raw:
     def __init__(self, inputs: NDArray[np.float32], closed_form: BtydParameters, horizon_days: float) -> None:
         self._columns = np.ascontiguousarray(inputs.T, dtype=np.float64)
         self.horizon_days = horizon_days
+        self._usual_login_gap: Column | None = None
         gaps, between = self["repeat_days"], self["between_days"]
         self.closed_form_logit = logit_no_purchase(closed_form, gaps, between, self["observed_days"], horizon_days)
         self.gaps = gaps
@@ -50,8 +52,25 @@ class Raw:
         column: Column = self._columns[_PLACE[name]]
         return column
 
+    @property
+    def usual_login_gap(self) -> Column:
+        """Days between two logins in the last year, or since the first purchase where that is shorter."""
+        if self._usual_login_gap is None:
+            days = np.minimum(self["observed_days"] + 1.0, 365.0)
+            self._usual_login_gap = days / np.maximum(self["logins_365d"], 1.0)
+        return self._usual_login_gap
+
+    def some(self, at: NDArray[np.intp]) -> Raw:
+        """These rows alone."""
+        found = copy(self)
+        found._columns, found._usual_login_gap = np.take(self._columns, at, axis=1), None  # contiguous, see btyd
+        for name in _MADE_OF_SEVERAL:
+            setattr(found, name, getattr(self, name)[at])
+        return found
+
 
 _PLACE = {name: place for place, name in enumerate(INPUTS)}
+_MADE_OF_SEVERAL = ("closed_form_logit", "gaps", "any_gap", "mean_gap", "shrunk_gap", "gap_sd", "ticket")
 Formula = Callable[[Raw], Column]
 
 
@@ -62,6 +81,8 @@ class Feature:
     centre, scale   the column is (formula - centre) / scale
     formula    one value a customer
     variance   of the weight before any label
+    signal     the input without which the column is 0, so that it is computed of those alone who have sent such a signal; None:
+               of everybody
     """
 
     name: str
@@ -70,6 +91,7 @@ class Feature:
     scale: float
     formula: Formula
     variance: float = VARIANCE
+    signal: str | None = None
 
 
 def _log1p(name: str) -> Formula:
@@ -135,7 +157,7 @@ def _refunded(refunded: str, spent: str) -> Formula:
 
 def _since_purchase(raw: Raw) -> Column:
     """1 where the last complaint came after the last purchase: nobody knows yet what it did."""
-    return ((raw["complaints"] > 0) & (raw["complaint_idle_days"] <= raw["idle_days"])).astype(np.float64)
+    return (raw["complaint_idle_days"] <= raw["idle_days"]).astype(np.float64)
 
 
 def _severity_since(raw: Raw) -> Column:
@@ -143,24 +165,27 @@ def _severity_since(raw: Raw) -> Column:
     return _since_purchase(raw) * raw["severity_365d"] / np.maximum(raw["complaints_365d"], 1.0) / 3.0
 
 
-def _usual_login_gap(raw: Raw) -> Column:
-    """Days between two logins in the last year, or since the first purchase where that is shorter."""
-    return np.minimum(raw["observed_days"] + 1.0, 365.0) / np.maximum(raw["logins_365d"], 1.0)
-
-
 def _login_silence(raw: Raw) -> Column:
     """ln of the days without a login over the usual days between two."""
-    return np.log((raw["login_idle_days"] + 1.0) / (_usual_login_gap(raw) + 1.0))
-
-
-def _of_users(formula: Formula) -> Formula:
-    """The formula for who has logged in within a year, 0 for everybody else."""
-    return lambda raw: np.where(raw["logins_365d"] > 0, formula(raw), 0.0)
+    return np.log((raw["login_idle_days"] + 1.0) / (raw.usual_login_gap + 1.0))
 
 
 def _logins_against_usual(days: int) -> Formula:
     """ln of the logins in a window over as many as there usually are."""
-    return _of_users(lambda raw: np.log((raw[f"logins_{days}d"] + 1.0) / (days / _usual_login_gap(raw) + 1.0)))
+    return lambda raw: np.log((raw[f"logins_{days}d"] + 1.0) / (days / raw.usual_login_gap + 1.0))
+
+
+def _refund(name: str, scale: float, formula: Formula) -> Feature:
+    return Feature(name, "refunds", 0.0, scale, formula, signal="refunds")
+
+
+def _complaint(name: str, scale: float, formula: Formula) -> Feature:
+    return Feature(name, "complaints", 0.0, scale, formula, SIGNAL_VARIANCE, "complaints")
+
+
+def _login(name: str, group: str, scale: float, formula: Formula) -> Feature:
+    """Of who has logged in within a year."""
+    return Feature(name, group, 0.0, scale, formula, SIGNAL_VARIANCE, "logins_365d")
 
 
 FEATURES: Final = (
@@ -188,20 +213,20 @@ FEATURES: Final = (
     Feature("tenure", "tenure", 5.0, 1.0, _log1p("observed_days")),
     Feature("ticket", "money", 8.0, 1.5, lambda raw: raw.ticket),
     Feature("ticket_of_late", "money", 0.0, 0.6, _ticket_of_late),
-    Feature("refunds", "refunds", 0.0, 0.6, _log1p("refunds")),
-    Feature("refund_share", "refunds", 0.0, 0.2, _refunded("refunded_minor", "spent_minor")),
-    Feature("refund_share_90d", "refunds", 0.0, 0.2, _refunded("refunded_90d", "spent_90d")),
-    Feature("refunded_90d", "refunds", 0.0, 0.3, lambda raw: (raw["refunded_90d"] > 0).astype(np.float64)),
-    Feature("complaints", "complaints", 0.0, 1.0, _log1p("complaints"), SIGNAL_VARIANCE),
-    Feature("complaints_90d", "complaints", 0.0, 0.7, _log1p("complaints_90d"), SIGNAL_VARIANCE),
-    Feature("complaints_30d", "complaints", 0.0, 0.7, _log1p("complaints_30d"), SIGNAL_VARIANCE),
-    Feature("severity_90d", "complaints", 0.0, 1.5, _log1p("severity_90d"), SIGNAL_VARIANCE),
-    Feature("complaint_since", "complaints", 0.0, 1.0, _since_purchase, SIGNAL_VARIANCE),
-    Feature("severity_since", "complaints", 0.0, 1.0, _severity_since, SIGNAL_VARIANCE),
-    Feature("logs_in", "base", 0.0, 1.0, lambda raw: (raw["logins_365d"] > 0).astype(np.float64), SIGNAL_VARIANCE),
-    Feature("login_rate", "base", 0.0, 1.0, _of_users(lambda raw: np.log1p(30.0 / _usual_login_gap(raw))), SIGNAL_VARIANCE),
-    Feature("login_silence", "logins", 0.0, 1.0, _of_users(_login_silence), SIGNAL_VARIANCE),
-    Feature("logins_7d", "logins", 0.0, 0.6, _logins_against_usual(7), SIGNAL_VARIANCE),
-    Feature("logins_30d", "logins", 0.0, 0.6, _logins_against_usual(30), SIGNAL_VARIANCE),
-    Feature("logins_90d", "logins", 0.0, 0.6, _logins_against_usual(90), SIGNAL_VARIANCE),
+    _refund("refunds", 0.6, _log1p("refunds")),
+    _refund("refund_share", 0.2, _refunded("refunded_minor", "spent_minor")),
+    _refund("refund_share_90d", 0.2, _refunded("refunded_90d", "spent_90d")),
+    _refund("refunded_90d", 0.3, lambda raw: (raw["refunded_90d"] > 0).astype(np.float64)),
+    _complaint("complaints", 1.0, _log1p("complaints")),
+    _complaint("complaints_90d", 0.7, _log1p("complaints_90d")),
+    _complaint("complaints_30d", 0.7, _log1p("complaints_30d")),
+    _complaint("severity_90d", 1.5, _log1p("severity_90d")),
+    _complaint("complaint_since", 1.0, _since_purchase),
+    _complaint("severity_since", 1.0, _severity_since),
+    _login("logs_in", "base", 1.0, lambda raw: np.ones_like(raw.gaps)),
+    _login("login_rate", "base", 1.0, lambda raw: np.log1p(30.0 / raw.usual_login_gap)),
+    _login("login_silence", "logins", 1.0, _login_silence),
+    _login("logins_7d", "logins", 0.6, _logins_against_usual(7)),
+    _login("logins_30d", "logins", 0.6, _logins_against_usual(30)),
+    _login("logins_90d", "logins", 0.6, _logins_against_usual(90)),
 )

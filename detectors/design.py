@@ -52,6 +52,9 @@ GROUPS: Final = (
 )
 """What a person is told that each column is about. Of a product's two it is the one that comes first in `_TOLD_FIRST`."""
 
+_OF_ALL = [place for place, feature in enumerate(FEATURES) if feature.signal is None]
+_SIGNALS = dict.fromkeys(feature.signal for feature in FEATURES if feature.signal is not None)
+_OF_SOME = {signal: [place for place, feature in enumerate(FEATURES) if feature.signal == signal] for signal in _SIGNALS}
 _CENTRE = np.array([[feature.centre] for feature in FEATURES])
 _SCALE = np.array([[feature.scale] for feature in FEATURES])
 _HINGED_AT = np.array([_NAMES.index(name) for name, _ in _HINGES])
@@ -88,8 +91,10 @@ def design(inputs: NDArray[np.float32], closed_form: BtydParameters, horizon_day
     raw = Raw(inputs, closed_form, horizon_days)
     columns = np.empty((_D, len(inputs)))
     scaled = columns[:_F]
-    for place, feature in enumerate(FEATURES):
-        scaled[place] = feature.formula(raw)
+    for place in _OF_ALL:
+        scaled[place] = FEATURES[place].formula(raw)
+    for signal, places in _OF_SOME.items():
+        _of_some(scaled, raw, signal, places)
     scaled -= _CENTRE
     scaled /= _SCALE
     np.clip(scaled, -CLIP, CLIP, out=scaled)
@@ -98,3 +103,16 @@ def design(inputs: NDArray[np.float32], closed_form: BtydParameters, horizon_day
     scaled[CLOSED_FORM] = raw.closed_form_logit
     columns[-1] = 1.0
     return np.ascontiguousarray(columns.T)
+
+
+def _of_some(columns: NDArray[np.float64], raw: Raw, signal: str, places: list[int]) -> None:
+    """The columns at these places, which are 0 for whoever has not sent the signal."""
+    at = np.flatnonzero(raw[signal])
+    everybody = len(at) == columns.shape[1]
+    if not everybody:
+        columns[places] = 0.0
+    if not len(at):
+        return
+    some = raw if everybody else raw.some(at)
+    for place in places:
+        columns[place, slice(None) if everybody else at] = FEATURES[place].formula(some)

@@ -21,8 +21,15 @@ Floats = NDArray[np.float64]
 _PLACE = {name: place for place, name in enumerate(INPUTS)}
 _AS_STORED = ("purchases", "spent_minor", "longest_gap_days", "logins", "refunds", "refunded_minor", "complaints", "severity_sum")
 _SUMS = ("gap_sq_sum", "log_gap_sum", "log_gap_sq_sum")
+_DAYS = np.array([[30], [90], [180]])
+_DAY_PLACES = [_PLACE[f"days_{days}d"] for days in _DAYS[:, 0].tolist()]
+_LOGIN_RINGS = [f"logins_{days}d" for days in windows.WINDOW_DAYS]
+_LOGIN_PLACES = [_PLACE[ring] for ring in _LOGIN_RINGS]
+_COMPLAINT_DAYS = (30, 90, 365)
+_BEFORE = np.array([0, 64, 128])
+"""Days that a word of the bitmap has before it."""
 _ONES = np.ones(3, np.int64)
-_ALL = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
+_ALL, _ONE = np.uint64(0xFFFF_FFFF_FFFF_FFFF), np.uint64(1)
 
 
 def model_inputs(rows: Records, as_of_ms: Ints) -> NDArray[np.float32]:
@@ -59,12 +66,11 @@ def _days_and_months(columns: NDArray[np.float32], rows: Records, day: Ints) -> 
     last = last_purchase_day(rows)
     passed = np.maximum(day - last, 0)
     bits = rows["day_bits"]
-    for days in (30, 90, 180):
-        kept = np.clip((days - passed)[:, None] - np.array([0, 64, 128]), 0, 64).astype(np.uint64)
-        # a shift by 64 places is undefined, so it goes in two steps
-        mask = ~((_ALL << (kept >> np.uint64(1))) << (kept - (kept >> np.uint64(1))))
-        # a product of integers is exact and no BLAS, as in windows.window_sum
-        columns[_PLACE[f"days_{days}d"]] = np.bitwise_count(bits & mask).astype(np.int64) @ _ONES
+    kept = np.clip((_DAYS - passed)[:, :, None] - _BEFORE, 0, 64).astype(np.uint64)
+    # a shift by 64 places is undefined, so it goes in two steps
+    mask = ~((_ALL << (kept >> _ONE)) << (kept - (kept >> _ONE)))
+    # a product of integers is exact and no BLAS, as in windows.window_sum
+    columns[_DAY_PLACES] = np.bitwise_count(bits & mask).astype(np.int64) @ _ONES
     months = np.maximum(_month(day) - _month(last), 0)
     for length in (6, 12):
         kept = np.maximum(length - months, 0)
@@ -86,14 +92,16 @@ def _signals(columns: NDArray[np.float32], rows: Records, as_of_ms: Ints) -> Non
     as_of_s = as_of_ms // 1000
     for signal, fill in (("login", _logins), ("refund", _refunds), ("complaint", _complaints)):
         some = np.flatnonzero(rows[f"{signal}s"])
-        if len(some):
+        if len(some) == len(rows):
+            fill(columns, some, rows, as_of_s)
+        elif len(some):
             fill(columns, some, gather(rows, some), as_of_s[some])
 
 
 def _logins(columns: NDArray[np.float32], at: NDArray[np.intp], rows: Records, as_of_s: Ints) -> None:
     columns[_PLACE["login_idle_days"], at] = _days_since(rows["last_login_s"], as_of_s)
-    for days in windows.WINDOW_DAYS:
-        columns[_PLACE[f"logins_{days}d"], at] = windows.window_sum(rows, f"logins_{days}d", days, as_of_s)
+    for place, total in zip(_LOGIN_PLACES, windows.window_sums(rows, _LOGIN_RINGS, as_of_s), strict=True):
+        columns[place, at] = total
 
 
 def _refunds(columns: NDArray[np.float32], at: NDArray[np.intp], rows: Records, as_of_s: Ints) -> None:
@@ -102,10 +110,10 @@ def _refunds(columns: NDArray[np.float32], at: NDArray[np.intp], rows: Records, 
 
 def _complaints(columns: NDArray[np.float32], at: NDArray[np.intp], rows: Records, as_of_s: Ints) -> None:
     columns[_PLACE["complaint_idle_days"], at] = _days_since(rows["last_complaint_s"], as_of_s)
-    for days in (30, 90, 365):
-        number, severity = windows.complaint_sums(rows, days, as_of_s)
-        columns[_PLACE[f"complaints_{days}d"], at] = number
-        columns[_PLACE[f"severity_{days}d"], at] = severity
+    number, severity = windows.complaint_window_sums(rows, _COMPLAINT_DAYS, as_of_s)
+    for place, days in enumerate(_COMPLAINT_DAYS):
+        columns[_PLACE[f"complaints_{days}d"], at] = number[place]
+        columns[_PLACE[f"severity_{days}d"], at] = severity[place]
 
 
 def _days_since(last_s: NDArray[np.uint32], as_of_s: Ints) -> Floats:

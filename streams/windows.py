@@ -7,6 +7,8 @@ eighth of the window coarse. A late event goes into its own bucket, so additions
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,8 +29,10 @@ COMPLAINT_UNIT_S = 43_200
 COMPLAINT_WRAP = 8_192
 COMPLAINT_REACH = WINDOW_DAYS[-1] * 86_400 // COMPLAINT_UNIT_S
 
+_WIDTH_S = np.array([WIDTH_S[days] for days in WINDOW_DAYS])
 _SLOT = np.arange(SLOTS, dtype=np.int64)
 _ONES = np.ones(SLOTS, np.int64)
+_KEPT = np.ones(COMPLAINTS_KEPT, np.int64)
 _KEEP = ((_SLOT - _SLOT[:, None] - 1) & (SLOTS - 1))[:, None, :] >= np.arange(SLOTS + 1)[:, None]
 """_KEEP[newest slot, steps] is True for the slots that `steps` (0 to SLOTS) new buckets leave as they are."""
 
@@ -88,6 +92,16 @@ def window_sum(rows: Records, name: str, days: int, as_of_s: NDArray[np.int64]) 
     return total
 
 
+def window_sums(rows: Records, names: Sequence[str], as_of_s: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The same of one ring a window, in the order of WINDOW_DAYS, at once: (windows, rows)."""
+    width = _WIDTH_S[:, None]
+    newest = rows["ring_s"].astype(np.int64) // width
+    age = ((newest[:, :, None] - _SLOT) & (SLOTS - 1)) + (as_of_s // width - newest)[:, :, None]
+    rings = np.array([rows[name] for name in names], np.int64)
+    total: NDArray[np.int64] = (rings * (age < SLOTS)) @ _ONES
+    return total
+
+
 def remember_complaint(rows: Records, at: NDArray[np.intp], time_s: NDArray[np.int64], severity: NDArray[np.uint8]) -> None:
     """Put a complaint in front of those remembered at rows `at`; the one remembered longest is forgotten beyond the number kept.
 
@@ -106,10 +120,20 @@ def remember_complaint(rows: Records, at: NDArray[np.intp], time_s: NDArray[np.i
 
 def complaint_sums(rows: Records, days: int, as_of_s: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """(complaints, sum of their severities) of the window of `days` that ends at `as_of_s`, one value a row."""
+    number, severity = complaint_window_sums(rows, (days,), as_of_s)
+    return number[0], severity[0]
+
+
+def complaint_window_sums(
+    rows: Records, days: Sequence[int], as_of_s: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The same of several windows at once: (windows, rows) each."""
     ring = rows["complaint_ring"].astype(np.int64)
     severity = ring & 7
+    length_s = np.array(days)[:, None] * 86_400
     age = (as_of_s[:, None] // COMPLAINT_UNIT_S - (ring >> 3)) % COMPLAINT_WRAP
     # the stored number wraps: all that is remembered lies within a year of the newest complaint, and that must not be old itself
-    recent = rows["last_complaint_s"].astype(np.int64) + days * 86_400 + COMPLAINT_UNIT_S > as_of_s
-    inside = (severity > 0) & (age < days * 86_400 // COMPLAINT_UNIT_S) & recent[:, None]
-    return inside.sum(axis=1), np.where(inside, severity, 0).sum(axis=1)
+    recent = rows["last_complaint_s"].astype(np.int64) + COMPLAINT_UNIT_S + length_s > as_of_s
+    reach = np.where(recent, length_s // COMPLAINT_UNIT_S, 0)
+    inside = np.where(severity > 0, age, COMPLAINT_WRAP) < reach[:, :, None]
+    return inside.astype(np.int64) @ _KEPT, (inside * severity) @ _KEPT
