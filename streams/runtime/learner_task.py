@@ -121,6 +121,7 @@ class LearnerTask:
         if took or asked or fitted or self._shop.models.contradicted:
             await self._commit()
         await self._publish()
+        self._show(SHOW_EVERY_S)
 
     # -- in ---------------------------------------------------------------------------------------------------------
 
@@ -189,7 +190,6 @@ class LearnerTask:
         done, self._done = self._done, []
         for acknowledge in done:
             acknowledge()
-        self._show(SHOW_EVERY_S)
 
     async def _leave(self) -> None:
         """Send what the last commit, ours or the former learner's, was to send."""
@@ -218,7 +218,7 @@ class LearnerTask:
         self._shop.metrics.published.inc()
 
     def _show(self, every_s: float) -> None:
-        """Measures cost some hundredths of a second, so not at each commit."""
+        """Measures cost some hundredths of a second, so not in each round; but also after the last commit of a day."""
         if time.monotonic() - self._shown_s < every_s:
             return
         self._shown_s = time.monotonic()

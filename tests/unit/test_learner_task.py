@@ -13,6 +13,7 @@ from streams.columns import DAY_MS
 from streams.labels import LabelMessage, entries
 from streams.model_control import Action, ControlMessage, encode_control
 from streams.runtime.learner_desk import NotNow
+from streams.runtime.learner_task import SHOW_EVERY_S
 from streams.runtime.store import Fenced, System
 from streams.runtime.topics import MODELS
 from streams.serving import CLOSED_FORM_KEY, CONTROL_KEY, SERVING_KEY, encode_serving
@@ -49,6 +50,14 @@ def metric(learner: PlayedLearner, name: str, **labels: str) -> float | None:
 
 def fitted(version: str) -> BtydParameters:
     return msgspec.structs.replace(SHIPPED, version=version, fitted_at_ms=DAY_0 * DAY_MS)
+
+
+async def test_what_was_learnt_last_is_shown_also_where_nothing_follows() -> None:
+    learner = await learning(3)
+    assert metric(learner, "labels_known") == 20, "shown a moment ago"
+    learner.task._shown_s -= SHOW_EVERY_S
+    await learner.round()
+    assert metric(learner, "labels_known") == 60
 
 
 # -- when it is sent --------------------------------------------------------------------------------------------------
