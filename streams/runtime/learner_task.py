@@ -168,6 +168,18 @@ class LearnerTask:
         if message.labels and message.inputs_hash != INPUTS_HASH:
             self._shop.metrics.refused.inc()
             log.warning("labels of another release's inputs are passed over", offset=record.offset, labels=len(message.labels))
+        return self._of_ours(record.offset, message)
+
+    def _of_ours(self, offset: int, message: LabelMessage) -> LabelMessage:
+        """The message, without what is said in it by workers with other settings; how far they have come counts all the same."""
+        rules = self.desk.rules.learner
+        try:
+            message.check(rules.horizon_days, rules.staying)
+        except ValueError as problem:
+            if message.labels:
+                self._shop.metrics.refused.inc()
+                log.error("labels passed over", offset=offset, labels=len(message.labels), why=str(problem))
+            return msgspec.structs.replace(message, labels=[], scored=None)
         return message
 
     def _obey(self) -> bool:
