@@ -56,6 +56,7 @@ class Event(msgspec.Struct, frozen=True):
     what: str
     why: str
 
+
 def new_events(before: Sequence[Event], after: Sequence[Event]) -> list[Event]:
     """Those at the end of `after` that are not in `before`, of which the oldest may have been let go meanwhile.
 

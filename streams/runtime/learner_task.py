@@ -183,6 +183,8 @@ class LearnerTask:
         return message
 
     def _obey(self) -> bool:
+        if not self._caught_up:  # who learns the past anew would hold what it knew at its beginning, by a command of long ago
+            return False
         asked = self._shop.models.asked(self.desk.papers.models_offset)
         for offset, what in asked:
             if isinstance(what, ControlMessage):

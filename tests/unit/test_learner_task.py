@@ -19,6 +19,7 @@ from streams.runtime.store import Fenced, System
 from streams.runtime.topics import MODELS
 from streams.serving import CHAMPION_PREFIX, CLOSED_FORM_KEY, CONTROL_KEY, SERVING_KEY, encode_serving
 from tests.support.learners import DAY_0, some_labels
+from tests.support.memory_learner import MemoryLearnerStore
 from tests.support.played_learner import DESK, PlayedLearner
 
 
@@ -263,6 +264,20 @@ async def test_what_workers_with_other_settings_call_leaving_is_not_learnt_and_t
     learner.tell(msgspec.structs.replace(message(DAY_0 + 2, history=True), horizon_days=DESK.learner.horizon_days))
     await learner.round()
     assert metric(learner, "labels_total") == 40
+
+
+async def test_who_learns_the_past_anew_obeys_what_was_asked_once_it_has_caught_up() -> None:
+    learner = await learning(6)
+    ask(learner, "freeze")
+    await learner.round()
+    held = learner.servings[-1]
+    learner.store, learner.caught_up = MemoryLearnerStore(), False
+    await learner.start()
+    await learner.round(1)
+    learner.caught_up = True
+    await learner.round()
+    assert (learner.task.desk.serving.hold, learner.task.desk.serving.version) == ("frozen", held.version)
+    assert learner.servings[-1] == held, "nothing else was sent meanwhile"
 
 
 async def test_a_model_that_cannot_serve_here_is_not_gone_back_to_and_it_goes_on() -> None:
