@@ -132,13 +132,14 @@ class Learner:
                 drift=self.drift.to_bytes(), scored=self.scored_parts, events=self.events,
                 pinned=None if self.pinned is None else served_state(self.pinned),
                 counts=(self.tick_ms, self.left, self.first_at_ms, self.last_at_ms, self.served_from_ms),
+                staying="logins" if self.rules.staying == "logins" else msgspec.UNSET,
             )
         )  # fmt: skip
 
     @staticmethod
     def from_bytes(data: bytes, rules: LearnerRules) -> Learner:
-        """Inverse of `to_bytes`. Raises ValueError for a state of other inputs, columns or horizon, or for no state at all."""
-        state = decode(data, rules.horizon_days)
+        """Inverse of `to_bytes`. Raises ValueError for a state of other inputs, columns or labels, or for no state at all."""
+        state = decode(data, rules.horizon_days, rules.staying)
         found = Learner(rules, state.closed_form)
         found.logit, found.idle = BayesianLogit.from_bytes(state.logit), state.idle
         found.past = AsServed.from_state(found.past.kept_days, state.past)

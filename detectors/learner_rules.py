@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
 from detectors.champion import GateRules
 
 EVENTS_KEPT: Final = 200
+Staying = Literal["purchases", "logins"]
+"""By what it is told who stays."""
 LATEST_DAYS: Final = 8
 """A label comes at most so many days after its horizon: lateness of 7 days, and the tick."""
 
@@ -22,8 +25,8 @@ class LearnerRules:
     window_days    the evidence: log loss over so many days of labels
     window         labels in the rolling measures
     shift_customers   the shift is that of the newest so many customers, of `grid_days` at most
-    shifts         whether the champion's mean risk is put onto the closed form's; not where the labels are not about purchases
     drift_delta    ADWIN's: chance of a false alarm at each look
+    staying        what the labels are about
     """
 
     horizon_days: int
@@ -33,7 +36,12 @@ class LearnerRules:
     window: int = 10_000
     drift_delta: float = 0.002
     shift_customers: int = 500
-    shifts: bool = True
+    staying: Staying = "purchases"
+
+    @property
+    def shifts(self) -> bool:
+        """Whether the champion's mean risk is put onto the closed form's, which is about purchases."""
+        return self.staying == "purchases"
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -47,3 +55,16 @@ class Event(msgspec.Struct, frozen=True):
     at_ms: int
     what: str
     why: str
+
+
+def new_events(before: Sequence[Event], after: Sequence[Event]) -> list[Event]:
+    """Those at the end of `after` that are not in `before`, of which the oldest may have been let go meanwhile.
+
+    >>> a, b, c = (Event(at, "drift", "") for at in (1, 2, 2))
+    >>> new_events([a, b], [b, c]) == [c], new_events([], [a]) == [a], new_events([a], [a])
+    (True, True, [])
+    """
+    for kept in range(min(len(before), len(after)), 0, -1):
+        if list(before[-kept:]) == list(after[:kept]):
+            return list(after[kept:])
+    return list(after)

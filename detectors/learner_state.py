@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -11,7 +11,7 @@ from detectors.champion import Gate
 from detectors.design_hash import DESIGN_HASH
 from detectors.evidence import Evidence
 from detectors.idle_time import IdleTime
-from detectors.learner_rules import Event
+from detectors.learner_rules import Event, Staying
 from detectors.model_inputs import INPUTS_HASH
 from detectors.parameters import BtydParameters
 from detectors.prequential import PrequentialState
@@ -39,14 +39,15 @@ class LearnerState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     events: list[Event]
     pinned: ServedState | None
     counts: tuple[int, int, int, int, int]
+    staying: Literal["logins"] | msgspec.UnsetType = msgspec.UNSET  # absent: purchases
 
 
 encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(LearnerState).decode
 
 
-def decode(data: bytes, horizon_days: int) -> LearnerState:
-    """The state in `data`. Raises ValueError, naming field, value and remedy, where it is not one of this release and horizon."""
+def decode(data: bytes, horizon_days: int, staying: Staying) -> LearnerState:
+    """The state in `data`. Raises ValueError, naming field, value and remedy, where it is of another release or other labels."""
     try:
         state = _decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -56,6 +57,7 @@ def decode(data: bytes, horizon_days: int) -> LearnerState:
         ("inputs_hash", state.inputs_hash, INPUTS_HASH),
         ("design_hash", state.design_hash, DESIGN_HASH),
         ("horizon_days", state.horizon_days, horizon_days),
+        ("staying", "logins" if state.staying == "logins" else "purchases", staying),
     ):
         if found != expected:
             raise ValueError(f"learner state: {name} = {found!r}: this learner has {expected!r}; learn again from the labels")

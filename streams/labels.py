@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from detectors.labels import Labels
+from detectors.learner_rules import Staying
 from detectors.model_inputs import INPUTS_HASH
 from streams.pending import pack_inputs, unpack_inputs
 from streams.scores import SCORE, Scores
@@ -56,6 +57,8 @@ class LabelMessage(msgspec.Struct, frozen=True, kw_only=True):
     reached_ms    history: the last tick that was passed, 0 = none yet; all that was known up to it stands here or before. Live:
                   the watermark. ms since 1970
     inputs_hash   of the inputs' names: what does not match the learner's is not learnt from
+    horizon_days  of the outcomes; absent: not told, by an earlier build
+    staying       what the outcomes are about; absent: purchases
     labels        outcomes, ordered by the time at which they were known, then by id
     scored        what customers were scored who were taken down; null = none were
     """
@@ -66,8 +69,19 @@ class LabelMessage(msgspec.Struct, frozen=True, kw_only=True):
     history: bool
     reached_ms: int
     inputs_hash: str = INPUTS_HASH
+    horizon_days: int | msgspec.UnsetType = msgspec.UNSET
+    staying: Literal["logins"] | msgspec.UnsetType = msgspec.UNSET
     labels: list[LabelEntry] = []
     scored: ScoredRows | None = None
+
+    def check(self, horizon_days: int, staying: Staying) -> None:
+        """Raise ValueError where worker and learner do not mean the same by leaving: nothing is learnt from it then."""
+        if self.horizon_days not in (msgspec.UNSET, horizon_days):
+            raise ValueError(
+                f"outcomes of {self.horizon_days} days, risk.horizon_days is {horizon_days}: give learner and workers the same"
+            )
+        if (told_by := "logins" if self.staying == "logins" else "purchases") != staying:
+            raise ValueError(f"who stays is told by {told_by}, risk.staying is {staying}: give learner and workers the same")
 
 
 def entries(labels: Labels) -> list[LabelEntry]:

@@ -23,6 +23,7 @@ from detectors.design import COLUMNS
 from detectors.design_hash import DESIGN_HASH
 from detectors.learner import Learner
 from detectors.learner_report import plain
+from detectors.learner_rules import Staying
 from detectors.linear_model import LinearModel
 from detectors.model_inputs import INPUTS_HASH
 from detectors.parameters import BtydParameters
@@ -75,6 +76,7 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
     hold           by whose word it is otherwise: frozen, rolled_back; null: by nobody's
     why            what the evidence says of the champion, in words
     measured       measures of champion, closed_form, idle and served by the newest labels, see detectors/measures.py
+    staying        by what it was learnt who stays; absent: by purchases
     """
 
     schema: Literal["churnwatch.serving/1"] = SCHEMA
@@ -88,18 +90,21 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
     hold: str | None
     why: str
     measured: Measures
+    staying: Literal["logins"] | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def version(self) -> str:
         """Of what scores."""
         return self.linear.version if self.linear is not None and self.serves else self.closed_form.version
 
-    def served_model(self, horizon_days: int) -> ServedModel:
-        """The model, for workers of this horizon. Raises ValueError for another horizon, other inputs or other columns."""
+    def served_model(self, horizon_days: int, staying: Staying = "purchases") -> ServedModel:
+        """The model, for workers with these settings. Raises ValueError where it has others, other inputs or other columns."""
         if self.horizon_days != horizon_days:
             raise ValueError(
                 f"horizon of {self.horizon_days} days, risk.horizon_days is {horizon_days}: give learner and workers the same"
             )
+        if (learnt_by := "logins" if self.staying == "logins" else "purchases") != staying:
+            raise ValueError(f"learnt who stays by {learnt_by}, risk.staying is {staying}: give learner and workers the same")
         linear = None if self.linear is None else linear_model(self.linear)
         return ServedModel(self.closed_form, float(horizon_days), linear, self.serves)
 
@@ -118,6 +123,7 @@ def serving_of(learner: Learner, tick_ms: int | None, at_ms: int, served: Served
         hold=None if learner.gate.hold is None else learner.gate.hold.value,
         why=verdict(learner.accounts, learner.tick_ms // DAY_MS, learner.rules.gate).text,
         measured={name: plain(learner.prequential.measured(name)) for name in learner.prequential.names},
+        staying="logins" if learner.rules.staying == "logins" else msgspec.UNSET,
     )
 
 

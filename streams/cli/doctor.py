@@ -1,4 +1,4 @@
-"""`churnwatch doctor`: look at everything a worker needs and say what to do."""
+"""`churnwatch doctor`: look at everything a system needs and say what to do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from streams.runtime.findings import has_error
 
 
 def doctor(config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Check packages, broker, topics, clocks, Redis and parameters. Exit code 1 if anything is wrong."""
+    """Check packages, broker, topics, clocks, Redis, the learner and parameters. Exit code 1 if anything is wrong."""
     with one_line_errors():
         findings = diagnose(settings_from(config))
     show_findings(findings, as_json=as_json)

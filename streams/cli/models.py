@@ -74,8 +74,12 @@ def rollback(
     """An earlier model serves, until `thaw`. Learning and judging go on."""
     with one_line_errors():
         settings = settings_from(config)
-        if version not in read_shelf(settings).champions:
+        if (chosen := read_shelf(settings).champions.get(version)) is None:
             raise CommandError(f"there is no model {version} to go back to", "see `churnwatch models list`")
+        try:
+            chosen.served_model(settings.risk.horizon_days, settings.risk.staying)
+        except ValueError as problem:
+            raise CommandError(f"model {version} cannot serve here: {problem}", "go back to one of these settings") from None
     _tell(settings, "rollback", version, by, wait)
 
 

@@ -40,7 +40,7 @@ In the order to read:
     health, health_server, logs     is it alive, is it ready; lines without secrets (last_words: tracebacks too)
     standing, switching, catch_up   for `go-live`: how the partitions stand, the switch, the one digest
     admin, lag, reading             for the commands (checksums: their CRCs, compiled); diagnosis, redis_diagnosis,
-                                    sentinel_diagnosis and findings for `doctor`
+                                    sentinel_diagnosis, learner_diagnosis and findings for `doctor`
     dead_letter_reader, mark_reader what was refused, and what was done about it; redriving and dropping do it, letter by letter
                                     (letter_plan, original), in letter_transactions; rereading: a rebuild makes letters void
     erase_requests                  for `erase`: the commands, and the notices that they are done

@@ -73,19 +73,20 @@ def create_topics(settings: Settings) -> list[str]:
         return sorted(created)
 
 
-def active_members(settings: Settings) -> int | None:
+def active_members(settings: Settings, ending: str = "") -> int | None:
     """Members of the consumer group that are connected now; 0 when there is no such group; None where the broker does not tell.
 
-    The embedded one does not.
+    The embedded one does not. ending: of the group's name, after `kafka.group`; "" for the workers'.
     """
+    group_id = settings.kafka.group + ending
     with admin_client(settings) as admin:
         try:
-            described = admin.describe_groups([settings.kafka.group])
+            described = admin.describe_groups([group_id])
         except ValueError:  # what kafka-python makes of the embedded broker's answer
             return None
     for group in described.values():
         if (problem := group.get("error")) and "GroupIdNotFound" not in problem:  # it is told, and not raised
-            raise _refused_group(settings, problem)
+            raise _refused_group(group_id, problem)
     return sum(len(group.get("members") or ()) for group in described.values())
 
 
@@ -95,12 +96,12 @@ def delete_group(settings: Settings) -> None:
         if any(group["group_id"] == settings.kafka.group for group in admin.list_groups()):
             problems = admin.delete_groups([settings.kafka.group]).values()
             if problem := next((one for one in problems if one not in ("OK", "GroupIdNotFoundError")), None):
-                raise _refused_group(settings, str(problem))
+                raise _refused_group(settings.kafka.group, str(problem))
 
 
-def _refused_group(settings: Settings, problem: str) -> AdminError:
+def _refused_group(group_id: str, problem: str) -> AdminError:
     fix = "grant it on the broker (docs/security.md lists the rights)" if "Authorization" in problem else "see the broker's log"
-    return AdminError(f"group {settings.kafka.group}: {problem}", fix)
+    return AdminError(f"group {group_id}: {problem}", fix)
 
 
 def check_topics(settings: Settings) -> list[Finding]:

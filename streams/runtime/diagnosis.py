@@ -1,4 +1,4 @@
-"""Everything a worker needs, looked at from this host: packages, broker, topics, clocks, Redis, parameters."""
+"""Everything a system needs, looked at from this host: packages, broker, topics, clocks, the learner, Redis, parameters."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from detectors.parameters import loads
 from streams.runtime.admin import check_topics
 from streams.runtime.findings import Finding
 from streams.runtime.kafka_client import AdminError, admin_client, ends, reader
+from streams.runtime.learner_diagnosis import diagnose_learner
 from streams.runtime.redis_diagnosis import CLOCKS_MAY_DIFFER_S, diagnose_redis
 from streams.runtime.settings import Settings
 
@@ -56,7 +57,7 @@ def _kafka(settings: Settings) -> list[Finding]:
         findings = [_brokers(settings, brokers)]
         topics = check_topics(settings)
         findings += topics or [Finding("topics", "ok", "all there, partitions equal, settings as needed")]
-        return [*findings, _append_clock(settings)]
+        return [*findings, _append_clock(settings), *diagnose_learner(settings)]
     except AdminError as error:
         return [Finding("broker", "error", error.what, error.fix)]
 

@@ -69,6 +69,10 @@ ROLES: Mapping[str, tuple[Rights, ...]] = {
     "topics check": (Rights("topic", EVERY, ("DESCRIBE", "DESCRIBE_CONFIGS")),),
     "topics lag": (Rights("topic", READ_BY_WORKERS, ("READ",)), Rights("group", ("",), ("DESCRIBE",))),
     "doctor": (Rights("topic", EVERY, ("DESCRIBE", "DESCRIBE_CONFIGS")), Rights("topic", READ_BY_WORKERS, ("READ",))),
+    "doctor with learning.enabled, also": (
+        Rights("topic", (MODELS,), ("READ",)),
+        Rights("group", ("-learner",), ("DESCRIBE",)),
+    ),
     "replay": (Rights("topic", SOURCES, ("READ", "WRITE")),),
     "go-live": (
         Rights("topic", (CLOCK, ALERTS), ("READ", "WRITE")),

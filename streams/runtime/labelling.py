@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from detectors.labels import Labels
@@ -67,7 +68,7 @@ class Labelling:
         settled = list(dict.fromkeys([*known, *forgotten]))
         over = set(settled)
         pending = [(name, inputs) for name, inputs in taken.items() if name not in over]
-        messages = self._messages(step, batch, labels, rules.horizon_days, history=history)
+        messages = self._messages(step, batch, labels, rules, history=history)
         return Labelled(pending, settled, messages)
 
     def tick_after(self, batch: Columns) -> int:
@@ -96,10 +97,10 @@ class Labelling:
         return labels.in_order(), there
 
     def _messages(
-        self, step: Step, batch: Columns, labels: Labels, horizon_days: float, *, history: bool
+        self, step: Step, batch: Columns, labels: Labels, rules: OutcomeRules, *, history: bool
     ) -> list[LabelMessage]:
         """In the order to send; that a tick was passed is told by the last, with which all is told that was known by then."""
-        tick_ms, rows = self.tick_after(batch), scores(step.snapshots, horizon_days)
+        tick_ms, rows = self.tick_after(batch), scores(step.snapshots, rules.horizon_days)
         passed = history and tick_ms != self.tick_ms
         count = max(-(-len(labels) // LABELS_A_MESSAGE), -(-len(rows) // SCORES_A_MESSAGE), int(passed))
         return [
@@ -108,14 +109,18 @@ class Labelling:
                 labels.take(slice(k * LABELS_A_MESSAGE, (k + 1) * LABELS_A_MESSAGE)),
                 rows[k * SCORES_A_MESSAGE : (k + 1) * SCORES_A_MESSAGE].tobytes(),
                 step.snapshots.model,
+                rules,
                 history=history,
             )
             for k in range(count)
         ]
 
-    def _message(self, reached_ms: int, labels: Labels, rows: bytes, model: str, *, history: bool) -> LabelMessage:
+    def _message(
+        self, reached_ms: int, labels: Labels, rows: bytes, model: str, rules: OutcomeRules, *, history: bool
+    ) -> LabelMessage:
         scored = ScoredRows(model=model, rows=rows) if rows else None
         told = entries(labels) if len(labels) else []
         return LabelMessage(
-            partition=self._partition, number=0, history=history, reached_ms=reached_ms, labels=told, scored=scored
-        )
+            partition=self._partition, number=0, history=history, reached_ms=reached_ms, horizon_days=rules.horizon_days,
+            staying="logins" if rules.staying == "logins" else msgspec.UNSET, labels=told, scored=scored,
+        )  # fmt: skip

@@ -22,7 +22,7 @@ from alerts.alert import encode
 from alerts.model_alert import build_model_alert
 from detectors.labels import Labels
 from detectors.learner import Learner
-from detectors.learner_rules import Event, LearnerRules
+from detectors.learner_rules import Event, LearnerRules, new_events
 from detectors.parameters import BtydParameters, dumps
 from streams.columns import DAY_MS
 from streams.label_order import LabelOrder, Release
@@ -159,7 +159,12 @@ class LearnerDesk:
             log.error("there is no such model to go back to", **said)
             return
         else:
-            model = msgspec.structs.replace(chosen, serves=True).served_model(self.rules.learner.horizon_days)
+            try:
+                rules = self.rules.learner
+                model = msgspec.structs.replace(chosen, serves=True).served_model(rules.horizon_days, rules.staying)
+            except ValueError as problem:
+                log.error("that model cannot serve here", **said, why=str(problem))
+                return
             self.learner.roll_back(model, at_ms)
         log.warning("obeyed", **said)
 
@@ -282,16 +287,3 @@ class LearnerDesk:
             if alert.status == "resolved":
                 self.papers.demoted_ms = 0
             self.papers.outgoing.append(Outgoing(ALERTS, ALERT_KEY, encode(alert)))
-
-
-def new_events(before: Sequence[Event], after: Sequence[Event]) -> list[Event]:
-    """Those at the end of `after` that are not in `before`, of which the oldest may have been let go meanwhile.
-
-    >>> a, b, c = (Event(at, "drift", "") for at in (1, 2, 2))
-    >>> new_events([a, b], [b, c]) == [c], new_events([], [a]) == [a], new_events([a], [a])
-    (True, True, [])
-    """
-    for kept in range(min(len(before), len(after)), 0, -1):
-        if list(before[-kept:]) == list(after[:kept]):
-            return list(after[kept:])
-    return list(after)

@@ -121,6 +121,7 @@ class LearnerTask:
         if took or asked or fitted or self._shop.models.contradicted:
             await self._commit()
         await self._publish()
+        self._show(SHOW_EVERY_S)
 
     # -- in ---------------------------------------------------------------------------------------------------------
 
@@ -167,9 +168,23 @@ class LearnerTask:
         if message.labels and message.inputs_hash != INPUTS_HASH:
             self._shop.metrics.refused.inc()
             log.warning("labels of another release's inputs are passed over", offset=record.offset, labels=len(message.labels))
+        return self._of_ours(record.offset, message)
+
+    def _of_ours(self, offset: int, message: LabelMessage) -> LabelMessage:
+        """The message, without what is said in it by workers with other settings; how far they have come counts all the same."""
+        rules = self.desk.rules.learner
+        try:
+            message.check(rules.horizon_days, rules.staying)
+        except ValueError as problem:
+            if message.labels:
+                self._shop.metrics.refused.inc()
+                log.error("labels passed over", offset=offset, labels=len(message.labels), why=str(problem))
+            return msgspec.structs.replace(message, labels=[], scored=None)
         return message
 
     def _obey(self) -> bool:
+        if not self._caught_up:  # who learns the past anew would hold what it knew at its beginning, by a command of long ago
+            return False
         asked = self._shop.models.asked(self.desk.papers.models_offset)
         for offset, what in asked:
             if isinstance(what, ControlMessage):
@@ -189,7 +204,6 @@ class LearnerTask:
         done, self._done = self._done, []
         for acknowledge in done:
             acknowledge()
-        self._show(SHOW_EVERY_S)
 
     async def _leave(self) -> None:
         """Send what the last commit, ours or the former learner's, was to send."""
@@ -218,7 +232,7 @@ class LearnerTask:
         self._shop.metrics.published.inc()
 
     def _show(self, every_s: float) -> None:
-        """Measures cost some hundredths of a second, so not at each commit."""
+        """Measures cost some hundredths of a second, so not in each round; but also after the last commit of a day."""
         if time.monotonic() - self._shown_s < every_s:
             return
         self._shown_s = time.monotonic()

@@ -24,7 +24,7 @@ def model_in_use(settings: Settings) -> ServedModel:
     except AdminError:
         found = {}
     if settings.learning.serves and SERVING_KEY in found:
-        return decode_serving(found[SERVING_KEY]).served_model(horizon_days)
+        return decode_serving(found[SERVING_KEY]).served_model(horizon_days, settings.risk.staying)
     if pinned is not None:
         return ServedModel(read_parameters(pinned), horizon_days)
     return ServedModel(loads(found[CLOSED_FORM_KEY]) if CLOSED_FORM_KEY in found else SHIPPED, horizon_days)

@@ -39,7 +39,8 @@ class ModelFeed:
     def __init__(
         self, settings: Settings, metrics: Metrics, backoff: Backoff, on_failure: Callable[[BaseException], None]
     ) -> None:
-        self._metrics, self._horizon_days, self._learns = metrics, settings.risk.horizon_days, settings.learning.serves
+        self._metrics, self._learns = metrics, settings.learning.serves
+        self._horizon_days, self._staying = settings.risk.horizon_days, settings.risk.staying
         pinned = settings.risk.parameters_file
         self._pinned = None if pinned is None else read_parameters(pinned)
         self._closed_form = self._pinned or SHIPPED
@@ -99,7 +100,7 @@ class ModelFeed:
             self._now_in_use(parameters.fitted_at_ms)
 
     def _learnt(self, serving: Serving) -> None:
-        model = serving.served_model(self._horizon_days)
+        model = serving.served_model(self._horizon_days, self._staying)
         if self._pinned is not None and model.closed_form != self._pinned:
             raise ValueError(
                 f"closed form {model.closed_form.version}: risk.parameters_file is {self._pinned.version} here; give both one"

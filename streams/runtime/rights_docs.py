@@ -14,7 +14,8 @@ from pathlib import Path
 from streams.runtime import kafka_rights, redis_rights
 from streams.runtime.kafka_rights import Rights
 
-_ACLS = "kafka-acls.sh --bootstrap-server broker:9093 --command-config admin.properties --add --allow-principal User:churnwatch"
+_ACLS = "kafka-acls.sh --bootstrap-server broker:9093 --command-config admin.properties --add --allow-principal User:"
+_WORKER = ("worker", "worker with channels, also", "worker with learning.enabled, also")
 
 
 def kafka_table() -> str:
@@ -34,18 +35,19 @@ def _resources(rights: Rights) -> str:
 
 
 def kafka_commands() -> str:
-    """For a worker, as commands of Kafka's own tool."""
-    roles = ("worker", "worker with channels, also", "worker with learning.enabled, also")
-    return "\n".join(line for role in roles for rights in kafka_rights.ROLES[role] for line in _acls(rights))
+    """For a worker and the learner, as commands of Kafka's own tool."""
+    users = {"churnwatch": _WORKER, "learner": ("learner",)}
+    all_rights = ((user, rights) for user, roles in users.items() for role in roles for rights in kafka_rights.ROLES[role])
+    return "\n".join(line for user, rights in all_rights for line in _acls(user, rights))
 
 
-def _acls(rights: Rights) -> Iterator[str]:
+def _acls(user: str, rights: Rights) -> Iterator[str]:
     operations = " ".join(f"--operation {operation}" for operation in rights.operations)
     if rights.resource == "topic":
-        yield f"    {_ACLS} \\\n      {operations} {' '.join(f'--topic {name}' for name in rights.names)}"
+        yield f"    {_ACLS}{user} \\\n      {operations} {' '.join(f'--topic {name}' for name in rights.names)}"
     for name in rights.names if rights.resource == "group" else ():
         pattern = " --resource-pattern-type prefixed" if name.endswith("*") else ""
-        yield f"    {_ACLS} \\\n      {operations} --group churnwatch{name.removesuffix('*')}{pattern}"
+        yield f"    {_ACLS}{user} \\\n      {operations} --group churnwatch{name.removesuffix('*')}{pattern}"
 
 
 def redis_table() -> str:
@@ -55,8 +57,9 @@ def redis_table() -> str:
 
 
 def redis_commands() -> str:
-    """A user for workers and one for the commands that look, as redis-cli takes them."""
-    users = {"churnwatch": redis_rights.worker_roles(playbook=True, wait_replicas=False), "analyst": ["customer", "doctor"]}
+    """A user for workers, one for the learner and one for the commands that look, as redis-cli takes them."""
+    worker = redis_rights.worker_roles(playbook=True, wait_replicas=False, learns=True)
+    users = {"churnwatch": worker, "learner": ["learner"], "analyst": ["customer", "doctor"]}
     lines = [shlex.join(["redis-cli", *redis_rights.acl_line(user, "churnwatch", *roles)]) for user, roles in users.items()]
     return "\n".join(f"    {line}" for line in lines)
 

@@ -81,7 +81,7 @@ def learner_rules(settings: Settings) -> LearnerRules | None:
         window_days=learning.evidence_days,
         window=learning.measured_labels,
         drift_delta=learning.drift_delta,
-        shifts=outcomes.staying == "purchases",
+        staying=outcomes.staying,
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from streams.cli.main import COMMANDS
+from streams.runtime.learner_metrics import LearnerMetrics
 from streams.runtime.metrics import Metrics
 from streams.runtime.settings import NOT_SETTINGS, Settings, variable_names
 from tests.architecture.tree import REPO, tracked
@@ -50,10 +51,20 @@ def test_settings_and_variables_exist(page: Path) -> None:
     assert variables <= variable_names().keys() | NOT_SETTINGS
 
 
+def shown_by(metrics: type[Metrics] | type[LearnerMetrics]) -> set[str]:
+    registry = CollectorRegistry()
+    metrics(registry)
+    return set(re.findall(r"^# HELP (\S+)", generate_latest(registry).decode(), re.MULTILINE))
+
+
+def test_operators_are_told_of_every_metric_of_the_learner() -> None:
+    told = {f"churnwatch_learner_{name}" for name in re.findall(r"`([a-z_]+)`", text_of(REPO / "docs" / "operating.md"))}
+    assert {name for name in shown_by(LearnerMetrics) if not name.endswith("_created")} <= told
+
+
 @pytest.mark.parametrize("page", PAGES, ids=str)
 def test_metrics_exist(page: Path) -> None:
-    metrics = Metrics(CollectorRegistry())
-    shown = set(re.findall(r"^# HELP (\S+)", generate_latest(metrics.registry).decode(), re.MULTILINE))
+    shown = shown_by(Metrics) | shown_by(LearnerMetrics)
     assert set(re.findall(r"`(churnwatch_[a-z_]+)`", text_of(page))) <= shown
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 import typer
-from kafka import KafkaProducer
+from kafka import KafkaConsumer, KafkaProducer
 from typer.testing import CliRunner
 
 from detectors.parameters import SHIPPED, dumps
@@ -21,7 +21,10 @@ from streams.dead_letters import DeadLetter, DeadReason
 from streams.runtime import diagnosis
 from streams.runtime.redis_diagnosis import clock_finding, diagnose_redis
 from streams.runtime.settings import Settings
+from streams.serving import SERVING_KEY, encode_serving, serving_of
 from tests.support.brokers import RunningBroker
+from tests.support.eventually import eventually
+from tests.support.learners import a_learner
 from tests.support.letters import Refusals
 from tests.support.redis_servers import RunningCluster, RunningRedis
 
@@ -179,6 +182,36 @@ def test_doctor_on_sound_parts_finds_no_error(real_kafka: RunningBroker, real_re
     table = run(env, "doctor").stdout
     assert "what to do" in table
     assert "churnwatch fit" in table
+
+
+def test_doctor_says_whether_a_learner_runs_and_what_it_sent_fits(
+    real_kafka: RunningBroker, real_redis: RunningRedis, prefix: str
+) -> None:
+    group, horizon = f"{prefix}group", {"CHURNWATCH_RISK__HORIZON_DAYS": "4", "CHURNWATCH_LEARNING__SNAPSHOTS_PER_HORIZON": "2"}
+    env = env_for(real_kafka, prefix) | horizon | {"CHURNWATCH_REDIS__URL": real_redis.url, "CHURNWATCH_KAFKA__GROUP": group}
+
+    def told(**more: str) -> dict[str, tuple[str, str]]:
+        found = json.loads(run(env | {"CHURNWATCH_LEARNING__ENABLED": "true"} | more, "doctor", "--json").stdout)
+        about = {"learner", "learnt model", f"{prefix}churn.labels"}
+        return {one["subject"]: (one["status"], one["what"] + one["fix"]) for one in found if one["subject"] in about}
+
+    assert told()[f"{prefix}churn.labels"] == ("error", "does not existrun `churnwatch topics create`")
+    assert run(env, "topics", "create").exit_code == 0
+    assert told(CHURNWATCH_LEARNING__ENABLED="false") == {}
+    before = told()
+    assert (before["learner"][0], before["learnt model"][0]) == ("warning", "unknown")
+    assert "start `churnwatch learner`" in before["learner"][1]
+    sent = serving_of(a_learner(10), None, 5)
+    topic = f"{prefix}churn.models"
+    producer = KafkaProducer(bootstrap_servers=real_kafka.bootstrap)
+    producer.send(topic, key=SERVING_KEY, value=encode_serving(sent)).get(10)
+    producer.close()
+    consumer = KafkaConsumer(f"{prefix}churn.labels", bootstrap_servers=real_kafka.bootstrap, group_id=f"{group}-learner")
+    eventually(lambda: consumer.poll(timeout_ms=100) or consumer.assignment())
+    assert told() == {"learner": ("ok", "one runs"), "learnt model": ("ok", f"{sent.version}, {sent.standing}, 200 labels")}
+    consumer.close()
+    status, words = told(CHURNWATCH_RISK__STAYING="logins")["learnt model"]
+    assert (status, "risk.staying is logins" in words, "restart whichever" in words) == ("error", True, True)
 
 
 def test_doctor_goes_on_when_broker_and_redis_are_away(monkeypatch: pytest.MonkeyPatch) -> None:

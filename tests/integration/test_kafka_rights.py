@@ -28,8 +28,10 @@ from streams.runtime.diagnosis import _kafka
 from streams.runtime.findings import Finding
 from streams.runtime.kafka_client import AdminError, admin_client
 from streams.runtime.kafka_rights import ROLES, Right, missing_rights, rights_of
+from streams.runtime.learner_diagnosis import diagnose_learner
 from streams.runtime.model_shelf import ask, read_shelf
 from streams.runtime.settings import Settings
+from streams.runtime.settings_learning import LearningSettings
 from streams.runtime.standing import Standing
 from streams.runtime.switching import clock_ends, history_stands, let_broker_stamp, unfolded, write_switches
 from tests.support.eventually import eventually
@@ -66,6 +68,13 @@ def _doctor(settings: Settings, _: Path) -> None:
     _good([found for found in _kafka(settings) if found.subject != "broker clock"])
     if not any(found.status == "ok" for found in _kafka(settings) if found.subject == "broker clock"):
         raise AdminError("the newest stamp", "could not be read")
+
+
+def _doctor_of_learning(settings: Settings, _: Path) -> None:
+    learns = settings.model_copy(update={"learning": LearningSettings(enabled=True)})
+    for found in diagnose_learner(learns):
+        if found.status == "error":
+            raise AdminError(found.what, found.fix)
 
 
 def _go_live(settings: Settings, _: Path) -> None:
@@ -109,6 +118,7 @@ WORK: dict[str, Callable[[Settings, Path], Any]] = {
     "topics check": lambda settings, _: _good(admin.check_topics(settings)),
     "topics lag": lambda settings, _: admin.lag(settings),
     "doctor": _doctor,
+    "doctor with learning.enabled, also": _doctor_of_learning,
     "replay": _replay,
     "go-live": _go_live,
     "rebuild": _rebuild,

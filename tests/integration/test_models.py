@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -221,9 +222,10 @@ async def test_what_does_not_fit_is_refused_and_counted_and_the_former_stays(lea
     async with following(learning) as followed:
         serve(learning, good)
         await followed.until_in_use(good.version)
-        serve(learning, other_inputs, msgspec.structs.replace(good, horizon_days=90))
+        others: list[dict[str, Any]] = [{"horizon_days": 90}, {"staying": "logins"}]
+        serve(learning, other_inputs, *(msgspec.structs.replace(good, **other) for other in others))
         publish(learning, b"rubbish", key=SERVING_KEY)
-        await followed.until(lambda: followed.metrics.registry.get_sample_value(registry) == 3, "three are refused")
+        await followed.until(lambda: followed.metrics.registry.get_sample_value(registry) == 4, "four are refused")
         assert followed.feed.current.version == good.version
         newer = learnt(15, None)
         serve(learning, newer)

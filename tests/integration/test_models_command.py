@@ -113,6 +113,15 @@ def test_going_back_is_asked_for_and_waited_for(env: dict[str, str], shelf: list
     assert (asked.action, asked.version, asked.by) == ("rollback", shelf[0].version, "ann")
 
 
+def test_to_a_model_of_other_settings_there_is_no_way_back(env: dict[str, str], shelf: list[Serving]) -> None:
+    by_logins = env | {"CHURNWATCH_RISK__STAYING": "logins", "CHURNWATCH_LEARNING__ENABLED": "true"}
+    refused = run(by_logins, "rollback", shelf[0].version).exception
+    assert isinstance(refused, CommandError)
+    why = "learnt who stays by purchases, risk.staying is logins"
+    assert str(refused).startswith(f"model {shelf[0].version} cannot serve here: {why}")
+    assert CONTROL_KEY not in newest_by_key(settings_of(env))
+
+
 @pytest.mark.usefixtures("shelf")
 def test_what_cannot_be_is_one_line(env: dict[str, str]) -> None:
     nowhere = run(env, "rollback", "nothing").exception

@@ -94,12 +94,14 @@ def journal(left: Left, partition: int) -> list[JournalEntry]:
 
 def models(left: Left) -> dict[str, ServedModel]:
     """Version -> model that could have been in use. What is tried and does not serve decides nothing."""
-    pinned, horizon_days = left.settings.risk.parameters_file, left.settings.risk.horizon_days
+    risk = left.settings.risk
+    pinned, horizon_days = risk.parameters_file, risk.horizon_days
     records = [record for record in left.topics.get(MODELS, ()) if record.value]
     closed = [SHIPPED, *(read_parameters(name) for name in (pinned,) if name is not None)]
     closed += [loads(record.value) for record in records if record.key == CLOSED_FORM_KEY]
     found = [ServedModel(parameters, horizon_days) for parameters in closed]
-    found += [decode_serving(record.value).served_model(horizon_days) for record in records if record.key == SERVING_KEY]
+    sent = (decode_serving(record.value) for record in records if record.key == SERVING_KEY)
+    found += [one.served_model(horizon_days, risk.staying) for one in sent]
     return {model.version: model for model in found}
 
 

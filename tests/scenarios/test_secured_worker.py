@@ -117,7 +117,7 @@ def commands_run_what_the_table_says(
     }
     # what erasing runs beyond a worker's own is not tried here: it depends on what waits in the outbox, and for how long
     tested = {"worker", *ROLE, "every role with redis.cluster, also", *(role for role in ROLES if "erasure.key" in role)}
-    # nor what learning runs, which needs labels that are a horizon old
+    # and what learning runs in test_secured_learner.py
     tested |= {"learner", "worker with learning.enabled, also"}
     assert work.keys() | tested == ROLES.keys()
     for role, run in work.items():

@@ -23,7 +23,7 @@ from streams.runtime.settings import Settings
 from tests.support.brokers import KafkaBroker, kafka_lib
 from tests.support.certificates import Authority
 
-USERS = ("worker", "command")
+USERS = ("worker", "learner", "command")
 PASSWORD = "Kf4-pass/w+d=%7E"
 """Of every user; written otherwise in addresses, JSON and base64."""
 

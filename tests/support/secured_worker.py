@@ -1,4 +1,4 @@
-"""A worker that comes in by the guarded doors of `secured_kafka` and `secured_redis`, and may do there what it must."""
+"""Worker and learner that come in by the guarded doors of `secured_kafka` and `secured_redis`, and may do what they must."""
 
 from __future__ import annotations
 
@@ -40,10 +40,15 @@ def secured(
     }
 
 
-def granted(broker: SecuredKafka, settings: Settings) -> list[Right]:
-    """The rights of a worker with these settings, in force."""
-    rights = wanted_by_worker(settings)
-    broker.grant("worker", rights)
+def as_user(user: str, store: SecuredRedis) -> dict[str, str]:
+    """What makes a process with the settings of `secured` come in as another user."""
+    return {"CHURNWATCH_KAFKA__USERNAME": user, "CHURNWATCH_REDIS__URL": store.tls_url(user)}
+
+
+def granted(broker: SecuredKafka, settings: Settings, rights: list[Right] | None = None) -> list[Right]:
+    """These rights, or those of a worker with these settings, in force for the user."""
+    rights = wanted_by_worker(settings) if rights is None else rights
+    broker.grant(settings.kafka.username or "", rights)
     eventually(lambda: not missing_rights(settings, rights))
     return rights
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -100,6 +102,7 @@ async def test_a_snapshot_waits_until_its_outcome_is_known_and_then_leaves_as_a_
     first = await partition.commit(step(taken(100, anna=3.0, bert=4.0)))
     (message,) = first.messages
     assert message.labels == []
+    assert (message.horizon_days, message.staying) == (RULES.horizon_days, msgspec.UNSET)
     rows = scores_of(decode_labels(encode_labels(message)))
     assert rows["id"].tolist() == [label_id("anna", 100), label_id("bert", 100)]
     assert (rows["day"].tolist(), rows["closed_form_bp"].tolist(), rows["logit"].tolist()) == ([100] * 2, [2_500] * 2, [0] * 2)
@@ -110,6 +113,12 @@ async def test_a_snapshot_waits_until_its_outcome_is_known_and_then_leaves_as_a_
     assert (labels.at_ms.tolist(), labels.known_ms.tolist(), labels.left.tolist()) == ([100 * DAY_MS], [191 * DAY_MS], [1])
     assert labels.inputs.tobytes() == inputs_of(3.0).tobytes()
     assert partition.waiting == {"100:bert"}
+
+
+async def test_outcomes_by_logins_say_so() -> None:
+    rules = replace(RULES, staying="logins")
+    labelled = await Partition().labelling.settle(step(taken(100, anna=3.0)), empty_columns(0), rules, history=False)
+    assert [message.staying for message in labelled.messages] == ["logins"]
 
 
 async def test_the_outcome_of_a_snapshot_that_was_not_taken_or_was_settled_is_no_label() -> None:

@@ -75,7 +75,7 @@ def test_the_shift_puts_the_mean_risk_where_the_closed_form_has_it(chance):
 
 
 def test_what_is_not_learnt_by_purchases_is_not_moved_onto_a_closed_form_that_is_about_them(chance):
-    learner = days(Learner(replace(RULES, shifts=False), FITTED), chance, 5)
+    learner = days(Learner(replace(RULES, staying="logins"), FITTED), chance, 5)
     assert learner.past.latest.model.linear.shift == 0.0
 
 
@@ -154,6 +154,7 @@ def test_nobody_who_is_not_watched_speaks_for_the_champion_and_all_are_learnt_fr
         ({"inputs_hash": "0" * 16}, "inputs_hash = '0000000000000000': this learner has"),
         ({"design_hash": "0" * 16}, "design_hash = '0000000000000000': this learner has"),
         ({"horizon_days": 90}, "horizon_days = 90: this learner has 30"),
+        ({"staying": "logins"}, "staying = 'logins': this learner has 'purchases'"),
     ],
 )
 def test_a_state_of_something_else_is_refused_by_name(chance, changes, told):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,10 +14,12 @@ from streams.columns import DAY_MS
 from streams.labels import LabelMessage, entries
 from streams.model_control import Action, ControlMessage, encode_control
 from streams.runtime.learner_desk import NotNow
+from streams.runtime.learner_task import SHOW_EVERY_S
 from streams.runtime.store import Fenced, System
 from streams.runtime.topics import MODELS
-from streams.serving import CLOSED_FORM_KEY, CONTROL_KEY, SERVING_KEY, encode_serving
+from streams.serving import CHAMPION_PREFIX, CLOSED_FORM_KEY, CONTROL_KEY, SERVING_KEY, encode_serving
 from tests.support.learners import DAY_0, some_labels
+from tests.support.memory_learner import MemoryLearnerStore
 from tests.support.played_learner import DESK, PlayedLearner
 
 
@@ -49,6 +52,14 @@ def metric(learner: PlayedLearner, name: str, **labels: str) -> float | None:
 
 def fitted(version: str) -> BtydParameters:
     return msgspec.structs.replace(SHIPPED, version=version, fitted_at_ms=DAY_0 * DAY_MS)
+
+
+async def test_what_was_learnt_last_is_shown_also_where_nothing_follows() -> None:
+    learner = await learning(3)
+    assert metric(learner, "labels_known") == 20, "shown a moment ago"
+    learner.task._shown_s -= SHOW_EVERY_S
+    await learner.round()
+    assert metric(learner, "labels_known") == 60
 
 
 # -- when it is sent --------------------------------------------------------------------------------------------------
@@ -237,6 +248,49 @@ async def test_a_demotion_is_an_alert_and_so_is_its_end(history: bool) -> None:
     assert metric(learner, "events_total", what="demoted") == sum(
         isinstance(one, ModelAlert) and one.status == "firing" for one in alerts
     )
+
+
+@pytest.mark.parametrize(("other", "why"), [({"horizon_days": 90}, "outcomes of 90 days"), ({"staying": "logins"}, "by logins")])
+async def test_what_workers_with_other_settings_call_leaving_is_not_learnt_and_their_ticks_count(
+    other: dict[str, Any], why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    learner = await learning(1, history=True)
+    capsys.readouterr()
+    learner.tell(msgspec.structs.replace(message(DAY_0 + 1, history=True), **other))
+    await learner.round()
+    assert (metric(learner, "messages_refused_total"), metric(learner, "labels_total")) == (1, 20)
+    assert learner.servings[-1].tick_ms == (DAY_0 + 1) * DAY_MS
+    assert why in capsys.readouterr().out
+    learner.tell(msgspec.structs.replace(message(DAY_0 + 2, history=True), horizon_days=DESK.learner.horizon_days))
+    await learner.round()
+    assert metric(learner, "labels_total") == 40
+
+
+async def test_who_learns_the_past_anew_obeys_what_was_asked_once_it_has_caught_up() -> None:
+    learner = await learning(6)
+    ask(learner, "freeze")
+    await learner.round()
+    held = learner.servings[-1]
+    learner.store, learner.caught_up = MemoryLearnerStore(), False
+    await learner.start()
+    await learner.round(1)
+    learner.caught_up = True
+    await learner.round()
+    assert (learner.task.desk.serving.hold, learner.task.desk.serving.version) == ("frozen", held.version)
+    assert learner.servings[-1] == held, "nothing else was sent meanwhile"
+
+
+async def test_a_model_that_cannot_serve_here_is_not_gone_back_to_and_it_goes_on() -> None:
+    learner = await learning(6)
+    version, champion = next(iter(learner.models.champions.items()))
+    learner.write(MODELS, CHAMPION_PREFIX + version.encode(), encode_serving(msgspec.structs.replace(champion, horizon_days=90)))
+    ask(learner, "rollback", version)
+    await learner.round()
+    assert learner.servings[-1].hold is None
+    await learner.start()
+    ask(learner, "freeze")
+    await learner.round()
+    assert learner.servings[-1].hold == "frozen"
 
 
 async def test_rubbish_and_labels_of_other_inputs_are_passed_over_and_counted() -> None:

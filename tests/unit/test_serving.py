@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 import numpy as np
 import pytest
@@ -48,6 +50,18 @@ def test_a_hold_is_told_and_what_is_held_serves() -> None:
 def test_another_horizon_is_refused() -> None:
     with pytest.raises(ValueError, match=r"horizon of 4 days, risk\.horizon_days is 90"):
         told(1).served_model(90)
+
+
+def test_what_was_learnt_by_logins_says_so_and_is_refused_where_purchases_are_meant_and_the_other_way_round() -> None:
+    learner = a_learner(1)
+    learner.rules = replace(learner.rules, staying="logins")
+    by_logins = serving_of(learner, None, 5)
+    assert by_logins.served_model(4, "logins") == learner.served()
+    assert b"staying" not in encode_serving(told(1)), "purchases go without saying"
+    with pytest.raises(ValueError, match=r"learnt who stays by logins, risk\.staying is purchases: give learner and workers"):
+        decode_serving(encode_serving(by_logins)).served_model(4)
+    with pytest.raises(ValueError, match=r"learnt who stays by purchases, risk\.staying is logins"):
+        told(1).served_model(4, "logins")
 
 
 def changed(**linear: object) -> Serving:
