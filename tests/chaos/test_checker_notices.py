@@ -48,4 +48,5 @@ def test_repeats_that_count_and_messages_that_never_leave(park: BrokerPark, tmp_
     assert played.verdict.twice
     assert not played.verdict.lost
     assert played.verdict.alerts_missing
+    assert played.verdict.labels_missing
     assert not played.verdict.right
