@@ -18,13 +18,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 import structlog
 
-from detectors.model_inputs import INPUTS_HASH
-from streams.labels import LabelMessage, decode_labels
 from streams.model_control import ControlMessage
 from streams.runtime.intake import Chunk
+from streams.runtime.label_reader import read_labels
 from streams.runtime.learner_desk import LearnerDesk
 from streams.runtime.learner_metrics import LearnerMetrics
 from streams.runtime.learner_models import PublishedModels
@@ -142,7 +140,7 @@ class LearnerTask:
     async def _message(self, record: Any) -> bool:
         metrics = self._shop.metrics
         metrics.messages.inc()
-        message = self._decoded(record)
+        message = read_labels(record, metrics.refused)
         if message is not None and not message.history:
             self._watermark_ms = max(self._watermark_ms, message.reached_ms)
         before = self.desk.learner.events
@@ -156,18 +154,6 @@ class LearnerTask:
             if event.what in metrics.events:
                 metrics.events[event.what].inc()
         return learnt
-
-    def _decoded(self, record: Any) -> LabelMessage | None:
-        try:
-            message = decode_labels(record.value or b"")
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
-            self._shop.metrics.refused.inc()
-            log.error("passed over on churn.labels", offset=record.offset, error=str(problem))
-            return None
-        if message.labels and message.inputs_hash != INPUTS_HASH:
-            self._shop.metrics.refused.inc()
-            log.warning("labels of another release's inputs are passed over", offset=record.offset, labels=len(message.labels))
-        return message
 
     def _obey(self) -> bool:
         asked = self._shop.models.asked(self.desk.papers.models_offset)
