@@ -9,6 +9,8 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from streams.cli.main import COMMANDS
+from streams.runtime.challengers_metrics import ChallengersMetrics
+from streams.runtime.learner_metrics import LearnerMetrics
 from streams.runtime.metrics import Metrics
 from streams.runtime.settings import NOT_SETTINGS, Settings, variable_names
 from tests.architecture.tree import REPO, tracked
@@ -52,9 +54,11 @@ def test_settings_and_variables_exist(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=str)
 def test_metrics_exist(page: Path) -> None:
-    metrics = Metrics(CollectorRegistry())
-    shown = set(re.findall(r"^# HELP (\S+)", generate_latest(metrics.registry).decode(), re.MULTILINE))
-    assert set(re.findall(r"`(churnwatch_[a-z_]+)`", text_of(page))) <= shown
+    registry = CollectorRegistry()
+    for declared in (Metrics, LearnerMetrics, ChallengersMetrics):
+        declared(registry)
+    shown = set(re.findall(r"^# HELP (\S+)", generate_latest(registry).decode(), re.MULTILINE))
+    assert set(re.findall(r"`(churnwatch_[a-z0-9_]+)`", text_of(page))) <= shown
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)
