@@ -80,9 +80,7 @@ def liveness(state: WorkerState) -> HealthReport:
     return HealthReport((Check("event_loop", True, "answers"), Check("partition_tasks", not dead, dead or "all run")))
 
 
-def readiness(
-    state: WorkerState, redis: Answer | None, broker: Answer, *, limit_s: float, stuck_after_s: float
-) -> HealthReport:
+def readiness(state: WorkerState, redis: Answer | None, broker: Answer, *, limit_s: float, stuck_after_s: float) -> HealthReport:
     """Assigned, every assigned partition taken, Redis and broker answer and do their work, nothing stuck in or on its way out.
 
     redis, broker   what asking them now brought; no Redis: there is nothing to ask it
