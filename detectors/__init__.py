@@ -36,6 +36,6 @@ How good it is, and who serves:
     drift         when the champion is no longer what it was, and how it learns faster then
     idle_time     idle time as a probability: the baseline that asks for nothing but labels
     as_served     what each model said when the snapshot was taken: what a label judges
-    challengers   models of River as they come, measured beside the champion on the same labels; no process runs them yet
+    challengers   models of River as they come, measured beside the champion on the same labels
     learner       labels in, the model that serves out; with learner_rules, learner_state (bytes), learner_report
 """

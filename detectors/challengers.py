@@ -1,20 +1,29 @@
-"""Challengers: models of River as it ships them, on the champion's snapshots and labels. They measure it, and never serve.
+"""Challengers: models of River as it ships them, on the champion's labels. They measure it, and never serve.
 
     adagrad   logistic regression by gradient steps (AdaGrad), on the columns of the champion's design
-    forest    an adaptive random forest of a few trees, on the features without hinges and products
+    forest    an adaptive random forest of a few shallow trees, on the features without hinges and products
 
-Each says what it thinks of a snapshot when it is taken, as it then stands; what it said waits for the label, is measured by it,
-and the label is learnt. All are shifted like the champion (see `shift`), by what they said of the newest snapshots, so that the
-comparison is about knowledge and not about the base rate. Chance comes from a seed: equal labels in equal order, equal measures.
+A label is known a horizon after its snapshot, and brings the snapshot's inputs only then. Asked at that time, a model would have
+learnt what was known of the same weeks meanwhile, even of the same customer. So each is copied every few days before it learns
+on, and a label is judged by the newest copy from before its snapshot: what it says depends on nothing that was known later.
 
-Features are scaled by the design's constants. A scaler that learns would drift in a pipeline's first weeks (see `design`).
-River's models have no stable form as bytes, so challengers live as long as the process: in a backtest, or from a topic's start.
+    champion, closed_form   what they said when the snapshot was taken, as it was told then; they are there to be compared with
+
+All are compared unshifted (see `shift`): for a shift the newest snapshots' inputs would be needed, which come later as well.
+Ranking at one time does not change by it; log loss, Brier and calibration error of champion and challengers are worse by what it
+brings. They are compared on the same labels: those of which all have said something, of watched customers (see `watched`) then.
+Challengers alone are measured by all labels, and by those of repeat buyers.
+
+Equal labels in equal order give equal measures, wherever they were cut; chance comes from a seed. Features are scaled by the
+design's constants: a scaler that learns would drift in a pipeline's first weeks (see `design`). River's models have no stable
+form as bytes, so challengers live as long as their process: in a backtest, or from a topic's start.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Final
+from copy import deepcopy
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,93 +33,136 @@ from river.linear_model import LogisticRegression
 from river.optim import AdaGrad
 
 from detectors.as_served import DAY_MS
-from detectors.column import Column
 from detectors.customer_features import FEATURES
 from detectors.design import COLUMNS, design
 from detectors.labels import Labels
 from detectors.learner_rules import LATEST_DAYS, LearnerRules
-from detectors.prequential import Prequential
-from detectors.scored import Scored, scored
-from detectors.served import ServedModel
-from detectors.shift import shift
-from detectors.watched import watched
+from detectors.measures import Measured
+from detectors.parameters import BtydParameters
+from detectors.prequential import Prequential, View, Who
 
-NAMES: Final = ("champion", "closed_form", "adagrad", "forest")
-"""The first two are there to be compared with."""
+CHALLENGERS: Final = ("adagrad", "forest")
+COPIES_A_GRID: Final = 3
+"""Copies are made so often between two snapshots of a customer: with H of 90 days every 10, of which 10 are kept. A copy is then
+a few days older than the champion of the snapshot, of a horizon and more that all of them have no labels from anyway."""
 LEARNING_RATE: Final = 0.05
 TREES: Final = 5
+DEPTH: Final = 6
+"""Of a tree. Without a limit a forest takes 80 MB after 20,000 labels, and as much each copy, and learns 1,400 a second; so it
+takes some 3 MB. On Online Retail II a depth of 8 ranked no better, had a worse log loss, and took four times as much."""
 SURE: Final = 1e-4
 """A share in a leaf may be 0 or 1; a risk is not."""
 
+Among = Literal["all", "repeat_buyers", "watched"]
+"""Whose labels measure: everybody's, of who had bought on more than one day, of who was watched; by these all are compared."""
+
 Row = dict[Hashable, float]
+Models = dict[str, Classifier]
+
+
+class Said(NamedTuple):
+    """Of n labels, what was said when the snapshot was taken: p (n, models), by the models' order; whether it is known."""
+
+    p: NDArray[np.float64]
+    known: NDArray[np.bool_]
+
+
+class Copy(NamedTuple):
+    """The challengers as they were. until_ms: when the newest of the labels was known that they had learnt, ms since 1970."""
+
+    until_ms: int
+    models: Models
 
 
 class Challengers:
-    """rules   of the learner of which they are the challengers
-    seed    of all chance
+    """rules         of the learner of which they are the challengers
+    closed_form   parameters whose log odds are among the columns, always: the topic brings no newer ones
+    others        whom they are compared with, in the order of what is `Said`
+    share         of the labels that are learnt and judged, 0 to 1, chosen by their ids; for where the forest is too slow
+    seed          of all chance
+
+    alone         challengers, by all labels of whose snapshot there is a copy from before
+    compared      others and challengers, by those of them of which the others' word is known
+    labels        how many were learnt
+    newest_ms     when the newest of them was known, ms since 1970; 0 before the first
     """
 
-    def __init__(self, rules: LearnerRules, seed: int = 1) -> None:
-        self.rules = rules
-        self.models: dict[str, Classifier] = {
+    def __init__(
+        self,
+        rules: LearnerRules,
+        closed_form: BtydParameters,
+        others: tuple[str, ...] = ("champion", "closed_form"),
+        share: float = 1.0,
+        seed: int = 1,
+    ) -> None:
+        self.rules, self.share, self._closed_form = rules, share, closed_form
+        self.models: Models = {
             "adagrad": LogisticRegression(AdaGrad(LEARNING_RATE)),
-            "forest": ARFClassifier(n_models=TREES, seed=seed),
+            "forest": ARFClassifier(n_models=TREES, max_depth=DEPTH, seed=seed),
         }
-        self.prequential = Prequential(NAMES, rules.window)
-        self._waiting: dict[int, tuple[int, Column]] = {}  # by label: since when, and what was said; oldest first
-        self._newest: dict[str, list[Scored]] = {name: [] for name in self.models}
+        self.alone = Prequential(CHALLENGERS, rules.window)
+        self.compared = Prequential((*others, *CHALLENGERS), rules.window)
+        self.labels = self.newest_ms = 0
+        self.copies: list[Copy] = []  # oldest first
+        self._every_ms = max(rules.grid_days // COPIES_A_GRID, 1) * DAY_MS
 
-    def taken(self, ids: NDArray[np.uint64], inputs: NDArray[np.float32], model: ServedModel, tick_ms: int) -> None:
-        """Customers were taken down since the last tick: each model says what it thinks of them.
+    def learn(self, labels: Labels, said: Said) -> None:
+        """Judge by each label what was said of its snapshot, and learn it, in the order given."""
+        mine = sampled(labels.id, self.share)
+        labels, said = labels.take(mine), Said(said.p[mine], said.known[mine])
+        columns = design(labels.inputs, self._closed_form, float(self.rules.horizon_days))
+        asked, ours = np.zeros(len(labels), np.bool_), np.zeros((len(labels), len(CHALLENGERS)))
+        for k, values in enumerate(columns.tolist()):
+            row: Row = dict(zip(COLUMNS, values, strict=True))
+            self._copy(int(labels.known_ms[k]))
+            then = self._before(int(labels.at_ms[k]))
+            if then is not None:
+                asked[k], ours[k] = True, [_risk(then[name], name, row) for name in CHALLENGERS]
+            for name, model in self.models.items():
+                model.learn_one(_seen_by(name, row), bool(labels.left[k]))
+            self.newest_ms = max(self.newest_ms, int(labels.known_ms[k]))
+        self.labels += len(labels)
+        p, repeat = np.concatenate([said.p, ours], axis=1), labels.inputs[:, 0] >= 1.0
+        self.alone.add(ours[asked], labels.left[asked], repeat[asked])
+        both = asked & said.known
+        self.compared.add(p[both], labels.left[both], repeat[both])
 
-        ids       of the labels that will follow
-        inputs    what is known of them
-        model     what they were scored with
-        tick_ms   now, ms since 1970; what still waits when no label can come any more is let go
-        """
-        oldest_ms = tick_ms - (self.rules.horizon_days + LATEST_DAYS) * DAY_MS
-        while self._waiting and next(iter(self._waiting.values()))[0] < oldest_ms:
-            del self._waiting[next(iter(self._waiting))]
-        if not len(ids) or model.linear is None:  # nothing was learnt yet, by anybody
+    def measured(self, view: View) -> dict[Among, dict[str, Measured]]:
+        """The measures by whose labels they are of, and by model."""
+        by: dict[Among, tuple[Prequential, Who]] = {
+            "all": (self.alone, "all"),
+            "repeat_buyers": (self.alone, "repeat_buyers"),
+            "watched": (self.compared, "all"),
+        }
+        return {among: {name: of.measured(name, view, who) for name in of.names} for among, (of, who) in by.items()}
+
+    def _copy(self, known_ms: int) -> None:
+        """Before the first label of some days is learnt, keep what is learnt; let go of what no label can ask for any more."""
+        if not self.newest_ms or known_ms // self._every_ms <= self.newest_ms // self._every_ms:
             return
-        closed_form, _ = model.logits(inputs)
-        champion = ServedModel(model.closed_form, model.horizon_days, model.linear).risk(inputs)
-        rows = _rows(design(inputs, model.closed_form, model.horizon_days))
-        seen = watched(inputs, model.horizon_days)
-        said = [champion, closed_form]
-        for name in self.models:
-            logit = np.array([self._logit(name, row) for row in rows])
-            moved = 0.0 if model.closed_form.fitted_at_ms is None else shift(self._newest[name])
-            said.append(1.0 / (1.0 + np.exp(-(logit + moved))))
-            self._keep(name, scored(closed_form[seen], logit[seen], name))
-        self._waiting |= {label: (tick_ms, p) for label, p in zip(ids.tolist(), np.stack(said, axis=1), strict=True)}
+        self.copies.append(Copy(self.newest_ms, deepcopy(self.models)))
+        oldest_ms = known_ms - (self.rules.horizon_days + LATEST_DAYS) * DAY_MS
+        while len(self.copies) > 1 and self.copies[1].until_ms < oldest_ms:
+            del self.copies[0]
 
-    def learn(self, labels: Labels, model: ServedModel) -> None:
-        """Measure what was said of them, and learn them, in the order given; `model` has the closed form as it now is."""
-        there = np.array([label in self._waiting for label in labels.id.tolist()], np.bool_)
-        if there.any():
-            p = np.stack([self._waiting.pop(label)[1] for label in labels.id[there].tolist()])
-            self.prequential.add(p, labels.left[there], labels.inputs[there, 0] >= 1.0)
-        rows = _rows(design(labels.inputs, model.closed_form, model.horizon_days))
-        for row, left in zip(rows, labels.left.tolist(), strict=True):
-            for name, challenger in self.models.items():
-                challenger.learn_one(_seen_by(name, row), bool(left))
-
-    def _logit(self, name: str, row: Row) -> float:
-        p = self.models[name].predict_proba_one(_seen_by(name, row)).get(True, 0.5)
-        p = min(max(p, SURE), 1.0 - SURE)
-        return float(np.log(p / (1.0 - p)))
-
-    def _keep(self, name: str, part: Scored) -> None:
-        """Among the newest snapshots, as few as hold enough customers for a shift."""
-        newest = [part, *self._newest[name]]
-        enough = np.flatnonzero(np.cumsum([one.customers for one in newest]) >= self.rules.shift_customers)
-        self._newest[name] = newest[: int(enough[0]) + 1] if len(enough) else newest[: self.rules.grid_days]
+    def _before(self, at_ms: int) -> Models | None:
+        """The challengers as they were before a snapshot; None: there were none yet."""
+        return next((copy.models for copy in reversed(self.copies) if copy.until_ms < at_ms), None)
 
 
-def _rows(columns: NDArray[np.float64]) -> list[Row]:
-    """The design by name, as River takes it."""
-    return [dict(zip(COLUMNS, row, strict=True)) for row in columns.tolist()]
+def sampled(ids: NDArray[np.uint64], share: float) -> NDArray[np.bool_]:
+    """Which labels are of a share: ids are evenly spread, so chance decides, and always alike.
+
+    >>> sampled(np.array([0, 2**63, 2**64 - 1], np.uint64), 0.5).tolist()
+    [True, False, False]
+    """
+    chosen: NDArray[np.bool_] = (ids >> np.uint64(11)) * 2.0**-53 < share
+    return chosen
+
+
+def _risk(model: Classifier, name: str, row: Row) -> float:
+    p: float = model.predict_proba_one(_seen_by(name, row)).get(True, 0.5)
+    return min(max(p, SURE), 1.0 - SURE)
 
 
 def _seen_by(name: str, row: Row) -> Row:

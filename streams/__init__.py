@@ -25,6 +25,7 @@ The way through, in the order to read:
     pending, labels, scores   how that waits, and how it travels to the learner with what customers were scored
     label_order, counted_once   what the learner learns next, however it came; each label and score once
     serving, model_control   what was learnt, on its way to the workers; what a person has to say about it
+    challenging            what challengers are fed with: labels, and what others said of their snapshots
     refits                 when the closed form is fitted anew, and how
     engine, step           all of it: advance(table, batch, now) -> Step
 """

@@ -47,11 +47,13 @@ class Release:
     tick_ms   the tick that is complete with it, ms since 1970; None: what came live
     labels    in the order in which to learn them
     scored    what customers were scored, added up by model, each with the latest snapshot's time, ms since 1970
+    scores    the same, one by one: version of the linear model that was tried on them, and rows
     """
 
     tick_ms: int | None
     labels: Labels
     scored: list[tuple[int, Scored]]
+    scores: list[tuple[str, Scores]]
 
 
 class _Source(msgspec.Struct, array_like=True):
@@ -213,7 +215,7 @@ class LabelOrder:
             labels.append(self._labels_of(source, mine, until_ms))
             rows += self._scores_of(source, mine, until_ms)
         together = Labels.concat(labels)
-        return Release(tick_ms, together.in_order(), _added_up(rows))
+        return Release(tick_ms, together.in_order(), _added_up(rows), rows)
 
     def _labels_of(self, source: int, held: list[_Held], until_ms: int) -> Labels:
         parts = []

@@ -15,6 +15,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # run as a file, from anywhere
 
+from board_challengers import CHALLENGERS
 from board_customers import CUSTOMERS, GLANCE
 from board_events import EVENTS
 from board_learning import LEARNING
@@ -65,7 +66,7 @@ def board() -> dict[str, Any]:
         "templating": {"list": [job, worker]},
         "annotations": {"list": [alarms]},
         "links": [],
-        "panels": placed([GLANCE, CUSTOMERS, EVENTS, LEARNING, DELIVERY, MACHINE]),
+        "panels": placed([GLANCE, CUSTOMERS, EVENTS, LEARNING, CHALLENGERS, DELIVERY, MACHINE]),
     }
 
 

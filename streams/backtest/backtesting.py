@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.challengers import Challengers
 from detectors.labels import Labels
 from detectors.learner import Learner
 from detectors.learner_rules import LearnerRules
@@ -35,6 +36,7 @@ from streams.backtest.stretches import Stretch, stretches
 from streams.backtest.tables import Tables
 from streams.backtest.weak_spots import kinds_of
 from streams.backtest.window_counts import WindowCounts
+from streams.challenging import Challenging
 from streams.columns import DAY_MS, PURCHASE
 from streams.engine import EngineRules
 from streams.model_inputs import model_inputs
@@ -62,6 +64,7 @@ class BacktestRules:
     closed_form  parameters to begin with
     learner      the learner's rules; None: nothing is learnt, and risk is the closed form's
     serves       whether what is learnt serves; False: it is learnt and measured only
+    challengers  share of the labels that challengers learn after the learner; None: there are none
     refit_days   days from one fit of the closed form to what is known to the next; None: the parameters stay
     policies     by name, rules of the engine that differ from `engine` in the policy, to be compared with it
     partitions   of the live system, >= 1; it decides what alerts in words say of a customer's segment, and nothing else
@@ -75,6 +78,7 @@ class BacktestRules:
     closed_form: BtydParameters
     learner: LearnerRules | None = None
     serves: bool = True
+    challengers: float | None = None
     refit_days: int | None = 30
     policies: Mapping[str, EngineRules] = field(default_factory=dict)
     partitions: int = 1
@@ -101,6 +105,7 @@ class BacktestResult:
     models      versions that served, with the event time from which on
     engine_s    seconds within the engine
     learner     as it is in the end; None: nothing was learnt
+    challengers the same; None: there were none
     """
 
     judged: list[Judged]
@@ -111,6 +116,7 @@ class BacktestResult:
     models: list[tuple[int, str]]
     engine_s: float
     learner: Learner | None
+    challengers: Challengers | None
 
 
 def backtest(
@@ -156,7 +162,10 @@ class _Backtest:
                 progress(self.events + self.repeats, int(stretch.rows["time_ms"][-1]))
         silences = self.silences.all(self.occasions, self.log.last_ms)
         others = {name: self._worth(lane, silences) for name, lane in self.others.items()}
-        done = self.events, self.repeats, self.models, self.lane.engine_s, self.learning.learner if self.learning else None
+        learner = self.learning.learner if self.learning else None
+        challenging = self.learning.challenging if self.learning else None
+        challengers = challenging.challengers if challenging else None
+        done = self.events, self.repeats, self.models, self.lane.engine_s, learner, challengers
         return BacktestResult(self.cut_offs.judged, self._worth(self.lane, silences), others, *done)
 
     def _worth(self, lane: Lane, silences: Silences) -> PolicyResult:
@@ -229,4 +238,7 @@ def _tables(loaded: Loaded, partitions: int) -> Tables:
 def _learning(rules: BacktestRules) -> Learning | None:
     if rules.learner is None or rules.engine.outcomes is None:
         return None
-    return Learning(Learner(rules.learner, rules.closed_form), rules.engine.outcomes)
+    challenging = None
+    if rules.challengers is not None:
+        challenging = Challenging(rules.learner, rules.closed_form, champion=rules.serves, share=rules.challengers)
+    return Learning(Learner(rules.learner, rules.closed_form), rules.engine.outcomes, challenging)

@@ -15,9 +15,10 @@ from detectors.labels import Labels
 from detectors.learner import Learner
 from detectors.scored import Scored
 from detectors.served import ServedModel
+from streams.challenging import Challenging
 from streams.columns import DAY_MS
 from streams.outcomes import OutcomeRules, Outcomes, Snapshots, label_ids
-from streams.scores import as_counts, scores
+from streams.scores import Scores, as_counts, scores
 from streams.step import Step
 
 Waiting = list[tuple[NDArray[np.uint64], NDArray[np.float32]]]
@@ -25,22 +26,27 @@ Waiting = list[tuple[NDArray[np.uint64], NDArray[np.float32]]]
 
 
 class Learning:
-    """learner   what learns
-    rules     when customers are taken down
-    newest    what was learnt at the latest tick
+    """learner       what learns
+    rules         when customers are taken down
+    challenging   who learn the same after it; None: nobody
+    newest        what was learnt at the latest tick
     """
 
-    def __init__(self, learner: Learner, rules: OutcomeRules) -> None:
-        self.learner, self._rules, self.newest = learner, rules, Labels.none()
+    def __init__(self, learner: Learner, rules: OutcomeRules, challenging: Challenging | None = None) -> None:
+        self.learner, self._rules, self.challenging, self.newest = learner, rules, challenging, Labels.none()
         self._waiting: dict[int, Waiting] = defaultdict(list)
         self._labels: list[Labels] = []
         self._scored: list[Scored] = []
+        self._scores: list[tuple[str, Scores]] = []
 
     def add(self, step: Step) -> None:
         """What a step took down and found out."""
         taken = step.snapshots
         if len(taken):
-            self._scored.append(as_counts(scores(taken, self._rules.horizon_days), taken.model))
+            rows = scores(taken, self._rules.horizon_days)
+            self._scored.append(as_counts(rows, taken.model))
+            if self.challenging:
+                self._scores.append((taken.model, rows))
             self._take(taken)
         if len(step.outcomes):
             self._settle(step.outcomes.firsts())
@@ -50,7 +56,10 @@ class Learning:
         self.learner.scored(self._scored, at_ms)
         self.newest = Labels.concat(self._labels).in_order()
         self.learner.learn(self.newest, at_ms)
-        self._scored, self._labels = [], []
+        if self.challenging:
+            self.challenging.scored(self._scores)
+            self.challenging.learn(self.newest)
+        self._scored, self._scores, self._labels = [], [], []
         last_day = (at_ms - self._rules.lateness_ms) // DAY_MS - self._rules.horizon_days
         for day in [day for day in self._waiting if day <= last_day]:
             del self._waiting[day]

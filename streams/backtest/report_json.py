@@ -6,7 +6,8 @@
     cutoffs, mean                           measures of each score at each cut-off, and their means over those that have one
     alerts                                  what the policy would have sent, and what became of it (alert_outcomes)
     calibration … profit_assumptions        see `judged`
-    learning                                what was learnt; policies: alerts of each policy compared, the settings' own first
+    learning                                what was learnt, and how challengers did, where they were asked for
+    policies                                alerts of each policy compared, the settings' own first
 
 What cannot be told (nobody left, no outcome known yet) is null. Times are RFC 3339.
 """
@@ -26,6 +27,8 @@ import numpy as np
 
 from alerts.ids import rfc3339
 from alerts.policy import ReasonCode
+from detectors.challengers import Challengers
+from detectors.learner_report import plain
 from streams.backtest.backtesting import BacktestResult, PolicyResult
 from streams.backtest.cut_offs import CutOffRules
 from streams.backtest.judged import judged
@@ -84,7 +87,7 @@ def report(
         "settings": settings,
         "cutoffs": [_cut_off(one) for one in found.judged],
         "mean": {name: _mean([asdict(one.measured[name]) for one in found.judged]) for name in SCORES} if found.judged else {},
-        "learning": _learning(found),
+        "learning": _learning(found) | _challengers(found.challengers),
         "alerts": alerts_of(log, found.policy),
     }
     if found.policies:
@@ -174,6 +177,14 @@ def _learning(found: BacktestResult) -> dict[str, Any]:
         "events": [{"at": rfc3339(event["at_ms"]), "what": event["what"], "why": event["why"]} for event in told["events"]],
         "measured": {name: measured[name] for name in ("champion", "closed_form", "idle")},
     }
+
+
+def _challengers(found: Challengers | None) -> dict[str, Any]:
+    """What was measured of challengers; nothing where they were not asked for."""
+    if found is None:
+        return {}
+    measured = {who: {name: plain(one) for name, one in models.items()} for who, models in found.measured("total").items()}
+    return {"challengers": {"share": found.share, "labels": found.labels, "measured": measured}}
 
 
 def _judged(

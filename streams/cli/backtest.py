@@ -45,6 +45,9 @@ def backtest(
             help="Learn from what customers did, and let it serve when it is better; none: yes, or with --against as set",
         ),
     ] = None,
+    challengers: Annotated[
+        bool, typer.Option("--challengers", help="Measure models of River as they come beside what is learnt; takes longer")
+    ] = False,
     compared: Annotated[
         tuple[Path, Path] | None, typer.Option("--compare", help="Two YAML files with a section `policy`, side by side")
     ] = None,
@@ -67,10 +70,12 @@ def backtest(
     settings = settings_for(config, horizon, True if learning is None and against is None else learning)
     rules = CutOffRules(settings.risk.horizon_days, active_window, every, min_events)
     check_truth(settings, rules)
+    if challengers and not settings.learning.enabled:
+        raise CommandError("--challengers: nothing is learnt, so there is nothing to challenge", "leave out --no-learning")
     own = settings.kafka.partitions
     if against is not None and partitions not in (None, own):
         raise CommandError(f"--partitions {partitions}: the system has {own}", "leave it out, or set kafka.partitions")
-    asked = Asked(settings, policies(compared or (), settings), rules, partitions or own, run_on_days, against)
+    asked = Asked(settings, policies(compared or (), settings), rules, partitions or own, run_on_days, challengers, against)
     money = Money(customer_value, offer_cost, contact_cost, success_rate)
     money.assumed(settings.money.base_currency)
     sources = find_sources(files, maps or [], prefix_ids or [])

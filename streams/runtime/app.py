@@ -28,6 +28,7 @@ from streams.runtime.models import ModelFeed
 from streams.runtime.owner import PartitionOwner
 from streams.runtime.playbook_file import playbook_of
 from streams.runtime.prober import Prober
+from streams.runtime.redis_link import RedisLink
 from streams.runtime.redis_store import RedisPartitionStore
 from streams.runtime.redis_watch import RedisWatch
 from streams.runtime.rules import engine_rules, event_rules
@@ -44,6 +45,8 @@ log = structlog.get_logger()
 
 class Worker(Service):
     """One worker process."""
+
+    _link: RedisLink
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)

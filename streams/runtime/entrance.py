@@ -12,10 +12,11 @@ from typing import Literal
 from redis.exceptions import RedisError
 
 from streams.runtime.backoff import Backoff
+from streams.runtime.log_range import topics_seen
 from streams.runtime.redis_link import RedisLink, mask
 from streams.runtime.redis_refused import refused_for_good
 from streams.runtime.redis_rights import check_commands, worker_roles
-from streams.runtime.sender import Sender
+from streams.runtime.sender import Sender, passing
 from streams.runtime.settings import Settings
 from streams.runtime.store import StoreError, StoreMisconfigured
 from streams.runtime.topics import ALERTS, LABELS, MODELS, check_partitions
@@ -36,6 +37,18 @@ async def check_broker(settings: Settings, sender: Sender, role: Role = "worker"
     names = [spec.name.removeprefix(kafka.topic_prefix) for spec in specs] if role == "worker" else [LABELS, MODELS, ALERTS]
     wanted_topics = {kafka.topic_prefix + name for name in names if name not in left_out}
     check_partitions([spec for spec in specs if spec.name in wanted_topics], await sender.partition_counts())
+
+
+async def check_labels(settings: Settings, backoff: Backoff) -> None:
+    """Of challengers, who read churn.labels and nothing else. Raises as above; a broker that is away is waited for."""
+    kafka = settings.kafka
+    if kafka.security_protocol != "PLAINTEXT":
+        from streams.runtime import kafka_rights  # as above
+
+        await asyncio.to_thread(kafka_rights.check_rights, settings, kafka_rights.wanted_by_challengers(settings))
+    seen = await backoff.run("list topics", lambda: topics_seen(kafka), passing)
+    specs = [spec for spec in kafka.topics() if spec.name == kafka.topic_prefix + LABELS]
+    check_partitions(specs, dict.fromkeys(seen, 1))
 
 
 async def check_redis(settings: Settings, link: RedisLink, backoff: Backoff, on_failure: Callable[[BaseException], None]) -> None:

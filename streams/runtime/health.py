@@ -80,18 +80,19 @@ def liveness(state: WorkerState) -> HealthReport:
     return HealthReport((Check("event_loop", True, "answers"), Check("partition_tasks", not dead, dead or "all run")))
 
 
-def readiness(state: WorkerState, redis: Answer, broker: Answer, *, limit_s: float, stuck_after_s: float) -> HealthReport:
+def readiness(state: WorkerState, redis: Answer | None, broker: Answer, *, limit_s: float, stuck_after_s: float) -> HealthReport:
     """Assigned, every assigned partition taken, Redis and broker answer and do their work, nothing stuck in or on its way out.
 
-    redis, broker   what asking them now brought
+    redis, broker   what asking them now brought; no Redis: there is nothing to ask it
     limit_s         longest good answer, s; a call that is under way for twice as long is waited for
     stuck_after_s   time without progress from which a partition counts as stuck, s
     """
+    asked = [] if redis is None else [_answered("redis", redis, limit_s, state.waiting.get("redis"))]
     return HealthReport(
         (
             _assignment(state),
             _epochs(state),
-            _answered("redis", redis, limit_s, state.waiting.get("redis")),
+            *asked,
             _answered("broker", broker, limit_s, state.waiting.get("broker")),
             _commits(state, stuck_after_s),
             _outbox(state, stuck_after_s),

@@ -28,8 +28,9 @@ class Watched(Protocol):
     def state(self) -> WorkerState:
         """The worker now; quick, no I/O."""
 
-    async def ping_redis(self) -> None:
-        """Return when Redis answered; raise when it will not."""
+    @property
+    def ping_redis(self) -> Callable[[], Awaitable[None]] | None:
+        """Returns when Redis answered; raises when it will not. None: it works without Redis."""
 
     async def ping_broker(self) -> None:
         """Return when the broker answered; raise when it will not."""
@@ -80,12 +81,12 @@ class HealthServer:
             self._runner = None
 
     async def ready(self) -> HealthReport:
-        """Ask Redis and the broker at once, each for at most twice the limit, and judge."""
-        redis, broker = await asyncio.gather(
-            _ask("redis", self._watched.ping_redis, self._limit_s * 2),
-            _ask("broker", self._watched.ping_broker, self._limit_s * 2),
-        )
-        return readiness(self._watched.state(), redis, broker, limit_s=self._limit_s, stuck_after_s=self._stuck_after_s)
+        """Ask Redis, where it is used, and the broker at once, each for at most twice the limit, and judge."""
+        pings = {"redis": self._watched.ping_redis, "broker": self._watched.ping_broker}
+        asked = [_ask(server, ping, self._limit_s * 2) for server, ping in pings.items() if ping is not None]
+        *redis, broker = await asyncio.gather(*asked)
+        state, limits = self._watched.state(), {"limit_s": self._limit_s, "stuck_after_s": self._stuck_after_s}
+        return readiness(state, redis[0] if redis else None, broker, **limits)
 
     async def _index(self, _: web.Request) -> web.Response:
         return web.Response(text=INDEX)

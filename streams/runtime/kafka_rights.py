@@ -64,6 +64,7 @@ ROLES: Mapping[str, tuple[Rights, ...]] = {
         Rights("topic", (MODELS, ALERTS), ("WRITE",)),
         Rights("group", ("-learner",), ("READ",)),
     ),
+    "learner --challengers": (Rights("topic", (LABELS,), ("READ",)),),
     "source of events": (Rights("topic", SOURCES, ("WRITE",)),),
     "topics create": (Rights("topic", EVERY, ("CREATE", "DESCRIBE", "DESCRIBE_CONFIGS")),),
     "topics check": (Rights("topic", EVERY, ("DESCRIBE", "DESCRIBE_CONFIGS")),),
@@ -129,6 +130,11 @@ def wanted_by_worker(settings: Settings) -> list[Right]:
 def wanted_by_learner(settings: Settings) -> list[Right]:
     """With these settings."""
     return list(rights_of("learner", settings.kafka))
+
+
+def wanted_by_challengers(settings: Settings) -> list[Right]:
+    """With these settings."""
+    return list(rights_of("learner --challengers", settings.kafka))
 
 
 def missing_rights(settings: Settings, wanted: Iterable[Right]) -> list[Right]:

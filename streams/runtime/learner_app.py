@@ -29,6 +29,7 @@ from streams.runtime.learner_store import LearnerRecord, RedisLearnerStore
 from streams.runtime.learner_task import LearnerShop, LearnerTask
 from streams.runtime.log_range import LogRange, log_ranges
 from streams.runtime.models import read_parameters
+from streams.runtime.redis_link import RedisLink
 from streams.runtime.redis_store import RedisPartitionStore
 from streams.runtime.rules import learner_rules
 from streams.runtime.sender import Sender
@@ -49,6 +50,8 @@ class LearningIsOff(Exception):
 
 class LearnerProcess(Service):
     """One learner process. Raises LearningIsOff where the settings say so."""
+
+    _link: RedisLink
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)

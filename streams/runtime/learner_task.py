@@ -18,13 +18,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 import structlog
 
-from detectors.model_inputs import INPUTS_HASH
-from streams.labels import LabelMessage, decode_labels
 from streams.model_control import ControlMessage
 from streams.runtime.intake import Chunk
+from streams.runtime.label_reader import read_labels
 from streams.runtime.learner_desk import LearnerDesk
 from streams.runtime.learner_metrics import LearnerMetrics
 from streams.runtime.learner_models import PublishedModels
@@ -143,7 +141,7 @@ class LearnerTask:
     async def _message(self, record: Any) -> bool:
         metrics = self._shop.metrics
         metrics.messages.inc()
-        message = self._decoded(record)
+        message = read_labels(record, metrics.refused, self.desk.rules.learner)
         if message is not None and not message.history:
             self._watermark_ms = max(self._watermark_ms, message.reached_ms)
         before = self.desk.learner.events
@@ -157,30 +155,6 @@ class LearnerTask:
             if event.what in metrics.events:
                 metrics.events[event.what].inc()
         return learnt
-
-    def _decoded(self, record: Any) -> LabelMessage | None:
-        try:
-            message = decode_labels(record.value or b"")
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
-            self._shop.metrics.refused.inc()
-            log.error("passed over on churn.labels", offset=record.offset, error=str(problem))
-            return None
-        if message.labels and message.inputs_hash != INPUTS_HASH:
-            self._shop.metrics.refused.inc()
-            log.warning("labels of another release's inputs are passed over", offset=record.offset, labels=len(message.labels))
-        return self._of_ours(record.offset, message)
-
-    def _of_ours(self, offset: int, message: LabelMessage) -> LabelMessage:
-        """The message, without what is said in it by workers with other settings; how far they have come counts all the same."""
-        rules = self.desk.rules.learner
-        try:
-            message.check(rules.horizon_days, rules.staying)
-        except ValueError as problem:
-            if message.labels:
-                self._shop.metrics.refused.inc()
-                log.error("labels passed over", offset=offset, labels=len(message.labels), why=str(problem))
-            return msgspec.structs.replace(message, labels=[], scored=None)
-        return message
 
     def _obey(self) -> bool:
         if not self._caught_up:  # who learns the past anew would hold what it knew at its beginning, by a command of long ago

@@ -56,6 +56,17 @@ async def log_ranges(kafka: KafkaSettings, expected: Mapping[TP, int]) -> dict[T
     return {TP(tp.topic, tp.partition): LogRange(begins[tp], max(begins[tp], ends[tp])) for tp in tps}
 
 
+async def topics_seen(kafka: KafkaSettings) -> set[str]:
+    """Every topic that the broker lets us see. Raises KafkaError when it does not answer; asking again may help."""
+    consumer = AIOKafkaConsumer(**aiokafka_options(kafka), group_id=None)
+    try:
+        await consumer.start()
+        found: set[str] = await consumer.topics()
+    finally:
+        await consumer.stop()
+    return found
+
+
 async def _fetched_ends(consumer: Any, named: Mapping[Any, int], expected: Mapping[Any, int]) -> dict[Any, int]:
     """High watermarks that fetches from the named ends show: as soon as they are as expected, or when BELIEF_S is over."""
     consumer.assign(list(named))

@@ -33,7 +33,7 @@ class Service(ABC):
     """
 
     health: HealthServer
-    _link: RedisLink
+    _link: RedisLink | None = None
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -44,7 +44,7 @@ class Service(ABC):
         self._failure: BaseException | None = None
 
     @abstractmethod
-    async def _work(self, scratch: str) -> None:
+    async def _work(self, scratch: str, /) -> None:
         """Work until `_stop` is set, then end every part. scratch: an empty folder that lasts as long."""
 
     async def run(self) -> None:
@@ -61,7 +61,8 @@ class Service(ABC):
                     await self._work(scratch)
             finally:
                 await self.health.stop()
-                await self._link.close()
+                if self._link is not None:
+                    await self._link.close()
         if self._failure is not None:
             raise self._failure
 

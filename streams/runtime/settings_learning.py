@@ -38,6 +38,12 @@ class LearningSettings(Section):
         0.002, ge=0, description="What was learnt serves on while its log loss is no further above the closed form's, nats"
     )
     measured_labels: int = Field(10_000, ge=100, le=1_000_000, description="Labels in the rolling measures")
+    challengers_share: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="Share of the labels that challengers learn and are measured by; less where their forest is too slow",
+    )
     drift_delta: float = Field(
         0.002, gt=0, lt=1, description="Chance of a false alarm whenever it is looked whether what was learnt holds no longer"
     )
@@ -52,5 +58,5 @@ class LearningSettings(Section):
         return self.enabled and self.serve
 
 
-DECIDES_NOTHING: Final = frozenset({"publish_s", "keep_models", "measured_labels"})
+DECIDES_NOTHING: Final = frozenset({"publish_s", "keep_models", "measured_labels", "challengers_share"})
 """Settings of learning on which no decision depends."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from streams.cli.main import COMMANDS
+from streams.runtime.challengers_metrics import ChallengersMetrics
 from streams.runtime.learner_metrics import LearnerMetrics
 from streams.runtime.metrics import Metrics
 from streams.runtime.settings import NOT_SETTINGS, Settings, variable_names
@@ -51,7 +53,7 @@ def test_settings_and_variables_exist(page: Path) -> None:
     assert variables <= variable_names().keys() | NOT_SETTINGS
 
 
-def shown_by(metrics: type[Metrics] | type[LearnerMetrics]) -> set[str]:
+def shown_by(metrics: Callable[[CollectorRegistry], object]) -> set[str]:
     registry = CollectorRegistry()
     metrics(registry)
     return set(re.findall(r"^# HELP (\S+)", generate_latest(registry).decode(), re.MULTILINE))
@@ -64,8 +66,8 @@ def test_operators_are_told_of_every_metric_of_the_learner() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=str)
 def test_metrics_exist(page: Path) -> None:
-    shown = shown_by(Metrics) | shown_by(LearnerMetrics)
-    assert set(re.findall(r"`(churnwatch_[a-z_]+)`", text_of(page))) <= shown
+    shown = shown_by(Metrics) | shown_by(LearnerMetrics) | shown_by(ChallengersMetrics)
+    assert set(re.findall(r"`(churnwatch_[a-z0-9_]+)`", text_of(page))) <= shown
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)

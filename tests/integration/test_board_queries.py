@@ -30,6 +30,7 @@ MONTHS_OF_SILENCE = (230.0, 216.0, 202.0, 188.0, 174.0, 160.0)
 SOON = {"CHURNWATCH_TIME__LATENESS_S": "60", "CHURNWATCH_POLICY__BREACHES": "1"}
 """The past arrives late, so the first look at a customer is now; a second breach would take hours."""
 
+CHALLENGERS = [title for title, expr in expressions() if "churnwatch_challengers_" in expr]
 LEARNERS = [title for title, expr in expressions() if "churnwatch_learner_" in expr]
 EMPTY_IN_HEALTH = {
     "Alerts to channels, by channel and outcome": "no channel is set up here",
@@ -37,6 +38,7 @@ EMPTY_IN_HEALTH = {
     "Waiting for a channel": "no channel is set up here",
     "Age of the parameters in use": "the parameters that ship have no date, so no age",
     **dict.fromkeys(LEARNERS, "no learner runs here"),
+    **dict.fromkeys(CHALLENGERS, "nobody challenges here"),
 }
 """Panels that rightly show nothing here, each with the reason."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import secrets
 import time
@@ -23,10 +24,14 @@ from streams.cli.fit import _publish
 from streams.commands import Erase, EraseCommand
 from streams.erasure import Removed, notice, what_remains
 from streams.runtime import admin, erase_requests
+from streams.runtime.backoff import Backoff
 from streams.runtime.catch_up import find_digest, publish
 from streams.runtime.diagnosis import _kafka
+from streams.runtime.entrance import check_labels
 from streams.runtime.findings import Finding
+from streams.runtime.follower import Follower
 from streams.runtime.kafka_client import AdminError, admin_client
+from streams.runtime.kafka_refused import KafkaRefused
 from streams.runtime.kafka_rights import ROLES, Right, missing_rights, rights_of
 from streams.runtime.learner_diagnosis import diagnose_learner
 from streams.runtime.model_shelf import ask, read_shelf
@@ -34,6 +39,7 @@ from streams.runtime.settings import Settings
 from streams.runtime.settings_learning import LearningSettings
 from streams.runtime.standing import Standing
 from streams.runtime.switching import clock_ends, history_stands, let_broker_stamp, unfolded, write_switches
+from streams.runtime.topics import LABELS
 from tests.support.eventually import eventually
 from tests.support.secured_kafka import SecuredKafka
 
@@ -113,6 +119,21 @@ def _erase(settings: Settings, _: Path) -> None:
         raise AdminError("retention", "could not be read")
 
 
+def _challengers(settings: Settings, _: Path) -> None:
+    async def read() -> None:
+        await check_labels(settings, Backoff())
+        failed: list[BaseException] = []
+        topic = settings.kafka.topic_prefix + LABELS
+        follower = Follower(settings.kafka, topic, Backoff(), failed.append, lambda _record: None, "labels")
+        await follower.start()
+        await follower.ping()
+        await follower.stop()
+        for problem in failed:
+            raise problem
+
+    asyncio.run(read())
+
+
 WORK: dict[str, Callable[[Settings, Path], Any]] = {
     "topics create": _create,
     "topics check": lambda settings, _: _good(admin.check_topics(settings)),
@@ -127,6 +148,7 @@ WORK: dict[str, Callable[[Settings, Path], Any]] = {
     "models rollback, freeze, thaw": lambda settings, _: (read_shelf(settings), ask(settings, "thaw", "", "a test")),
     "dead-letters": lambda settings, _: admin.read_dead_letters(settings, limit=1),
     "erase": _erase,
+    "learner --challengers": _challengers,
 }
 """Role → what its command does on Kafka."""
 
@@ -184,7 +206,7 @@ def _refusal(role: str, site: Settings, folder: Path) -> str | None:
     """What it says instead of doing its work; None when it does it, which rights that are just being withdrawn let it do."""
     try:
         WORK[role](site, folder)
-    except (AdminError, ReplayError, CommandError) as refused:
+    except (AdminError, ReplayError, CommandError, KafkaRefused) as refused:
         return str(refused)
     return None
 

@@ -47,4 +47,4 @@ def filled(expr: str) -> str:
 
 def metrics_in(text: str) -> set[str]:
     """Names of ours in a text."""
-    return set(re.findall(r"\bchurnwatch_[a-z_]+\b", text))
+    return set(re.findall(r"\bchurnwatch_[a-z0-9_]+\b", text))

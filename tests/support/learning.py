@@ -22,6 +22,7 @@ from detectors.parameters import SHIPPED
 from detectors.served import ServedModel
 from streams.backtest.learning import Learning
 from streams.backtest.run import RunResult
+from streams.challenging import Challenging
 from streams.columns import DAY_MS, TICK
 from streams.customer import row_bytes
 from streams.engine import EngineRules, advance
@@ -54,10 +55,14 @@ LEARNING = {
 
 
 class Learnt(Replayed):
-    """A history with learning on."""
+    """A history with learning on. challenging: who is to learn beside the learner; None: nobody"""
 
     @cached_property
-    def _run(self) -> tuple[RunResult, dict[int, bytes], list[Event]]:
+    def challenging(self) -> Challenging | None:
+        return None
+
+    @cached_property
+    def _run(self) -> tuple[RunResult, dict[int, bytes], Learner]:
         return _learn(self._columns, engine_rules(self._rules_settings), self)
 
     @property
@@ -73,15 +78,20 @@ class Learnt(Replayed):
     @property
     def did(self) -> list[Event]:
         """What the learner did about itself."""
-        return self._run[2]
+        return self._run[2].events
+
+    @property
+    def learner(self) -> bytes:
+        """Its state in the end."""
+        return self._run[2].to_bytes()
 
 
-def _learn(columns: Mapping[int, Any], rules: EngineRules, replayed: Learnt) -> tuple[RunResult, dict[int, bytes], list[Event]]:
+def _learn(columns: Mapping[int, Any], rules: EngineRules, replayed: Learnt) -> tuple[RunResult, dict[int, bytes], Learner]:
     desk = desk_rules(replayed._rules_settings)
     assert rules.outcomes is not None
     assert desk.refit_days is not None
     learner = Learner(desk.learner, SHIPPED)
-    learning, result, models = Learning(learner, rules.outcomes), RunResult(), dict[int, bytes]()
+    learning, result, models = Learning(learner, rules.outcomes, replayed.challenging), RunResult(), dict[int, bytes]()
     tables = {partition: CustomerTable() for partition in columns}
     parts = {partition: _by_tick(rows) for partition, rows in columns.items()}
     ticks = sorted(set().union(*parts.values()))
@@ -103,7 +113,7 @@ def _learn(columns: Mapping[int, Any], rules: EngineRules, replayed: Learnt) -> 
         stored = row_bytes(table.records)
         result.records |= {customer: stored[row] for customer, row in table.row_of.items()}
         result.states[partition] = table.state.to_bytes()
-    return result, models, learner.events
+    return result, models, learner
 
 
 def _by_tick(rows: Any) -> dict[int, Any]:

@@ -97,8 +97,8 @@ def configuration(targets: Sequence[str]) -> dict[str, Any]:
     found["global"] = {"scrape_interval": f"{SCRAPE_S * 1000:g}ms", "evaluation_interval": "1s"}
     found["rule_files"] = [str(DEPLOYED / name) for name in found["rule_files"]]
     del found["alerting"]
-    job, learner = found["scrape_configs"]
-    found["scrape_configs"].remove(learner)
+    job, *_others = found["scrape_configs"]
+    found["scrape_configs"] = [job]
     del job["dns_sd_configs"]
     job["static_configs"] = [{"targets": list(targets)}]
     return found

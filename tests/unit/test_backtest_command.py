@@ -53,6 +53,31 @@ def test_it_writes_a_report_for_programs_and_one_for_people(history, tmp_path, c
     assert "cut-offs" in capsys.readouterr().out
 
 
+def test_challengers_are_measured_where_they_are_asked_for_and_change_nothing_else(history, tmp_path, capsys):
+    alone = report(history, tmp_path / "1")
+    assert "challengers" not in alone["learning"]
+    capsys.readouterr()
+    found = report(history, tmp_path / "2", "--challengers")
+    assert "adagrad" in capsys.readouterr().out
+    challengers = found["learning"].pop("challengers")
+    timed = {"seconds": 0, "events_per_s": 0, "engine_events_per_s": 0}
+    assert found | timed == alone | timed
+    assert challengers["labels"] == found["learning"]["labels"] > 200
+    measured = challengers["measured"]
+    assert {who: list(models) for who, models in measured.items()} == {
+        "all": ["adagrad", "forest"],
+        "repeat_buyers": ["adagrad", "forest"],
+        "watched": ["champion", "closed_form", "adagrad", "forest"],
+    }
+    assert all(set(one) > MEASURES and one["n"] > 50 for models in measured.values() for one in models.values())
+    assert measured["all"]["forest"]["n"] > measured["repeat_buyers"]["forest"]["n"] > measured["watched"]["forest"]["n"]
+
+
+def test_a_challenger_needs_something_to_challenge(history, tmp_path, capsys):
+    assert run(history, "--out", tmp_path, *SHORT, "--challengers", "--no-learning") == 1
+    assert "nothing to challenge" in capsys.readouterr().err
+
+
 def test_json_on_stdout_is_the_report(history, tmp_path, capsys):
     found = report(history, tmp_path, "--json")
     assert json.loads(capsys.readouterr().out) == found

@@ -15,6 +15,7 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
+from streams.runtime.challengers_metrics import ChallengersMetrics
 from streams.runtime.learner_metrics import LearnerMetrics
 from streams.runtime.metrics import Metrics
 from tests.support.board import BOARD, COMING, FILE, GRAFANA, expressions, filled, metrics_in, panels
@@ -38,10 +39,11 @@ MOUNTS = [volume.split(":") for volume in load(ROOT / "docker-compose.yml")["ser
 
 
 def families() -> dict[str, set[str]]:
-    """Every metric of the workers and the learner, and the names of its series."""
+    """Every metric of the workers, the learner and the challengers, and the names of its series."""
     registry = CollectorRegistry()
     Metrics(registry)
     LearnerMetrics(registry)
+    ChallengersMetrics(registry)
     found = {}
     for family in registry.collect():
         ends = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}.get(family.type, [""])
@@ -119,8 +121,8 @@ def test_panels_stand_on_the_grid_and_not_on_one_another(group: list[dict[str, A
 
 def test_open_rows_hold_nothing_and_folded_ones_hold_their_panels() -> None:
     rows = {one["title"]: one for one in BOARD["panels"] if one["type"] == "row"}
-    assert [title.split(":")[0] for title in rows] == ["Customers", "Events", "Learning", "Delivery", "Machine"]
-    assert [row["collapsed"] for row in rows.values()] == [False, False, True, True, True]
+    assert [title.split(":")[0] for title in rows] == ["Customers", "Events", "Learning", "Challengers", "Delivery", "Machine"]
+    assert [row["collapsed"] for row in rows.values()] == [False, False, True, True, True, True]
     assert all(bool(row["panels"]) == row["collapsed"] for row in rows.values())
 
 
@@ -152,6 +154,7 @@ def test_colours_are_given_to_series_that_exist() -> None:
     metrics = Metrics(registry)
     metrics.clock(0, "advance")
     LearnerMetrics(registry)
+    ChallengersMetrics(registry)
     values = {value for family in registry.collect() for sample in family.samples for value in sample.labels.values()}
     named = {matcher["options"] for matcher in all_with("matcher", PANELS)} - {"segment"}
     assert named

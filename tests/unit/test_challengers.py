@@ -1,4 +1,4 @@
-"""Challengers: what each said at the snapshot is what the label measures, shifted like the champion, and chance has a seed."""
+"""Challengers: a label is judged by what was known before its snapshot, and by nothing later; chance has a seed."""
 
 from __future__ import annotations
 
@@ -9,101 +9,139 @@ import pytest
 from river.linear_model import LogisticRegression
 from river.optim import AdaGrad
 
-from detectors.challengers import LEARNING_RATE, NAMES, Challengers
-from detectors.design import COLUMNS, design, prior_mean
+from detectors.challengers import CHALLENGERS, LEARNING_RATE, Challengers, Said, sampled
+from detectors.design import COLUMNS, design
 from detectors.labels import Labels
-from detectors.learner_rules import LearnerRules
-from detectors.linear_model import LinearModel
+from detectors.learner_rules import LATEST_DAYS, LearnerRules
 from detectors.measures import measure
-from detectors.served import ServedModel
-from tests.support.random_labels import DAY_MS, FITTED, UNFITTED, random_labels
+from tests.support.random_labels import DAY_MS, UNFITTED, random_labels
 
-HORIZON_DAYS = 4
-RULES = LearnerRules(HORIZON_DAYS, 2)
+HORIZON_DAYS, EVERY_DAYS, A_DAY = 4, 2, 25
+RULES = LearnerRules(HORIZON_DAYS, grid_days=6)
 START_MS = 12_000 * DAY_MS
-CHAMPION = ServedModel(UNFITTED, float(HORIZON_DAYS), LinearModel(prior_mean(), "m", 1, 1, 1, 0.0))
 
 
-def play(challengers, model=CHAMPION, *, ticks=20, cut=False, skip=()):
-    """Snapshots of each day, and their labels a horizon and a day later. Gives what was taken, by day."""
-    chance = np.random.default_rng(6)
-    days = [random_labels(chance, 25, START_MS + k * DAY_MS, HORIZON_DAYS) for k in range(ticks)]
-    for k in range(ticks):
-        taken, tick_ms = days[k], START_MS + k * DAY_MS
-        challengers.taken(taken.id, taken.inputs, model, tick_ms)
-        known = days[k - HORIZON_DAYS - 1] if k > HORIZON_DAYS and k not in skip else Labels.none()
-        for part in (slice(0, 7), slice(7, None)) if cut else (slice(None),):
-            challengers.learn(known.take(part), model)
-    return days
+def labels_of(days: int, seed: int = 6) -> Labels:
+    """Labels of each day, in order: of snapshots a horizon and a day before."""
+    chance = np.random.default_rng(seed)
+    return Labels.concat([random_labels(chance, A_DAY, START_MS + k * DAY_MS, HORIZON_DAYS) for k in range(days)])
 
 
-def test_what_was_said_at_the_snapshot_is_what_the_label_measures():
-    """The same regression beside it, asked at the snapshots and taught at the labels."""
-    challengers = Challengers(RULES)
-    days = play(challengers)
-    twin, said, left = LogisticRegression(AdaGrad(LEARNING_RATE)), [], []
-    asked = []
-    for k, taken in enumerate(days):
-        columns = design(taken.inputs, UNFITTED, HORIZON_DAYS)
-        rows = [dict(zip(COLUMNS, row, strict=True)) for row in columns.tolist()]
-        asked.append((rows, [twin.predict_proba_one(row)[True] for row in rows]))
-        if k > HORIZON_DAYS:
-            rows, p = asked[k - HORIZON_DAYS - 1]
-            outcome = days[k - HORIZON_DAYS - 1].left.tolist()
-            said, left = said + p, left + outcome
-            for row, one in zip(rows, outcome, strict=True):
-                twin.learn_one(row, bool(one))
-    expected, found = measure(np.clip(said, 1e-4, 1 - 1e-4), left), challengers.prequential.measured("adagrad", "total")
-    assert found.n == expected.n == 15 * 25
-    assert found.log_loss == pytest.approx(expected.log_loss, abs=1e-6)
+def said_of(labels: Labels, share: float = 0.6) -> Said:
+    """What two others said, made up from the labels' ids; of some labels nothing is known."""
+    p = (labels.id % np.uint64(1_000)).astype(np.float64) / 1_000
+    return Said(np.stack([p, 1.0 - p], axis=1), sampled(labels.id * np.uint64(3), share))
 
 
-def test_the_champion_and_the_closed_form_stand_beside_them_on_the_same_labels():
-    challengers = Challengers(RULES)
-    days = play(challengers)
-    judged = Labels.concat(days[:15])
-    for name, model in (("champion", CHAMPION), ("closed_form", replace(CHAMPION, linear=None))):
-        expected, found = measure(model.risk(judged.inputs), judged.left), challengers.prequential.measured(name, "total")
-        assert (found.n, found.log_loss) == (expected.n, pytest.approx(expected.log_loss, abs=1e-6)), name
-    assert {challengers.prequential.measured(name, "total").n for name in NAMES} == {15 * 25}
+def taught(labels: Labels, said: Said | None = None, parts: int = 1, **changes: object) -> Challengers:
+    """Challengers who have learnt these, in so many parts."""
+    challengers, said = Challengers(RULES, UNFITTED, **changes), said or said_of(labels)
+    for at in np.array_split(np.arange(len(labels)), parts):
+        challengers.learn(labels.take(at), Said(said.p[at], said.known[at]))
+    return challengers
 
 
-def test_equal_labels_give_equal_measures_wherever_they_are_cut():
-    whole, cut = Challengers(RULES), Challengers(RULES)
-    play(whole)
-    play(cut, cut=True)
-    assert whole.prequential.state() == cut.prequential.state()
+def state(challengers: Challengers) -> tuple[object, ...]:
+    return challengers.alone.state(), challengers.compared.state(), challengers.labels, challengers.newest_ms
+
+
+def by_twin(labels: Labels) -> tuple[np.ndarray, np.ndarray]:
+    """(p, whether there is one) of a regression taught anew, for each snapshot, with what its copy may have learnt.
+
+    A copy has all that was known before a day that two divides; of those, a snapshot has the newest whose labels were all known
+    before it.
+    """
+    columns = design(labels.inputs, UNFITTED, float(HORIZON_DAYS))
+    rows = [dict(zip(COLUMNS, row, strict=True)) for row in columns.tolist()]
+    known_day, at_day = labels.known_ms // DAY_MS, labels.at_ms // DAY_MS
+    p, there = np.zeros(len(labels)), np.zeros(len(labels), np.bool_)
+    for day in np.unique(at_day).tolist():
+        upto_day = max((d for d in known_day.tolist() if d < day and (d + 1) % EVERY_DAYS == 0), default=None)
+        if upto_day is None:
+            continue
+        twin = LogisticRegression(AdaGrad(LEARNING_RATE))
+        for k in np.flatnonzero(known_day <= upto_day).tolist():
+            twin.learn_one(rows[k], bool(labels.left[k]))
+        for k in np.flatnonzero(at_day == day).tolist():
+            p[k], there[k] = twin.predict_proba_one(rows[k])[True], True
+    return np.clip(p, 1e-4, 1 - 1e-4), there
+
+
+def test_a_label_is_judged_by_the_newest_copy_from_before_its_snapshot():
+    labels = labels_of(20)
+    p, there = by_twin(labels)
+    challengers = taught(labels)
+    expected, found = measure(p[there], labels.left[there]), challengers.alone.measured("adagrad", "total")
+    assert found.n == expected.n > 10 * A_DAY
+    assert (found.log_loss, found.brier) == (pytest.approx(expected.log_loss, abs=1e-6), pytest.approx(expected.brier, abs=1e-6))
+
+
+def test_others_stand_beside_them_on_the_labels_of_which_all_have_said_something():
+    labels = labels_of(20)
+    said, (_, there) = said_of(labels), by_twin(labels)
+    compared = there & said.known
+    found = taught(labels, said).measured("total")
+    for place, name in enumerate(("champion", "closed_form")):
+        expected = measure(said.p[compared, place], labels.left[compared])
+        one = found["watched"][name]
+        assert (one.n, one.log_loss) == (expected.n, pytest.approx(expected.log_loss, abs=1e-6)), name
+    assert list(found["watched"]) == ["champion", "closed_form", *CHALLENGERS]
+    assert {one.n for one in found["watched"].values()} == {int(compared.sum())}
+    assert {one.n for one in found["all"].values()} == {int(there.sum())}
+    assert {one.n for one in found["repeat_buyers"].values()} == {int((there & (labels.inputs[:, 0] >= 1)).sum())}
+    assert list(found["all"]) == list(found["repeat_buyers"]) == list(CHALLENGERS)
+
+
+@pytest.mark.parametrize("day", [8, 9, 12, 13])
+def test_what_is_said_of_a_snapshot_depends_on_nothing_that_was_known_later(day):
+    """Outcomes from the snapshot's day on are turned round: what was measured up to the labels of that day is as it was."""
+    labels = labels_of(day + HORIZON_DAYS + 2)
+    at_ms = START_MS + day * DAY_MS
+    other = replace(labels, left=np.where(labels.known_ms >= at_ms, 1 - labels.left, labels.left))
+    judged = int(((labels.at_ms <= at_ms) & by_twin(labels)[1]).sum())
+    one, turned = (taught(labels).alone._p[:judged] for labels in (labels, other))
+    assert judged >= A_DAY
+    assert one.tobytes() == turned.tobytes()
+
+
+def test_what_was_known_before_a_snapshot_is_what_is_asked():
+    """And so not another: were outcomes from before turned round, it would be measured otherwise."""
+    labels = labels_of(20)
+    other = replace(labels, left=np.where(labels.known_ms < START_MS + 3 * DAY_MS, 1 - labels.left, labels.left))
+    assert taught(labels).alone._p.tobytes() != taught(other).alone._p.tobytes()
+
+
+@pytest.mark.parametrize("parts", [2, 7, 400])
+def test_equal_labels_give_equal_measures_wherever_they_are_cut(parts):
+    labels = labels_of(16)
+    assert state(taught(labels, parts=parts)) == state(taught(labels))
 
 
 def test_another_seed_is_another_forest_and_the_same_regression():
-    one, other = Challengers(RULES, seed=1), Challengers(RULES, seed=2)
-    play(one, ticks=40)
-    play(other, ticks=40)
-    measured = [{name: challengers.prequential.measured(name, "total") for name in NAMES} for challengers in (one, other)]
-    assert measured[0]["forest"] != measured[1]["forest"]
-    assert measured[0]["adagrad"] == measured[1]["adagrad"]
+    labels = labels_of(40)
+    one, other = (taught(labels, seed=seed).measured("total")["all"] for seed in (1, 2))
+    assert one["forest"] != other["forest"]
+    assert one["adagrad"] == other["adagrad"]
 
 
-def test_with_fitted_parameters_their_mean_risk_is_the_closed_forms():
-    challengers, model = Challengers(replace(RULES, grid_days=20)), replace(CHAMPION, closed_form=FITTED)
-    days = play(challengers, model, ticks=40)
-    labels = days[-1]
-    challengers.taken(labels.id + 1, labels.inputs, model, START_MS + 40 * DAY_MS)
-    said = np.array([p for _, p in list(challengers._waiting.values())[-len(labels) :]])
-    watched = labels.inputs[:, 0] >= 1
-    means = dict(zip(NAMES, said[watched].mean(axis=0), strict=True))
-    assert means["adagrad"] == pytest.approx(means["closed_form"], abs=0.06)
-    assert means["forest"] == pytest.approx(means["closed_form"], abs=0.06)
+def test_a_share_of_the_labels_is_learnt_always_the_same():
+    labels = labels_of(20)
+    labels = replace(labels, id=labels.id * np.uint64(2))  # ids are of 64 bits, those of `random_labels` of 63
+    chosen = sampled(labels.id, 0.4)
+    assert 0.3 < chosen.mean() < 0.5
+    assert state(taught(labels, share=0.4)) == state(taught(labels.take(chosen), share=0.4)) == state(taught(labels.take(chosen)))
+    assert not (chosen & ~sampled(labels.id, 0.7)).any()  # who is of a share is of every greater one
+    assert sampled(labels.id, 1.0).all()
 
 
-def test_nothing_is_measured_before_there_is_a_champion_but_all_is_learnt():
-    challengers = Challengers(RULES)
-    play(challengers, replace(CHAMPION, linear=None))
-    assert challengers.prequential.labels == 0
-    assert challengers.models["adagrad"].weights
+def test_copies_are_kept_as_long_as_a_label_may_ask_for_them():
+    challengers = taught(labels_of(60))
+    last_ms = START_MS + 59 * DAY_MS
+    oldest_ms = last_ms - (HORIZON_DAYS + LATEST_DAYS) * DAY_MS
+    assert challengers.copies[0].until_ms < oldest_ms + EVERY_DAYS * DAY_MS
+    assert len(challengers.copies) <= (HORIZON_DAYS + LATEST_DAYS) // EVERY_DAYS + 2
 
 
-def test_what_no_label_came_for_is_let_go():
-    challengers = Challengers(RULES)
-    play(challengers, ticks=40, skip=range(40))
-    assert len(challengers._waiting) == 25 * (HORIZON_DAYS + 8 + 1)
+def test_without_labels_there_is_nothing_to_say():
+    challengers = taught(Labels.none(), Said(np.empty((0, 2)), np.empty(0, np.bool_)))
+    assert challengers.labels == challengers.measured("rolling")["all"]["forest"].n == 0

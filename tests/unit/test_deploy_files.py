@@ -12,6 +12,7 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
+from streams.runtime.challengers_metrics import ChallengersMetrics
 from streams.runtime.learner_metrics import LearnerMetrics
 from streams.runtime.metrics import Metrics
 from streams.runtime.settings import load_settings
@@ -30,7 +31,8 @@ RULES = [rule for group in load("deploy/prometheus/rules.yml")["groups"] for rul
 
 
 def test_compose_has_the_parts_that_the_design_names() -> None:
-    assert set(COMPOSE["services"]) == {"kafka", "redis", "topics", "worker", "learner", "prometheus", "alertmanager", "grafana"}
+    ours, around = {"topics", "worker", "learner", "challengers"}, {"kafka", "redis", "prometheus", "alertmanager", "grafana"}
+    assert set(COMPOSE["services"]) == ours | around
     assert COMPOSE["services"]["kafka"]["image"] == "apache/kafka:4.1.0"
 
 
@@ -97,6 +99,7 @@ def test_rules_name_only_metrics_that_there_are() -> None:
     registry = CollectorRegistry()
     Metrics(registry)
     LearnerMetrics(registry)
+    ChallengersMetrics(registry)
     known = {f"{family.name}{end}" for family in registry.collect() for end in ("", "_total", "_bucket", "_sum", "_count")}
     used = {name for rule in RULES for name in re.findall(r"churnwatch_\w+", rule["expr"])}
     assert used

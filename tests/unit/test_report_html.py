@@ -236,6 +236,21 @@ def test_one_cut_off_and_many_are_drawn(cutoffs):
     assert bool(list(chart.iter("circle"))) == (cutoffs == 1)
 
 
+def test_challengers_are_shown_where_they_were_asked_for():
+    report = example()
+    assert "Challengers" not in Page(render(report)).text
+    one = report["mean"]["risk"] | {"n": 1_234}
+    nothing = dict.fromkeys(one) | {"n": 0}
+    measured = {"watched": {"champion": one, "forest": nothing}, "all": {"forest": one, HOSTILE: one}}
+    report["learning"]["challengers"] = {"share": 1.0, "labels": 2_000, "measured": measured}
+    text = re.sub(r"\s+", " ", Page(render(report)).text)
+    assert "Challengers beside the champion, unshifted, on the outcomes of watched customers" in text
+    assert "champion (learnt) 1,234" in text
+    assert "River’s adaptive random forest 0 –" in text
+    assert "who had bought on more than one day" not in text
+    assert_harmless(report)
+
+
 def test_each_view_of_what_was_learnt_has_its_table_where_anything_was_measured():
     report = example()
     report["learning"]["measured_repeat_buyers"] = {"champion": dict.fromkeys(report["mean"]["risk"])}

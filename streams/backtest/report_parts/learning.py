@@ -14,6 +14,8 @@ MODELS = {
     "closed_form": "closed form (MBG/NBD)",
     "idle": "days of silence",
     "served": "what was served",
+    "adagrad": "River’s logistic regression (AdaGrad)",
+    "forest": "River’s adaptive random forest",
 }
 MEASURES = (("auc", "AUC"), ("log_loss", "log loss"), ("brier", "Brier"), ("ece", "calibration error"))
 VIEWS = (
@@ -21,6 +23,13 @@ VIEWS = (
     ("measured_rolling", "Each model on the latest outcomes, by which the gate decides"),
     ("measured_repeat_buyers", "Each model on the latest outcomes of customers who had bought on more than one day"),
 )
+
+AMONG = (
+    ("watched", "Challengers beside the champion, unshifted, on the outcomes of watched customers"),
+    ("all", "Challengers on the outcomes of all customers"),
+    ("repeat_buyers", "Challengers on the outcomes of customers who had bought on more than one day"),
+)
+OF_CHALLENGERS = (*MEASURES, ("pr_auc", "PR-AUC"), ("lift_at_10", "lift of 10 %"), ("lift_cap", "best possible"))
 
 BEGINS, ENDS = frozenset({"serving", "recovered"}), frozenset({"demoted"})
 """What events say from when on the learnt model serves, or no longer."""
@@ -35,7 +44,9 @@ def section(report: Report) -> Markup | None:
     if not learning["enabled"]:
         off = "Learning was off (learning.enabled): risk is the closed form’s, its parameters fitted to what was known."
         return element("section", title, element("p", off))
-    return element("section", title, element("p", said(report)), _events(learning["events"]), *_measured(learning))
+    return element(
+        "section", title, element("p", said(report)), _events(learning["events"]), *_measured(learning), *_challengers(learning)
+    )
 
 
 def said(report: Report) -> str:
@@ -80,8 +91,15 @@ def _measured(learning: Report) -> list[Markup]:
     return [_table(title, models) for title, models in found if any(known(m.get("log_loss")) for m in models.values())]
 
 
-def _table(title: str, models: Report) -> Markup:
+def _challengers(learning: Report) -> list[Markup]:
+    """Nothing where they were not asked for."""
+    measured = (learning.get("challengers") or {}).get("measured") or {}
+    found = [(title, measured.get(key) or {}) for key, title in AMONG]
+    return [_table(title, models, OF_CHALLENGERS) for title, models in found if models]
+
+
+def _table(title: str, models: Report, measures: Sequence[tuple[str, str]] = MEASURES) -> Markup:
     rows = [
-        [MODELS.get(name, name), count(m.get("n")), *(score(m.get(key)) for key, _ in MEASURES)] for name, m in models.items()
+        [MODELS.get(name, name), count(m.get("n")), *(score(m.get(key)) for key, _ in measures)] for name, m in models.items()
     ]
-    return table(title, ["model", "outcomes", *(title for _, title in MEASURES)], rows)
+    return table(title, ["model", "outcomes", *(title for _, title in measures)], rows)

@@ -39,6 +39,7 @@ class Asked:
     cut_offs      when and who is scored
     partitions    of the system
     run_on_days   days of ticks beyond the last event
+    challengers   whether challengers learn beside the learner
     against       topic to compare the alerts with; None: they are not compared, and not made in words
     """
 
@@ -47,6 +48,7 @@ class Asked:
     cut_offs: CutOffRules
     partitions: int
     run_on_days: int
+    challengers: bool
     against: str | None
 
     @property
@@ -93,6 +95,7 @@ def run(loaded: Loaded, asked: Asked, bar: Bar, said: SentMessages | None) -> Ba
         closed_form=SHIPPED if file is None else _parameters(file),
         learner=learner_rules(settings),
         serves=settings.learning.serves,
+        challengers=settings.learning.challengers_share if asked.challengers else None,
         refit_days=asked.refit_days,
         policies={name: engine_rules(_in_currency(other, loaded)) for name, other in asked.policies.items()},
         partitions=asked.partitions,

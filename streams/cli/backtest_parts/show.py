@@ -49,6 +49,8 @@ def summary(report: dict[str, Any], out: Path) -> None:
         for name, mean in report["mean"].items():
             table.add_row(name, *(_shown(mean[key]) for key in MEASURES.values()))
         Console().print(table)
+    if "challengers" in report["learning"]:
+        Console().print(_challengers(report["learning"]["challengers"]["measured"]["watched"]))
     for policy in report.get("policies") or [{"name": "", "alerts": report["alerts"]}]:
         name = f"{policy['name']}: " if policy["name"] else ""
         typer.echo(f"{name}{_alerts(policy['alerts'])}")
@@ -76,6 +78,13 @@ def against(topic: str, found: Comparison) -> None:
         f"{found.expected} by the backtest of the file",
         err=True,
     )
+
+
+def _challengers(measured: dict[str, dict[str, float | None]]) -> Table:
+    table = Table("model", *MEASURES, title="On the outcomes of watched customers, unshifted")
+    for name, one in measured.items():
+        table.add_row(name, *(_shown(one[key]) for key in MEASURES.values()))
+    return table
 
 
 def _alerts(alerts: dict[str, Any]) -> str:
