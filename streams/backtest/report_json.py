@@ -190,9 +190,11 @@ def _challengers(found: Challengers | None) -> dict[str, Any]:
 def _judged(
     cutoffs: Sequence[Judged], rules: CutOffRules, lines: Sequence[float], given: ProfitAssumptions | None
 ) -> dict[str, Any]:
-    """What all cut-offs say together; nothing without one."""
+    """What all cut-offs say together; no row where nobody was scored."""
     if not any(len(one.left) for one in cutoffs):
-        return {"calibration": {"risk": [], "btyd": []}, "gain": []}
+        nothing: dict[str, Any] = {name: [] for name in ("gain", "weak_spots", "thresholds", "budgets")}
+        nothing["profit_assumptions"] = None if given is None else asdict(given)
+        return {"calibration": {"risk": [], "btyd": []}} | nothing
     all_of = [one.scored for one in cutoffs]
     scores = {name: np.concatenate([one.scores[name] for one in all_of]) for name in SCORES}
     scored = Scored(
@@ -203,7 +205,7 @@ def _judged(
         left=np.concatenate([one.left for one in cutoffs]),
     )
     kinds = np.concatenate([one.kinds for one in all_of])
-    days = {"horizon_days": float(rules.horizon_days), "every_days": float(rules.every_days)}
+    days = {"horizon_days": float(rules.horizon_days), "period_days": float(len(cutoffs) * rules.every_days)}
     return judged(scored, scores, kinds, lines=lines, given=given, **days)
 
 

@@ -13,6 +13,7 @@ from streams.backtest.profit import ProfitAssumptions
 from streams.backtest.thresholds import Scored
 from streams.columns import DAY_MS
 
+MEASURES = ("auc", "pr_auc", "log_loss", "brier", "ece", "lift_at_10", "lift_cap")
 FIRST_DAY, EVERY_DAYS, HORIZON_DAYS = 14_760, 30, 90
 MONEY = ProfitAssumptions(300.0, 20.0, 2.0, 0.25, "GBP")
 
@@ -34,7 +35,8 @@ def example(seed: int = 7, cutoffs: int = 4, customers: int = 120, given: Profit
         _cutoff(int(at_ms[rows[0]]), left[rows], {"risk": risk[rows]} | {k: v[rows] for k, v in scores.items()})
         for rows in (np.flatnonzero(cutoff == k) for k in range(cutoffs))
     ]
-    parts = judged(scored, scores, kinds, horizon_days=HORIZON_DAYS, every_days=EVERY_DAYS, lines=(0.5, 0.72, 0.85), given=given)
+    asked = {"horizon_days": HORIZON_DAYS, "period_days": cutoffs * EVERY_DAYS, "lines": (0.5, 0.72, 0.85)}
+    parts = judged(scored, scores, kinds, **asked, given=given)
     return _around(at_cutoffs) | parts
 
 
@@ -55,6 +57,8 @@ def _around(cutoffs: list[dict[str, Any]]) -> dict[str, Any]:
         "settings_hash": "9f2c41d07ab3",
         "settings": {
             "horizon_days": HORIZON_DAYS,
+            "window_days": 180,
+            "min_events": 2,
             "policy": {"watch": 0.5, "high": 0.72, "critical": 0.85},
             "learning": {"enabled": True},
         },
@@ -107,6 +111,12 @@ def _cutoff(at_ms: int, left: Any, scores: dict[str, Any]) -> dict[str, Any]:
 def _mean(values: list[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return float(np.mean(known)) if known else None
+
+
+def nobody_at(day: str) -> dict[str, Any]:
+    """A cut-off at which nobody was scored."""
+    scores = {name: dict.fromkeys(MEASURES) for name in ("risk", "btyd", "idle", "frequency")}
+    return {"at": f"{day}T00:00:00.000Z", "n": 0, "base_rate": None, "scores": scores}
 
 
 def without_cutoffs() -> dict[str, Any]:

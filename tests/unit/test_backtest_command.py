@@ -9,7 +9,9 @@ import pytest
 import typer
 
 from streams.cli.backtest_parts.asked import days
+from streams.cli.backtest_parts.running import write
 from streams.cli.main import main
+from streams.columns import DAY_MS
 from tests.support.backtests import simulated
 
 PARTS = {
@@ -154,6 +156,35 @@ def test_a_history_too_short_is_said_and_still_has_its_alerts(history, tmp_path,
     found = json.loads((tmp_path / "report.json").read_bytes())
     assert (found["cutoffs"], found["mean"]) == ([], {})
     assert found["alerts"]["fired"] > 0
+
+
+def lines(of: str, days: list[int], customers: int = 5) -> list[str]:
+    return [f"{of},c{k},{(20_000 + day) * DAY_MS},{5 if of == 'purchase' else ''},USD" for day in days for k in range(customers)]
+
+
+NOBODY = {
+    "only logins": (lines("login", list(range(0, 400, 5))), []),
+    "only refunds": ([line.replace(",,", ",-5,") for line in lines("refund", list(range(0, 400, 5)))], []),
+    "all gone": (lines("purchase", list(range(0, 40, 5))) + lines("login", list(range(50, 400, 10)), 1), []),
+    "a gap": (lines("purchase", [*range(0, 100, 10), *range(350, 500, 10)]), []),
+    "too much asked": (lines("purchase", list(range(0, 400, 5))), ["--min-events", 60]),
+}
+
+
+@pytest.mark.parametrize("case", NOBODY)
+def test_a_cut_off_that_scores_nobody_is_no_error(tmp_path, case):
+    rows, arguments = NOBODY[case]
+    path = tmp_path / "shop.csv"
+    path.write_text("\n".join(["type,customer_id,occurred_at,amount,currency", *rows]) + "\n")
+    found = report(path, tmp_path, *arguments)
+    assert any(cutoff["n"] == 0 and cutoff["base_rate"] is None for cutoff in found["cutoffs"])
+    assert "nobody was scored" in (tmp_path / "report.html").read_text("utf-8").lower()
+
+
+def test_neither_file_is_written_where_one_cannot_be_made(tmp_path):
+    with pytest.raises(KeyError):
+        write(tmp_path, {"file": "a report for which there is no page"})
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

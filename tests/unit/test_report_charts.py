@@ -152,4 +152,4 @@ def test_a_bar_stands_in_its_tenth_where_its_mean_is_rounded_below_it():
     rows = [asdict(row) for row in calibration_rows(p, np.ones(400, bool))]
     assert rows[1]["p"] < 0.9, "which is what a bar by the mean would be misled by"
     html = section({"calibration": {"risk": rows, "btyd": rows}, "mean": {}})
-    assert [title for title in re.findall(r"<title>(\d+–\d+%: \d+)</title>", html)] == ["80–90%: 1", "90–100%: 399"]
+    assert re.findall(r"<title>(\d+–\d+%: \d+)</title>", html) == ["80–90%: 1", "90–100%: 399"]

@@ -120,9 +120,10 @@ def compare(topic: str, settings: Settings, said: SentMessages, loaded: Loaded, 
 
 def write(out: Path, report: dict[str, Any]) -> None:
     """report.json and report.html. Raises CommandError."""
+    files = {"report.json": encode_report(report), "report.html": render(report).encode()}
     try:
-        (out / "report.json").write_bytes(encode_report(report))
-        (out / "report.html").write_text(render(report), "utf-8")
+        for name, content in files.items():
+            (out / name).write_bytes(content)
     except OSError as problem:
         raise CommandError(f"--out {out}: {problem.strerror or problem}", "name a folder that can be written") from None
 
