@@ -79,7 +79,7 @@ def test_no_threshold_within_the_budget_is_better_than_the_one_chosen(scores, bu
     counted = [(risk, count(scores, risk, HORIZON_DAYS)) for risk in risks]
     for budget in budgets:
         best = found.row(budget)
-        within = [(worth(one, money), risk, one) for risk, one in counted if 0 < one.fired <= round(50 * budget)]
+        within = [(worth(one, money), risk, one) for risk, one in counted if 0 < one.fired <= 50 * budget + 1e-9]
         highest = max((value for value, _, _ in within), default=0.0)
         if best.risk is None:
             assert best.none == ("loses" if within else "ties")

@@ -126,7 +126,7 @@ def test_hostile_text_anywhere_is_text():
     report["settings"] |= {HOSTILE: HOSTILE, "list": [HOSTILE]}
     report["weak_spots"][1]["name"] = HOSTILE
     report["learning"]["events"].append({"at": HOSTILE, "what": HOSTILE, "why": HOSTILE})
-    report["learning"]["measured_rolling"][HOSTILE] = report["mean"]["risk"]
+    report["learning"]["measured"][HOSTILE] = report["mean"]["risk"]
     report["policies"][1] |= {"name": HOSTILE, "settings_hash": HOSTILE}
     report["profit_assumptions"]["currency"] = HOSTILE
     assert_harmless(report)
@@ -270,7 +270,7 @@ def test_challengers_are_shown_where_they_were_asked_for():
     one = report["mean"]["risk"] | {"n": 1_234}
     nothing = dict.fromkeys(one) | {"n": 0}
     measured = {"watched": {"champion": one, "forest": nothing}, "all": {"forest": one, HOSTILE: one}}
-    report["learning"]["challengers"] = {"share": 1.0, "labels": 2_000, "measured": measured}
+    report["learning"]["challengers"] = {"share": 1.0, "labels": 2_000, "measured": {}, "measured_total": measured}
     text = re.sub(r"\s+", " ", Page(render(report)).text)
     assert "Challengers beside the champion, unshifted, on the outcomes of watched customers" in text
     assert "champion (learnt) 1,234" in text
@@ -279,11 +279,20 @@ def test_challengers_are_shown_where_they_were_asked_for():
     assert_harmless(report)
 
 
-def test_each_view_of_what_was_learnt_has_its_table_where_anything_was_measured():
+def test_what_was_measured_of_each_model_is_one_table():
     report = example()
-    report["learning"]["measured_repeat_buyers"] = {"champion": dict.fromkeys(report["mean"]["risk"])}
-    text = Page(render(report)).text
-    assert "Each model on all outcomes, before it learnt from them" in text
-    assert "what was served 21,000" in re.sub(r"\s+", " ", text)
-    assert "Each model on the latest outcomes, by which" in text
-    assert "who had bought on more than one day" not in text
+    text = re.sub(r"\s+", " ", Page(render(report)).text)
+    views = ("all 21,000", "all of repeat buyers 14,000", "the latest 10,000", "the latest, of repeat buyers 6,000")
+    for model in ("champion (learnt)", "closed form (MBG/NBD)", "days of silence"):
+        assert all(f"{model} {view}" in text for view in views)
+    report["learning"]["measured"] = report["learning"]["measured_total"]
+    report["learning"]["measured_repeat_buyers"] = {"champion": dict.fromkeys(report["mean"]["risk"]) | {"n": 0}}
+    text = re.sub(r"\s+", " ", Page(render(report)).text)
+    assert "champion (learnt) all 21,000" in text
+    assert not re.search(r"the latest [0–]|the latest, of", text), "all are the latest, or nothing was measured"
+
+
+def test_alerts_on_the_days_after_the_last_event_are_told_apart():
+    assert "after the last event" not in Page(render(example())).text
+    text = re.sub(r"\s+", " ", Page(render(example() | {"alerts": alerts() | {"fired_after": 17}})).text)
+    assert "more on the days after the last event 17" in text

@@ -64,7 +64,7 @@ DEFINITIONS = (
 
 
 def settings(report: Report) -> Markup:
-    """Every setting by its path, and the hash that alerts carry too."""
+    """Every setting by its path, and the hash of all of them."""
     rows = [[element("code", path), value] for path, value in flat(report["settings"])]
     return element(
         "section",

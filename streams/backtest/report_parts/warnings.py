@@ -17,6 +17,7 @@ def section(report: Report) -> Markup:
     rows = [
         ["alerts raised", count(alerts["fired"])],
         ["a day", rate(alerts["per_day"])],
+        *([["more on the days after the last event", count(alerts["fired_after"])]] if alerts["fired_after"] else []),
         *([["whose outcome is known", count(alerts["decided"])]] if "decided" in alerts else []),
         ["precision: of them about customers who left", share(alerts["precision"])],
         ["recall: of those who left warned about", share(alerts["recall"])],
