@@ -127,7 +127,7 @@ def test_days_of_ticks_beyond_the_last_event_change_no_number_of_the_history(his
     changed = {name for name in alone if alone[name] != beyond[name]}
     assert changed == {"fired_after", "messages"}
     assert beyond["fired_after"] > alone["fired_after"] + 10
-    assert "more on the days after the last event" in (tmp_path / "2" / "report.html").read_text("utf-8")
+    assert "raised after the last event, besides" in (tmp_path / "2" / "report.html").read_text("utf-8")
 
 
 def test_days_of_ticks_beyond_the_last_event_are_in_the_hash(history, tmp_path):

@@ -136,8 +136,8 @@ def _budgets(rows: list[Report], given: Report | None) -> Markup | None:
         body.append([*cells, rate(row["contacts_per_day"]), share(row["precision"]), share(row["recall"])])
     head = ["contacts a day, at most", "risk from", "makes a day", "precision", "recall"]
     if not given:
-        return table("For those who can contact only so many: the threshold that catches most", head, body, words=(1,))
+        return table("With a budget: the threshold that catches most", head, body, words=(1,))
     for cells, row in zip(body, rows, strict=True):
         cells.append(money(row["profit"], given["currency"]))
-    title = "For those who can contact only so many: the most profitable threshold"
+    title = "With a budget: the most profitable threshold"
     return table(title, [*head, "profit"], body, words=(1,))

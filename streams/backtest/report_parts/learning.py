@@ -97,8 +97,12 @@ def _measured(learning: Report) -> Markup | None:
         rows += [[MODELS.get(name, name), outcomes, *_cells(one, MEASURES)] for name, one in models.items()]
     if not rows:
         return None
-    title = "Each model, judged by outcomes it had not learnt from yet; repeat buyers have bought on more than one day"
-    return table(title, ["model", "judged by", "outcomes", *(title for _, title in MEASURES)], rows, words=(1,))
+    return table(
+        "Each model, by outcomes not learnt yet",
+        ["model", "judged by", "outcomes", *(title for _, title in MEASURES)],
+        rows,
+        words=(1,),
+    )
 
 
 def _outcomes(learning: Report, key: str | None) -> list[int | None] | None:

@@ -52,6 +52,7 @@ DEFINITIONS = (
         "Days from the alert, or contact, until the silence was {horizon} long, which is when counting silent days would "
         "have noticed. A contact may come later than that: below 0.",
     ),
+    ("repeat buyers", "Customers who had bought on more than one day when they were taken down."),
     ("spell of silence", "From a purchase to the next one; within it a threshold contacts a customer once."),
     (
         "profit",

@@ -17,13 +17,13 @@ def section(report: Report) -> Markup:
     rows = [
         ["alerts raised", count(alerts["fired"])],
         ["a day", rate(alerts["per_day"])],
-        *([["more on the days after the last event", count(alerts["fired_after"])]] if alerts["fired_after"] else []),
         *([["whose outcome is known", count(alerts["decided"])]] if "decided" in alerts else []),
         ["precision: of them about customers who left", share(alerts["precision"])],
         ["recall: of those who left warned about", share(alerts["recall"])],
         ["lead time: half had at least", days(lead["p50"])],
         ["lead time: nine in ten had at least", days(lead["p10"])],
         ["lead time: one in ten had at least", days(lead["p90"])],
+        *([["raised after the last event, besides", count(alerts["fired_after"])]] if alerts["fired_after"] else []),
     ]
     return element(
         "section",
