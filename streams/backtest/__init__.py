@@ -17,8 +17,9 @@ cut_offs, scores, judging  when and who is scored, by what, and what they then d
 occasions, window_counts, silences   who bought how often, and for how long not, in memory that grows with customers
 alert_log, alert_outcomes  every message, and what it was worth
 gain, calibration_table    of scores at cut-offs: who is found first, and whether 30 % means 30 of 100
-thresholds, profit         what each threshold would have caught and cost
+thresholds, budgets, profit   what each threshold would have caught and cost, and which to choose for so many contacts a day
 weak_spots, judged         of which customers the risk knows little; all of this as parts of report.json
+settings_used              all that decides, and its hash
 report_json                report.json: what a backtest found, for programs
 report_html                what report.json holds as one page for people; its parts are in report_parts/
 """

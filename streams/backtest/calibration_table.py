@@ -16,11 +16,13 @@ BINS = 10
 
 @dataclass(frozen=True, slots=True)
 class CalibrationRow:
-    """p          mean score of the bin
+    """tenth      number of the bin, 0 to 9; of risks just below its end the mean may be rounded onto it
+    p          mean score of the bin
     observed   share of its customers who left
     n          how many they are, > 0
     """
 
+    tenth: int
     p: float
     observed: float
     n: int
@@ -34,7 +36,7 @@ def calibration_rows(p: NDArray[np.float64], left: NDArray[np.bool_]) -> list[Ca
     Raises ValueError for columns of different lengths and scores outside 0..1.
 
     >>> calibration_rows(np.array([0.02, 0.04, 1.0]), np.array([False, True, True]))
-    [CalibrationRow(p=0.03, observed=0.5, n=2), CalibrationRow(p=1.0, observed=1.0, n=1)]
+    [CalibrationRow(tenth=0, p=0.03, observed=0.5, n=2), CalibrationRow(tenth=9, p=1.0, observed=1.0, n=1)]
     """
     if len(p) != len(left):
         raise ValueError(f"{len(p)} scores, {len(left)} outcomes: differ in length")
@@ -42,4 +44,4 @@ def calibration_rows(p: NDArray[np.float64], left: NDArray[np.bool_]) -> list[Ca
         raise ValueError("p: must be probabilities, 0 to 1")
     which = np.minimum((p * BINS).astype(np.intp), BINS - 1)
     n, total, leavers = (np.bincount(which, weights, BINS) for weights in (None, p, left.astype(np.float64)))
-    return [CalibrationRow(float(total[k] / n[k]), float(leavers[k] / n[k]), int(n[k])) for k in np.flatnonzero(n)]
+    return [CalibrationRow(k, float(total[k] / n[k]), float(leavers[k] / n[k]), int(n[k])) for k in np.flatnonzero(n).tolist()]

@@ -10,16 +10,14 @@ from numpy.typing import NDArray
 from detectors.parameters import BtydParameters
 from streams.columns import DAY_MS
 from streams.customer import Records
-from streams.refits import histories, refit, together
+from streams.refits import histories, refit, refit_due, together
 
 
 def refit_times(ticks_ms: NDArray[np.int64], every_days: int) -> list[int]:
-    """The ticks at which to refit, see streams/refits.py."""
-    days = ticks_ms // DAY_MS
-    due = (days - (days[0] - 1)) // every_days
-    new = np.diff(due, prepend=0) > 0
-    found: list[int] = ticks_ms[new].tolist()
-    return found
+    """The ticks at which to refit: those that `refit_due` says, told of one after the other."""
+    ticks: list[int] = ticks_ms.tolist()
+    before = [ticks[0] - DAY_MS, *ticks]
+    return [at_ms for done_ms, at_ms in zip(before, ticks, strict=False) if refit_due(ticks[0], done_ms, at_ms, every_days)]
 
 
 def refitted(parts: Sequence[Records], at_ms: int, model: BtydParameters) -> BtydParameters:

@@ -4,9 +4,11 @@
     seconds, events_per_s                   of the whole run, reading included; engine_events_per_s: within the engine alone
     settings, settings_hash                 all that decides, and 12 hex digits of it; the history has no part in them
     cutoffs, mean                           measures of each score at each cut-off, and their means over those that have one
-    alerts                                  what the policy would have sent, and what became of it (alert_outcomes)
+    alerts                                  what the policy would have sent, and what became of it (alert_outcomes): fired,
+                                            per_day and by_week up to the last event, fired_after beyond it, messages in all
     calibration … profit_assumptions        see `judged`
-    learning                                what was learnt, and how challengers did, where they were asked for
+    learning                                what was learnt, with the measures of the learner's own report under its
+                                            names, and how challengers did, where they were asked for
     policies                                alerts of each policy compared, the settings' own first
 
 What cannot be told (nobody left, no outcome known yet) is null. Times are RFC 3339.
@@ -14,8 +16,6 @@ What cannot be told (nobody left, no outcome known yet) is null. Times are RFC 3
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -28,21 +28,30 @@ import numpy as np
 from alerts.ids import rfc3339
 from alerts.policy import ReasonCode
 from detectors.challengers import Challengers
+from detectors.learner import Learner
 from detectors.learner_report import plain
+from detectors.prequential import View, Who
 from streams.backtest.backtesting import BacktestResult, PolicyResult
 from streams.backtest.cut_offs import CutOffRules
 from streams.backtest.judged import judged
 from streams.backtest.judging import Judged
 from streams.backtest.profit import ProfitAssumptions
 from streams.backtest.scores import SCORES
+from streams.backtest.settings_used import settings_hash
 from streams.backtest.thresholds import Scored
 from streams.columns import DAY_MS
-from streams.runtime.settings import Settings
 
 SCHEMA = "churnwatch.backtest/1"
 WEEK_MS = 7 * DAY_MS
 OWN_POLICY = "settings"
 """What the settings' own policy is called beside those compared with it."""
+MEASURED: Mapping[str, tuple[View, Who]] = {
+    "measured": ("rolling", "all"),
+    "measured_repeat_buyers": ("rolling", "repeat_buyers"),
+    "measured_total": ("total", "all"),
+    "measured_total_repeat_buyers": ("total", "repeat_buyers"),
+}
+"""What the learner measures is called as in its own report: the newest labels, or all of them; of all customers or some."""
 NOTHING: Mapping[str, Mapping[str, Any]] = {}
 
 
@@ -67,7 +76,7 @@ def report(
 ) -> dict[str, Any]:
     """The report as JSON's types.
 
-    settings   as `settings_of` gives them
+    settings   as `settings_used.settings_of` gives them
     given      what contacts cost and bring; None: no money is counted
     compared   the settings of each policy that was compared, by its name
     """
@@ -98,20 +107,6 @@ def report(
     return content
 
 
-def settings_of(settings: Settings, rules: CutOffRules, refit_days: int | None) -> dict[str, Any]:
-    """All that decides what a backtest says of a history; nothing of the history, of secrets or of where things are."""
-    shown: dict[str, Any] = asdict(rules)
-    shown |= settings.model_dump(mode="json", include={"risk", "policy", "looks", "learning", "money", "retention"})
-    shown |= {"lateness_s": settings.time.lateness_s, "refit_days": refit_days, "config_hash": settings.config_hash}
-    shown["risk"].pop("parameters_file")
-    return shown
-
-
-def settings_hash(settings: Mapping[str, Any]) -> str:
-    """12 hex digits that equal settings share."""
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
-
-
 def encode_report(content: Mapping[str, Any]) -> bytes:
     """The file's bytes; equal reports give equal bytes."""
     return msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n"
@@ -124,11 +119,13 @@ def _compared(log: Log, name: str, settings_hash: str, found: PolicyResult) -> d
 def alerts_of(log: Log, found: PolicyResult) -> dict[str, Any]:
     """The part `alerts`."""
     messages, outcomes = found.alerts.messages(), found.outcomes
-    fired_ms = messages["time_ms"][messages["reason"] == ReasonCode.FIRED]
+    all_ms = messages["time_ms"][messages["reason"] == ReasonCode.FIRED]
+    fired_ms = all_ms[all_ms <= log.last_ms]
     weeks = np.bincount((fired_ms - log.first_ms) // WEEK_MS, minlength=(log.last_ms - log.first_ms) // WEEK_MS + 1)
     lead = np.percentile(outcomes.lead_days, [10, 50, 90]).tolist() if len(outcomes.lead_days) else [None] * 3
     return {
         "fired": len(fired_ms),
+        "fired_after": len(all_ms) - len(fired_ms),
         "messages": len(messages),
         "per_day": len(fired_ms) * DAY_MS / max(log.last_ms - log.first_ms, 1),
         "precision": outcomes.precision,
@@ -161,10 +158,10 @@ def _learning(found: BacktestResult) -> dict[str, Any]:
     models = [{"from": rfc3339(from_ms), "version": version} for from_ms, version in found.models]
     served = {"models": len(models), "versions": models}
     if found.learner is None:
-        nothing: dict[str, Any] = {"labels": 0, "left_share": None, "served_from": None, "events": [], "measured": {}}
-        return {"enabled": False} | served | nothing
+        nothing: dict[str, Any] = {"labels": 0, "left_share": None, "served_from": None, "events": []}
+        return {"enabled": False} | served | nothing | {name: {} for name in MEASURED}
     told = found.learner.report()
-    from_ms, measured = told["served_from_ms"], told["measured_total"]
+    from_ms = told["served_from_ms"]
     return {
         "enabled": True,
         **served,
@@ -175,24 +172,33 @@ def _learning(found: BacktestResult) -> dict[str, Any]:
         "why": told["why"],
         "shift": told["shift"],
         "events": [{"at": rfc3339(event["at_ms"]), "what": event["what"], "why": event["why"]} for event in told["events"]],
-        "measured": {name: measured[name] for name in ("champion", "closed_form", "idle")},
-    }
+    } | {name: _measured(found.learner, view, who) for name, (view, who) in MEASURED.items()}
+
+
+def _measured(learner: Learner, view: View, who: Who) -> dict[str, Any]:
+    return {name: plain(learner.prequential.measured(name, view, who)) for name in ("champion", "closed_form", "idle")}
 
 
 def _challengers(found: Challengers | None) -> dict[str, Any]:
     """What was measured of challengers; nothing where they were not asked for."""
     if found is None:
         return {}
-    measured = {who: {name: plain(one) for name, one in models.items()} for who, models in found.measured("total").items()}
-    return {"challengers": {"share": found.share, "labels": found.labels, "measured": measured}}
+    views: tuple[tuple[str, View], ...] = ("measured", "rolling"), ("measured_total", "total")
+    measured = {
+        key: {who: {name: plain(one) for name, one in models.items()} for who, models in found.measured(view).items()}
+        for key, view in views
+    }
+    return {"challengers": {"share": found.share, "labels": found.labels} | measured}
 
 
 def _judged(
     cutoffs: Sequence[Judged], rules: CutOffRules, lines: Sequence[float], given: ProfitAssumptions | None
 ) -> dict[str, Any]:
-    """What all cut-offs say together; nothing without one."""
+    """What all cut-offs say together; no row where nobody was scored."""
     if not any(len(one.left) for one in cutoffs):
-        return {"calibration": {"risk": [], "btyd": []}, "gain": []}
+        nothing: dict[str, Any] = {name: [] for name in ("gain", "weak_spots", "thresholds", "budgets")}
+        nothing["profit_assumptions"] = None if given is None else asdict(given)
+        return {"calibration": {"risk": [], "btyd": []}} | nothing
     all_of = [one.scored for one in cutoffs]
     scores = {name: np.concatenate([one.scores[name] for one in all_of]) for name in SCORES}
     scored = Scored(
@@ -203,7 +209,7 @@ def _judged(
         left=np.concatenate([one.left for one in cutoffs]),
     )
     kinds = np.concatenate([one.kinds for one in all_of])
-    days = {"horizon_days": float(rules.horizon_days), "every_days": float(rules.every_days)}
+    days = {"horizon_days": float(rules.horizon_days), "period_days": float(len(cutoffs) * rules.every_days)}
     return judged(scored, scores, kinds, lines=lines, given=given, **days)
 
 

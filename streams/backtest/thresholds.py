@@ -33,9 +33,6 @@ Floats = NDArray[np.float64]
 GRID = tuple(percent / 100 for percent in range(5, 100, 5))
 """Thresholds that are always shown."""
 
-FINE_GRID = tuple(percent / 100 for percent in range(1, 100))
-"""Thresholds from which the best within a budget is chosen."""
-
 
 @dataclass(frozen=True, slots=True)
 class Scored:
@@ -89,14 +86,17 @@ class ThresholdRow:
 
 
 @dataclass(frozen=True, slots=True)
-class BudgetRow:
-    """The threshold for those who can contact so many customers a day; all None: better contact nobody."""
+class Contacts:
+    """Every contact that a threshold could make.
 
-    per_day: float
-    risk: float | None
-    precision: float | None
-    recall: float | None
-    profit: float | None
+    entries   scores above all earlier ones of their spell: each is the contact of the thresholds above `before` up to its risk
+    before    the highest risk before each in its spell; -inf at a spell's first
+    leaving   spells in which somebody left
+    """
+
+    entries: Scored
+    before: Floats
+    leaving: int
 
 
 def threshold_rows(
@@ -116,43 +116,32 @@ def threshold_rows(
     """
     if not (horizon_days > 0 and period_days > 0):
         raise ValueError(f"horizon of {horizon_days} days, period of {period_days} days: both must be above 0")
-    entries, before, leaving = _walk(scored)
+    walked = contacts(scored)
+    entries = walked.entries
     lead_days = horizon_days - (entries.at_ms - entries.last_purchase_ms) / DAY_MS
     rows = []
     for threshold in sorted(set(thresholds)):
-        contacted = (before < threshold) & (entries.risk >= threshold)
+        contacted = (walked.before < threshold) & (entries.risk >= threshold)
         caught = contacted & entries.left
-        rows.append(_row(threshold, int(contacted.sum()), lead_days[caught], leaving, period_days, given))
+        rows.append(_row(threshold, int(contacted.sum()), lead_days[caught], walked.leaving, period_days, given))
     return rows
 
 
-def budget_rows(rows: Sequence[ThresholdRow], budgets: Sequence[float]) -> list[BudgetRow]:
-    """For each budget of contacts a day the best of the thresholds that keep to it.
-
-    Best is the highest profit, if any is above 0; where no money was assumed, the most customers caught. Of equals the
-    higher threshold, which disturbs fewer.
-    """
-    return [_best([row for row in rows if row.per_day <= budget and row.fired], budget) for budget in budgets]
-
-
-def usual_budgets(most_per_day: float) -> list[float]:
-    """Contacts a day worth asking about where contacting all makes `most_per_day`: 1, 2, 5, 10 and so on, six at most.
-
-    >>> usual_budgets(7.3)
-    [0.1, 0.2, 0.5, 1.0, 2.0, 5.0]
-    """
-    steps = [digit * 10.0**power if power >= 0 else digit / 10.0**-power for power in range(-2, 7) for digit in (1, 2, 5)]
-    return [step for step in steps if step <= most_per_day][-6:]
-
-
-def _best(rows: Sequence[ThresholdRow], budget: float) -> BudgetRow:
-    nobody = BudgetRow(budget, None, None, None, None)
-    if not rows:
-        return nobody
-    best = max(rows, key=lambda row: ((row.recall or 0.0) if row.profit is None else row.profit, row.risk))
-    if best.profit is not None and best.profit <= 0:
-        return nobody
-    return BudgetRow(budget, best.risk, best.precision, best.recall, best.profit)
+def contacts(scored: Scored) -> Contacts:
+    """Through the cut-offs in their order; kept on the way are each customer's spell's beginning and its highest risk so far."""
+    people = int(scored.customer.max(initial=-1)) + 1
+    since_ms, highest = np.full(people, np.iinfo(np.int64).min), np.full(people, -np.inf)
+    parts, befores, leaving = [], [], 0
+    for at_ms in np.unique(scored.at_ms):
+        now = scored.take(np.flatnonzero(scored.at_ms == at_ms))
+        goes_on = since_ms[now.customer] == now.last_purchase_ms
+        before = np.where(goes_on, highest[now.customer], -np.inf)
+        leaving += int((now.left & ~goes_on).sum())  # who has left at all has left as of the spell's first score
+        since_ms[now.customer], highest[now.customer] = now.last_purchase_ms, np.maximum(before, now.risk)
+        risen = np.flatnonzero(now.risk > before)
+        parts.append(now.take(risen))
+        befores.append(before[risen])
+    return Contacts(Scored.concat(parts), np.concatenate([np.empty(0), *befores]), leaving)
 
 
 def _row(
@@ -172,25 +161,3 @@ def _row(
     outcome = campaign(fired, caught, given)
     needed = break_even_success_rate(fired, caught, given) if fired else None
     return replace(row, cost=outcome.cost, saved=outcome.kept, profit=outcome.profit, break_even_success_rate=needed)
-
-
-def _walk(scored: Scored) -> tuple[Scored, Floats, int]:
-    """Through the cut-offs in their order: the entries with a risk above all earlier ones of their spell, the highest risk
-    before each (-inf at a spell's first), and in how many spells somebody left.
-
-    So an entry is the contact of just the thresholds above the highest before and up to its own risk. What is kept on the
-    way is a spell's beginning and its highest risk so far for each customer.
-    """
-    people = int(scored.customer.max(initial=-1)) + 1
-    since_ms, highest = np.full(people, np.iinfo(np.int64).min), np.full(people, -np.inf)
-    parts, befores, leaving = [], [], 0
-    for at_ms in np.unique(scored.at_ms):
-        now = scored.take(np.flatnonzero(scored.at_ms == at_ms))
-        goes_on = since_ms[now.customer] == now.last_purchase_ms
-        before = np.where(goes_on, highest[now.customer], -np.inf)
-        leaving += int((now.left & ~goes_on).sum())  # who has left at all has left as of the spell's first score
-        since_ms[now.customer], highest[now.customer] = now.last_purchase_ms, np.maximum(before, now.risk)
-        risen = np.flatnonzero(now.risk > before)
-        parts.append(now.take(risen))
-        befores.append(before[risen])
-    return Scored.concat(parts), np.concatenate([np.empty(0), *befores]), leaving

@@ -12,11 +12,11 @@ import typer
 
 from streams.backtest.cut_offs import CutOffRules
 from streams.backtest.mapping import Source, shipped_mappings
-from streams.backtest.report_json import Log, encode_report, report, settings_of
+from streams.backtest.report_json import encode_report, report
 from streams.backtest.sent import SentMessages
 from streams.cli.backtest_parts import show
 from streams.cli.backtest_parts.asked import Money, check_truth, days, policies, settings_for
-from streams.cli.backtest_parts.running import Asked, compare, prepare, read, run, write
+from streams.cli.backtest_parts.running import Asked, closed_form, compare, log_of, prepare, read, run, write
 from streams.cli.errors import CommandError
 from streams.cli.replay import find_sources
 from streams.cli.report import ConfigOption
@@ -75,7 +75,8 @@ def backtest(
     own = settings.kafka.partitions
     if against is not None and partitions not in (None, own):
         raise CommandError(f"--partitions {partitions}: the system has {own}", "leave it out, or set kafka.partitions")
-    asked = Asked(settings, policies(compared or (), settings), rules, partitions or own, run_on_days, challengers, against)
+    given = closed_form(settings), policies(compared or (), settings)
+    asked = Asked(settings, *given, rules, partitions or own, run_on_days, challengers, against)
     money = Money(customer_value, offer_cost, contact_cost, success_rate)
     money.assumed(settings.money.base_currency)
     sources = find_sources(files, maps or [], prefix_ids or [])
@@ -87,18 +88,17 @@ def _live_through(
     asked: Asked, sources: Sequence[Source], out: Path, money: Money, began_s: float, *, skip_bad: bool, as_json: bool
 ) -> None:
     """Run it, write the report and say what came out. began_s: when the command began, by the monotonic clock."""
-    rules, settings = asked.cut_offs, asked.settings
+    used, others = asked.used(asked.settings), {name: asked.used(other) for name, other in asked.policies.items()}
     with tempfile.TemporaryDirectory(prefix="churnwatch-") as name, show.progress_bar() as bar:
         folder = Path(name)
         loaded = read(sources, folder, asked, skip_bad=skip_bad, bar=bar)
         said = None if asked.against is None else SentMessages(folder / "said")
         found = run(loaded, asked, bar, said)
-        same = None if asked.against is None or said is None else compare(asked.against, settings, said, loaded, folder)
-    file = ", ".join(source.path.name for source in sources)
-    log = Log(file, loaded.log.first_ms, loaded.log.last_ms, len(loaded.customers), time.monotonic() - began_s)
-    shown = {name: settings_of(other, rules, asked.refit_days) for name, other in asked.policies.items()}
+        # before a topic is read, which takes its time and may name customers who are not of this history
+        log = log_of(sources, loaded, time.monotonic() - began_s)
+        same = None if asked.against is None or said is None else compare(asked.against, asked.settings, said, loaded, folder)
     given = money.assumed(loaded.money.base_currency)
-    content = report(log, found, rules, settings_of(settings, rules, asked.refit_days), given, shown)
+    content = report(log, found, asked.cut_offs, used, given, others)
     write(out, content)
     _tell(content, out, as_json=as_json)
     if asked.against is not None and same is not None:

@@ -11,7 +11,7 @@ from kafka import KafkaProducer
 from alerts.alert import build_ingestion_alert, encode
 from detectors.parameters import SHIPPED
 from streams.backtest.history import read_histories
-from streams.backtest.mapping import find_source
+from streams.backtest.mapping import Source, find_source
 from streams.backtest.payloads import to_columns
 from streams.backtest.run import run_history
 from streams.cli.main import main
@@ -46,10 +46,14 @@ def settings(broker: RunningBroker, prefix: str, monkeypatch) -> Settings:
     return made
 
 
+def source(history: Path) -> Source:
+    return find_source(str(history))
+
+
 def sent_by_workers(history: Path, settings: Settings) -> list[bytes]:
     """What workers send of the history, without workers."""
     columns = to_columns(
-        read_histories([find_source(str(history))]), event_rules(settings).of_history(), PARTITIONS, run_on_days=RUN_ON_DAYS
+        read_histories([source(history)]), event_rules(settings).of_history(), PARTITIONS, run_on_days=RUN_ON_DAYS
     )
     return run_history(columns, engine_rules(settings), SHIPPED).alerts
 
@@ -94,6 +98,17 @@ def test_what_differs_is_named_by_customer_and_field(history, settings, tmp_path
     said = capsys.readouterr().err
     assert f"customer {first['customer_id']}, message 1: risk is 0.1234 on the topic, {first['risk']} by the backtest" in said
     assert "1 of " in said
+
+
+def test_customers_whom_only_the_topic_names_are_told_and_are_not_of_the_history(history, settings, tmp_path, capsys):
+    messages = sent_by_workers(history, settings)
+    customer = json.loads(messages[0])["customer_id"]
+    customers = set(read_histories([source(history)]).customer)
+    strangers = [messages[0].replace(customer.encode(), b"stranger-%d" % number) for number in range(7)]
+    put(settings, [*messages, *strangers])
+    assert against(history, tmp_path) == 1
+    assert "7 of " in capsys.readouterr().err
+    assert json.loads((tmp_path / "report.json").read_bytes())["customers"] == len(customers)
 
 
 def test_alerts_that_are_missing_are_told(history, settings, tmp_path, capsys):

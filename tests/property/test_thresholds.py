@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streams.backtest.budgets import Budgets, usual_budgets
 from streams.backtest.profit import ProfitAssumptions
-from streams.backtest.thresholds import Scored, budget_rows, threshold_rows, usual_budgets
-from tests.oracle.thresholds_twin import Score, count, lives_scored
+from streams.backtest.thresholds import Scored, threshold_rows
+from tests.oracle.thresholds_twin import Counted, Score, count, lives_scored
 
 HORIZON_DAYS = 20
 MONEY = ProfitAssumptions(200.0, 10.0, 1.0, 0.3, "GBP")
@@ -72,21 +73,27 @@ def test_a_higher_threshold_fires_and_catches_no_more_and_the_lowest_catches_all
 @given(scores=scored_lives(), budgets=st.lists(st.sampled_from([0.01, 0.02, 0.1, 0.2, 1.0]), max_size=4), money=st.booleans())
 @settings(max_examples=150, deadline=None)
 def test_no_threshold_within_the_budget_is_better_than_the_one_chosen(scores, budgets, money):
-    rows = rows_of(scores, [0.2, 0.4, 0.6, 0.8], MONEY if money else None)
-    chosen = budget_rows(rows, budgets)
-    assert [row.per_day for row in chosen] == budgets
-    for budget, best in zip(budgets, chosen, strict=True):
-        within = [row for row in rows if row.per_day <= budget and row.fired]
+    """By brute force: of all thresholds there are, those between the risks that occur do what the risk above them does."""
+    found = Budgets(columns(scores), 50.0, MONEY if money else None)
+    risks = sorted({score.risk for score in scores} - {0.0}, reverse=True)
+    counted = [(risk, count(scores, risk, HORIZON_DAYS)) for risk in risks]
+    for budget in budgets:
+        best = found.row(budget)
+        within = [(worth(one, money), risk, one) for risk, one in counted if 0 < one.fired <= 50 * budget + 1e-9]
+        highest = max((value for value, _, _ in within), default=0.0)
         if best.risk is None:
-            assert not any(row.profit is None or row.profit > 0 for row in within)
+            assert best.none == ("loses" if within else "ties")
+            assert not within or (money and highest <= 0)
             continue
-        (row,) = [row for row in within if row.risk == best.risk]
-        assert (best.precision, best.recall, best.profit) == (row.precision, row.recall, row.profit)
-        if money:
-            assert best.profit == max(row.profit for row in within)
-            assert best.profit > 0
-        else:
-            assert (best.recall or 0) == max(row.recall or 0 for row in within)
+        value, risk, one = next(row for row in within if row[0] == highest)
+        assert (best.risk, best.contacts_per_day, best.precision) == (risk, one.fired / 50, one.caught / one.fired)
+        assert best.recall == (one.caught / one.leaving if one.leaving else None)
+        assert best.profit == (pytest.approx(value) if money else None)
+
+
+def worth(one: Counted, money: bool) -> float:
+    kept = 0.3 * one.caught
+    return round(200.0 * kept - one.fired - 10.0 * (one.fired - one.caught + kept), 6) if money else one.caught
 
 
 @given(most=st.floats(0.0, 1e9))

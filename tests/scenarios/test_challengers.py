@@ -151,7 +151,7 @@ def test_they_measure_what_a_backtest_measures_killed_or_not_and_the_learner_is_
         late = fleet.start(CHALLENGERS)
         fleet.until(lambda: measured(late) == measured(again), "who begins when all is there comes to the same")
         assert learner_of(site) == learnt.learner
-        assert_as_from_the_file(late, learnt, expected["measured"])
+        assert_as_from_the_file(late, learnt, expected["measured_total"])
         assert (late.metric("churnwatch_challengers_lag_messages"), late.get("/readyz")[0]) == (0, 200)
         assert fleet.stop() == [0, 0, 0, 0]
     assert_models_as_from_the_file(site, learnt)

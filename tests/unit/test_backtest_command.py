@@ -5,11 +5,17 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 import typer
 
+from detectors.cause_snapshot import dumps as dump_causes
+from detectors.parameters import SHIPPED, dumps
 from streams.cli.backtest_parts.asked import days
+from streams.cli.backtest_parts.running import write
 from streams.cli.main import main
+from streams.columns import DAY_MS
+from streams.runtime.cause_files import shipped_snapshot
 from tests.support.backtests import simulated
 
 PARTS = {
@@ -63,7 +69,8 @@ def test_challengers_are_measured_where_they_are_asked_for_and_change_nothing_el
     timed = {"seconds": 0, "events_per_s": 0, "engine_events_per_s": 0}
     assert found | timed == alone | timed
     assert challengers["labels"] == found["learning"]["labels"] > 200
-    measured = challengers["measured"]
+    measured = challengers["measured_total"]
+    assert challengers["measured"].keys() == measured.keys()
     assert {who: list(models) for who, models in measured.items()} == {
         "all": ["adagrad", "forest"],
         "repeat_buyers": ["adagrad", "forest"],
@@ -94,6 +101,38 @@ def test_the_hash_is_of_the_settings_and_not_of_the_history(history, tmp_path):
     for more in (["--config", changed], ["--min-events", 3], ["--every", "15d"]):
         hashes.add(report(history, tmp_path / "3", *more)["settings_hash"])
     assert len(hashes) == 4
+
+
+def test_files_that_decide_are_in_the_hash_by_their_content_and_not_by_their_place(history, tmp_path):
+    fitted = msgspec.structs.replace(SHIPPED, r=0.6)  # under the same name
+    causes = msgspec.structs.replace(shipped_snapshot(), source="elsewhere")
+    contents = {
+        "risk: {{parameters_file: {}}}": [dumps(SHIPPED), dumps(fitted)],
+        "risk: {{cause_model_file: {}}}": [dump_causes(shipped_snapshot()), dump_causes(causes)],
+    }
+    for number, (config, (one, other)) in enumerate(contents.items()):
+        found = []
+        for name, content in (("one", one), ("same", one), ("other", other)):
+            file, settings = tmp_path / f"{name}-{number}.json", tmp_path / "settings.yaml"
+            file.write_bytes(content)
+            settings.write_text(config.format(file) + "\n")
+            found.append(report(history, tmp_path / name, "--config", settings, "--no-learning"))
+        assert found[0]["settings_hash"] == found[1]["settings_hash"] != found[2]["settings_hash"]
+        assert str(tmp_path) not in json.dumps(found)
+
+
+def test_days_of_ticks_beyond_the_last_event_change_no_number_of_the_history(history, tmp_path):
+    """They are of no day of it, so no rate counts them."""
+    alone, beyond = report(history, tmp_path / "1")["alerts"], report(history, tmp_path / "2", "--run-on-days", 120)["alerts"]
+    changed = {name for name in alone if alone[name] != beyond[name]}
+    assert changed == {"fired_after", "messages"}
+    assert beyond["fired_after"] > alone["fired_after"] + 10
+    assert "raised after the last event, besides" in (tmp_path / "2" / "report.html").read_text("utf-8")
+
+
+def test_days_of_ticks_beyond_the_last_event_are_in_the_hash(history, tmp_path):
+    one, two = (report(history, tmp_path, "--no-learning", "--run-on-days", days)["settings_hash"] for days in (0, 1))
+    assert one != two
 
 
 def test_profit_is_counted_where_it_was_assumed(history, tmp_path):
@@ -154,6 +193,35 @@ def test_a_history_too_short_is_said_and_still_has_its_alerts(history, tmp_path,
     found = json.loads((tmp_path / "report.json").read_bytes())
     assert (found["cutoffs"], found["mean"]) == ([], {})
     assert found["alerts"]["fired"] > 0
+
+
+def lines(of: str, days: list[int], customers: int = 5) -> list[str]:
+    return [f"{of},c{k},{(20_000 + day) * DAY_MS},{5 if of == 'purchase' else ''},USD" for day in days for k in range(customers)]
+
+
+NOBODY = {
+    "only logins": (lines("login", list(range(0, 400, 5))), []),
+    "only refunds": ([line.replace(",,", ",-5,") for line in lines("refund", list(range(0, 400, 5)))], []),
+    "all gone": (lines("purchase", list(range(0, 40, 5))) + lines("login", list(range(50, 400, 10)), 1), []),
+    "a gap": (lines("purchase", [*range(0, 100, 10), *range(350, 500, 10)]), []),
+    "too much asked": (lines("purchase", list(range(0, 400, 5))), ["--min-events", 60]),
+}
+
+
+@pytest.mark.parametrize("case", NOBODY)
+def test_a_cut_off_that_scores_nobody_is_no_error(tmp_path, case):
+    rows, arguments = NOBODY[case]
+    path = tmp_path / "shop.csv"
+    path.write_text("\n".join(["type,customer_id,occurred_at,amount,currency", *rows]) + "\n")
+    found = report(path, tmp_path, *arguments)
+    assert any(cutoff["n"] == 0 and cutoff["base_rate"] is None for cutoff in found["cutoffs"])
+    assert "nobody was scored" in (tmp_path / "report.html").read_text("utf-8").lower()
+
+
+def test_neither_file_is_written_where_one_cannot_be_made(tmp_path):
+    with pytest.raises(KeyError):
+        write(tmp_path, {"file": "a report for which there is no page"})
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

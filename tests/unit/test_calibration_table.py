@@ -18,6 +18,7 @@ def test_bins_are_those_of_a_loop(customers):
     for p, left in customers:
         bins.setdefault(min(int(p * 10), 9), []).append((p, left))
     rows = calibration_rows(np.array([p for p, _ in customers]), np.array([left for _, left in customers], bool))
+    assert [row.tenth for row in rows] == sorted(bins)
     assert [row.n for row in rows] == [len(members) for _, members in sorted(bins.items())]
     for row, (_, members) in zip(rows, sorted(bins.items()), strict=True):
         assert row.p == pytest.approx(sum(p for p, _ in members) / len(members))
@@ -32,8 +33,8 @@ def test_nobody_makes_no_bin():
 def test_a_score_of_one_is_in_the_last_bin_and_edges_belong_to_the_bin_above():
     p = np.array([0.0, 0.1, 0.1999, 0.2, 1.0])
     assert calibration_rows(p, np.array([False, True, False, True, True])) == [
-        CalibrationRow(0.0, 0.0, 1), CalibrationRow(pytest.approx(0.14995), 0.5, 2), CalibrationRow(0.2, 1.0, 1),
-        CalibrationRow(1.0, 1.0, 1),
+        CalibrationRow(0, 0.0, 0.0, 1), CalibrationRow(1, pytest.approx(0.14995), 0.5, 2), CalibrationRow(2, 0.2, 1.0, 1),
+        CalibrationRow(9, 1.0, 1.0, 1),
     ]  # fmt: skip
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 from itertools import pairwise
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from streams.backtest.calibration_table import calibration_rows
 from streams.backtest.report_parts.axes import Axis, number_axis, round_step, share_axis, time_axis
+from streams.backtest.report_parts.calibrated import section
 from streams.backtest.report_parts.charts import BOTTOM, LEFT, RIGHT, TOP, Chart, Series, figure
 from streams.backtest.report_parts.markup import element
 from streams.backtest.report_parts.style import STYLE
@@ -141,3 +145,11 @@ def test_texts_and_lines_stand_out_from_what_is_behind_them(scheme):
 
 def test_children_are_escaped_and_nothing_is_left_out_but_none():
     assert element("p", "a<b", None, 0, class_="x", hidden=True, title=None) == '<p class="x" hidden>a&lt;b0</p>'
+
+
+def test_a_bar_stands_in_its_tenth_where_its_mean_is_rounded_below_it():
+    p = np.r_[np.full(399, 0.9), 0.85]
+    rows = [asdict(row) for row in calibration_rows(p, np.ones(400, bool))]
+    assert rows[1]["p"] < 0.9, "which is what a bar by the mean would be misled by"
+    html = section({"calibration": {"risk": rows, "btyd": rows}, "mean": {}})
+    assert re.findall(r"<title>(\d+–\d+%: \d+)</title>", html) == ["80–90%: 1", "90–100%: 399"]

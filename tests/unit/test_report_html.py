@@ -17,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.backtest.report_html import render
-from tests.support.backtest_reports import alerts, example, without_cutoffs
+from streams.backtest.report_parts.words import threshold
+from tests.support.backtest_reports import alerts, example, nobody_at, without_cutoffs
 
 VOID = {"meta", "br"}
 HOSTILE = "\"><script>alert(1)</script><img src=x onerror=alert(2)>\u202egpj.exe\x00\ud800 '&amp;"
@@ -125,7 +126,7 @@ def test_hostile_text_anywhere_is_text():
     report["settings"] |= {HOSTILE: HOSTILE, "list": [HOSTILE]}
     report["weak_spots"][1]["name"] = HOSTILE
     report["learning"]["events"].append({"at": HOSTILE, "what": HOSTILE, "why": HOSTILE})
-    report["learning"]["measured_rolling"][HOSTILE] = report["mean"]["risk"]
+    report["learning"]["measured"][HOSTILE] = report["mean"]["risk"]
     report["policies"][1] |= {"name": HOSTILE, "settings_hash": HOSTILE}
     report["profit_assumptions"]["currency"] = HOSTILE
     assert_harmless(report)
@@ -154,7 +155,7 @@ def test_numbers_of_the_report_are_in_the_page():
     assert "Half of the right alerts came at least 41 days before" in text
     assert "one in ten came 12 days after that or later" in text
     best = max(report["thresholds"], key=lambda row: row["profit"])
-    assert f"from a risk of {best['risk']:.2f} on would have earned most: GBP {best['profit']:,.0f}" in text
+    assert f"from a risk of {threshold(best['risk'])} on would have earned most: GBP {best['profit']:,.0f}" in text
     assert "0.72 high" in text
 
 
@@ -178,6 +179,15 @@ def test_where_no_threshold_pays_contacting_nobody_is_best():
     assert "the most profitable is set off" not in text
 
 
+def test_a_budget_without_a_threshold_says_why():
+    report = example()
+    nothing = [dict.fromkeys(report["budgets"][0]) | {"per_day": n, "none": why} for n, why in ((0.1, "ties"), (1.0, "loses"))]
+    report["budgets"] = [report["budgets"][-1], *nothing]
+    text = re.sub(r"\s+", " ", Page(render(report)).text)
+    assert "0.1 none: more customers than that share the highest risk – – –" in text
+    assert "1 none pays: better contact nobody – – –" in text
+
+
 def test_learning_that_was_off_and_that_never_served_is_said():
     off = Page(render(example() | {"learning": {"enabled": False}})).text
     assert "Learning was off" in off
@@ -198,7 +208,7 @@ def test_one_policy_is_not_compared_with_itself():
 
 MAY_LACK = {
     *("auc", "pr_auc", "log_loss", "brier", "ece", "lift_at_10", "lift_cap", "precision", "recall", "p10", "p50", "p90"),
-    *("lead_time_days_p50", "break_even_success_rate", "guess_loss", "mean_risk", "profit", "cost", "saved"),
+    *("lead_time_days_p50", "break_even_success_rate", "guess_loss", "mean_risk", "base_rate", "profit", "cost", "saved"),
 }
 
 
@@ -227,6 +237,24 @@ def test_where_nothing_learnt_served_the_closed_form_is_not_beaten_by_itself():
     assert "risk was the closed form’s, since nothing learnt served" in Page(render(report)).text
 
 
+def test_cut_offs_at_which_nobody_was_scored_are_left_out_of_what_is_said():
+    report = example(cutoffs=4)
+    text = Page(render(report)).text
+    gap = Page(render(report | {"cutoffs": [*report["cutoffs"], nobody_at("2010-09-29"), nobody_at("2010-10-29")]})).text
+    (said,) = re.findall(r"120 customers on average were scored at each of 4 cut-offs.*?followed\.", text)
+    assert f"{said} At 2 of all 6 cut-offs nobody was scored: no customer had bought 2 times in the 180 days before." in gap
+    assert "29 Sep 2010 0 – – – – – – – – – of –" in re.sub(r"\s+", " ", gap)
+    assert re.findall(r"of all scored \d+% did", gap) == re.findall(r"of all scored \d+% did", text) != []
+
+
+@pytest.mark.parametrize(("cutoffs", "at"), [(1, "the one cut-off"), (3, "any of 3 cut-offs")])
+def test_where_nobody_was_ever_scored_the_page_says_so(cutoffs, at):
+    report = without_cutoffs() | {"cutoffs": [nobody_at("2010-09-29")] * cutoffs, "mean": nobody_at("2010-09-29")["scores"]}
+    text = Page(render(report)).text
+    assert f"Nobody was scored at {at}: no customer had bought 2 times in the 180 days before." in text
+    assert "Nobody was scored at any cut-off." in text
+
+
 @pytest.mark.parametrize("cutoffs", [1, 60])
 def test_one_cut_off_and_many_are_drawn(cutoffs):
     report = example(cutoffs=cutoffs, customers=40)
@@ -242,20 +270,29 @@ def test_challengers_are_shown_where_they_were_asked_for():
     one = report["mean"]["risk"] | {"n": 1_234}
     nothing = dict.fromkeys(one) | {"n": 0}
     measured = {"watched": {"champion": one, "forest": nothing}, "all": {"forest": one, HOSTILE: one}}
-    report["learning"]["challengers"] = {"share": 1.0, "labels": 2_000, "measured": measured}
+    report["learning"]["challengers"] = {"share": 1.0, "labels": 2_000, "measured": {}, "measured_total": measured}
     text = re.sub(r"\s+", " ", Page(render(report)).text)
     assert "Challengers beside the champion, unshifted, on the outcomes of watched customers" in text
     assert "champion (learnt) 1,234" in text
     assert "River’s adaptive random forest 0 –" in text
-    assert "who had bought on more than one day" not in text
+    assert "outcomes of customers who had bought on more than one day" not in text
     assert_harmless(report)
 
 
-def test_each_view_of_what_was_learnt_has_its_table_where_anything_was_measured():
+def test_what_was_measured_of_each_model_is_one_table():
     report = example()
-    report["learning"]["measured_repeat_buyers"] = {"champion": dict.fromkeys(report["mean"]["risk"])}
-    text = Page(render(report)).text
-    assert "Each model on all outcomes, before it learnt from them" in text
-    assert "what was served 21,000" in re.sub(r"\s+", " ", text)
-    assert "Each model on the latest outcomes, by which" in text
-    assert "who had bought on more than one day" not in text
+    text = re.sub(r"\s+", " ", Page(render(report)).text)
+    views = ("all 21,000", "all of repeat buyers 14,000", "the latest 10,000", "the latest, of repeat buyers 6,000")
+    for model in ("champion (learnt)", "closed form (MBG/NBD)", "days of silence"):
+        assert all(f"{model} {view}" in text for view in views)
+    report["learning"]["measured"] = report["learning"]["measured_total"]
+    report["learning"]["measured_repeat_buyers"] = {"champion": dict.fromkeys(report["mean"]["risk"]) | {"n": 0}}
+    text = re.sub(r"\s+", " ", Page(render(report)).text)
+    assert "champion (learnt) all 21,000" in text
+    assert not re.search(r"the latest [0–]|the latest, of", text), "all are the latest, or nothing was measured"
+
+
+def test_alerts_on_the_days_after_the_last_event_are_told_apart():
+    assert "after the last event" not in Page(render(example())).text
+    text = re.sub(r"\s+", " ", Page(render(example() | {"alerts": alerts() | {"fired_after": 17}})).text)
+    assert "raised after the last event, besides 17" in text

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from streams.backtest.profit import ProfitAssumptions
-from streams.backtest.thresholds import BudgetRow, Scored, ThresholdRow, budget_rows, threshold_rows, usual_budgets
+from streams.backtest.thresholds import Scored, ThresholdRow, threshold_rows
 from streams.columns import DAY_MS
 
 
@@ -51,27 +51,3 @@ def test_where_nobody_is_contacted_nothing_is_divided_by():
 def test_a_horizon_or_period_of_nothing_is_refused(horizon, period):
     with pytest.raises(ValueError, match="must be above 0"):
         threshold_rows(scored(*CIRO), [0.5], horizon_days=horizon, period_days=period)
-
-
-def row(risk: float, per_day: float, recall: float, profit: float | None = None) -> ThresholdRow:
-    return ThresholdRow(risk, 1, per_day, 0.5, recall, 1.0, profit=profit)
-
-
-def test_without_money_the_budget_is_used_up():
-    rows = [row(0.3, 9.0, 0.9), row(0.5, 4.0, 0.6), row(0.7, 2.0, 0.3)]
-    assert [best.risk for best in budget_rows(rows, [1.0, 2.0, 5.0, 10.0])] == [None, 0.7, 0.5, 0.3]
-
-
-def test_with_money_the_most_profitable_within_the_budget_wins_and_of_equals_the_higher():
-    rows = [row(0.3, 9.0, 0.9, 50.0), row(0.5, 4.0, 0.6, 80.0), row(0.7, 2.0, 0.3, 80.0)]
-    assert budget_rows(rows, [10.0]) == [BudgetRow(10.0, 0.7, 0.5, 0.3, 80.0)]
-
-
-def test_where_every_threshold_loses_money_the_answer_is_nobody():
-    assert budget_rows([row(0.5, 4.0, 0.6, -1.0)], [10.0]) == [BudgetRow(10.0, None, None, None, None)]
-
-
-def test_budgets_worth_asking_about():
-    assert usual_budgets(60.0) == [1.0, 2.0, 5.0, 10.0, 20.0, 50.0]
-    assert usual_budgets(0.03) == [0.01, 0.02]
-    assert usual_budgets(0.0) == []

@@ -51,20 +51,17 @@ def _of_bin(name: str, row: Report) -> str:
 
 
 def _risks_chart(rows: Sequence[Report]) -> Chart:
-    by_bin = {min(int(row["p"] * 10), 9): row for row in rows}
     points = [
-        ((k + 0.5) / 10, float(by_bin[k]["n"]) if k in by_bin else 0.0, f"{k * 10}–{k * 10 + 10}%: {count(by_bin[k]['n'])}")
-        for k in range(10)
-        if k in by_bin
+        ((row["tenth"] + 0.5) / 10, float(row["n"]), f"{row['tenth'] * 10}–{row['tenth'] * 10 + 10}%: {count(row['n'])}")
+        for row in rows
     ]
-    bars = Series("", "risk", points, "bars")
     said = "; ".join(said for _, _, said in points) + "."
     widest = Series("", "risk", [*points, *[(float("nan"), None, "")] * (10 - len(points))], "bars")
     return Chart(
         "How many customers had which risk",
         said,
         share_axis("risk given"),
-        number_axis("customers, all cut-offs", [y or 0.0 for _, y, _ in bars.points], zero=True),
+        number_axis("customers, all cut-offs", [row["n"] for row in rows], zero=True),
         [widest],
     )
 

@@ -9,10 +9,16 @@ from streams.backtest.report_parts.axes import Axis, number_axis, share_axis
 from streams.backtest.report_parts.charts import Chart, Series, figure, ranges
 from streams.backtest.report_parts.markup import Markup, element
 from streams.backtest.report_parts.tables import table
-from streams.backtest.report_parts.words import NONE, Report, count, days, known, money, rate, share
+from streams.backtest.report_parts.words import Report, count, days, known, money, rate, share, threshold
 
 LEAST_CONTACTS = 30
 """Below so many, precision is not drawn: it says more about chance."""
+
+NO_THRESHOLD = {
+    "ties": "none: more customers than that share the highest risk",
+    "loses": "none pays: better contact nobody",
+}
+"""What is said in place of a budget's threshold."""
 
 
 def section(report: Report) -> Markup | None:
@@ -81,19 +87,18 @@ def _right_chart(rows: list[Report], given: Report | None) -> Chart:
     if given and any(known(row["profit"]) for row in rows):
         currency = given["currency"]
         series = [_series(rows, "profit", "", "risk", lambda value: money(value, currency))]
-        said = "; ".join(f"{row['risk']:.2f}: {money(row['profit'], currency)}" for row in rows) + "."
+        said = "; ".join(f"{threshold(row['risk'])}: {money(row['profit'], currency)}" for row in rows) + "."
         values = [row["profit"] for row in rows if known(row["profit"])]
         return Chart("What a threshold earns", said, _axis(), number_axis(f"profit, {currency}", values, zero=True), series)
     series = [_series(rows, "per_day", "", "risk", rate)]
-    said = "; ".join(f"{row['risk']:.2f}: {rate(row['per_day'])}" for row in rows) + "."
+    said = "; ".join(f"{threshold(row['risk'])}: {rate(row['per_day'])}" for row in rows) + "."
     axis = number_axis("contacts a day", [row["per_day"] for row in rows], zero=True)
     return Chart("How many contacts a threshold makes", said, _axis(), axis, series)
 
 
 def _series(rows: list[Report], key: str, name: str, look: str, shown: Callable[[float], str]) -> Series:
-    points = [
-        (row["risk"], row[key] if known(row[key]) else None, f"from {row['risk']:.2f} on: {shown(row[key])}") for row in rows
-    ]
+    told = [f"from {threshold(row['risk'])} on: {shown(row[key])}" for row in rows]
+    points = [(row["risk"], row[key] if known(row[key]) else None, said) for row, said in zip(rows, told, strict=True)]
     return Series(name, look, points, "dotted")
 
 
@@ -101,7 +106,7 @@ def _thresholds(rows: list[Report], given: Report | None, lines: dict[float, str
     head = ["risk from", "contacts", "a day", "precision", "recall", "lead, median"]
     body = [
         [
-            f"{r['risk']:.2f} {lines.get(r['risk'], '')}".rstrip().replace(" ", "\xa0"),
+            f"{threshold(r['risk'])} {lines.get(r['risk'], '')}".rstrip().replace(" ", "\xa0"),
             count(r["fired"]),
             rate(r["per_day"]),
             share(r["precision"]),
@@ -127,9 +132,12 @@ def _budgets(rows: list[Report], given: Report | None) -> Markup | None:
         return None
     body = []
     for row in rows:
-        chosen = f"{row['risk']:.2f}" if known(row["risk"]) else "contact nobody"
-        cells = [f"{row['per_day']:g}", chosen, share(row["precision"]), share(row["recall"])]
-        body.append([*cells, money(row["profit"], given["currency"]) if given else NONE] if given else cells)
-    rule = "the most profitable threshold" if given else "the threshold that catches most"
-    head = ["contacts a day, at most", "risk from", "precision", "recall"]
-    return table(f"For those who can contact only so many: {rule}", [*head, "profit"] if given else head, body)
+        cells = [f"{row['per_day']:g}", NO_THRESHOLD[row["none"]] if row["none"] else threshold(row["risk"])]
+        body.append([*cells, rate(row["contacts_per_day"]), share(row["precision"]), share(row["recall"])])
+    head = ["contacts a day, at most", "risk from", "makes a day", "precision", "recall"]
+    if not given:
+        return table("With a budget: the threshold that catches most", head, body, words=(1,))
+    for cells, row in zip(body, rows, strict=True):
+        cells.append(money(row["profit"], given["currency"]))
+    title = "With a budget: the most profitable threshold"
+    return table(title, [*head, "profit"], body, words=(1,))

@@ -54,7 +54,7 @@ def remark(row: Report, everybody: Report) -> str:
         told.append("tells customers apart less well")
     if known(row.get("guess_loss")) and known(row["log_loss"]) and row["log_loss"] >= row["guess_loss"]:
         told.append("no better than a guess")
-    if known(row.get("mean_risk")) and abs(row["mean_risk"] - row["base_rate"]) >= OFF:
+    if known(row.get("mean_risk")) and known(row["base_rate"]) and abs(row["mean_risk"] - row["base_rate"]) >= OFF:
         points = 100 * (row["mean_risk"] - row["base_rate"])
         told.append(f"risk too {'high' if points > 0 else 'low'} by {abs(points):.0f} points")
     return "; ".join(told) or "–"

@@ -23,7 +23,9 @@ from streams.backtest.report_parts.words import (
     rate,
     risk_is_closed_form,
     share,
+    threshold,
     times_in_words,
+    with_customers,
 )
 
 PLAIN = ("idle", "frequency")
@@ -78,7 +80,7 @@ def tiles(report: Report) -> Iterator[tuple[str, str]]:
 def sentences(report: Report) -> Iterator[str]:
     """What was found, one thought a sentence."""
     if report["cutoffs"]:
-        yield _who(report)
+        yield from _who(report)
     yield from _alerts(report)
     if report["mean"] and known(report["mean"]["risk"]["auc"]):
         yield from _ranking(report)
@@ -87,22 +89,35 @@ def sentences(report: Report) -> Iterator[str]:
 
 def _right(report: Report) -> str:
     said = "of the alerts were right: the customer then stayed away"
-    if not report["cutoffs"]:
-        return said
-    return f"{said}; of all scored {share(fmean(cutoff['base_rate'] for cutoff in report['cutoffs']))} did"
+    cutoffs = with_customers(report["cutoffs"])
+    return f"{said}; of all scored {share(_base_rate(cutoffs))} did" if cutoffs else said
 
 
-def _who(report: Report) -> str:
-    cutoffs, settings = report["cutoffs"], report["settings"]
-    horizon = days(settings["horizon_days"])
+def _who(report: Report) -> Iterator[str]:
+    cutoffs, all_of = with_customers(report["cutoffs"]), len(report["cutoffs"])
+    if not cutoffs:
+        yield f"Nobody was scored at {'the one cut-off' if all_of == 1 else f'any of {all_of} cut-offs'}: {_nobody(report)}."
+        return
+    horizon = days(report["settings"]["horizon_days"])
     people, first, last = count(fmean(cutoff["n"] for cutoff in cutoffs)), day(cutoffs[0]["at"]), day(cutoffs[-1]["at"])
     scored = f"{people} customers were scored on {first}"
     if len(cutoffs) > 1:
         scored = f"{people} customers on average were scored at each of {len(cutoffs)} cut-offs from {first} to {last}"
-    return (
-        f"{scored}, with what was known by then. "
-        f"{of_100(fmean(cutoff['base_rate'] for cutoff in cutoffs))} of them bought nothing in the {horizon} that followed."
-    )
+    left = f"{of_100(_base_rate(cutoffs))} of them bought nothing in the {horizon} that followed"
+    yield f"{scored}, with what was known by then. {left}."
+    if len(cutoffs) < all_of:
+        yield f"At {all_of - len(cutoffs)} of all {all_of} cut-offs nobody was scored: {_nobody(report)}."
+
+
+def _nobody(report: Report) -> str:
+    """Why nobody was scored at a cut-off."""
+    least, window = report["settings"]["min_events"], days(report["settings"]["window_days"])
+    return f"no customer had bought {f'{least} times' if least > 1 else 'anything'} in the {window} before"
+
+
+def _base_rate(cutoffs: list[Report]) -> float | None:
+    rates = [cutoff["base_rate"] for cutoff in cutoffs if known(cutoff["base_rate"])]
+    return fmean(rates) if rates else None
 
 
 def _alerts(report: Report) -> Iterator[str]:
@@ -165,8 +180,8 @@ def _profit(report: Report) -> Iterator[str]:
         yield "With the costs and the success rate given, no threshold would have paid: contacting nobody is best."
         return
     yield (
-        f"With the costs and the success rate given, contacting customers from a risk of {best['risk']:.2f} on would have earned "
-        f"most: {money(best['profit'], given['currency'])} in all, at {rate(best['per_day'])} contacts a day."
+        f"With the costs and the success rate given, contacting customers from a risk of {threshold(best['risk'])} on would have "
+        f"earned most: {money(best['profit'], given['currency'])} in all, at {rate(best['per_day'])} contacts a day."
     )
 
 

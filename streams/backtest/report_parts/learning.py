@@ -13,16 +13,17 @@ MODELS = {
     "champion": "champion (learnt)",
     "closed_form": "closed form (MBG/NBD)",
     "idle": "days of silence",
-    "served": "what was served",
     "adagrad": "River’s logistic regression (AdaGrad)",
     "forest": "River’s adaptive random forest",
 }
 MEASURES = (("auc", "AUC"), ("log_loss", "log loss"), ("brier", "Brier"), ("ece", "calibration error"))
 VIEWS = (
-    ("measured", "Each model on all outcomes, before it learnt from them"),
-    ("measured_rolling", "Each model on the latest outcomes, by which the gate decides"),
-    ("measured_repeat_buyers", "Each model on the latest outcomes of customers who had bought on more than one day"),
+    ("measured_total", "all", None),
+    ("measured_total_repeat_buyers", "all of repeat buyers", None),
+    ("measured", "the latest", "measured_total"),
+    ("measured_repeat_buyers", "the latest, of repeat buyers", "measured_total_repeat_buyers"),
 )
+"""What was measured, by which outcomes, and what the same is called by all of them."""
 
 AMONG = (
     ("watched", "Challengers beside the champion, unshifted, on the outcomes of watched customers"),
@@ -45,7 +46,7 @@ def section(report: Report) -> Markup | None:
         off = "Learning was off (learning.enabled): risk is the closed form’s, its parameters fitted to what was known."
         return element("section", title, element("p", off))
     return element(
-        "section", title, element("p", said(report)), _events(learning["events"]), *_measured(learning), *_challengers(learning)
+        "section", title, element("p", said(report)), _events(learning["events"]), _measured(learning), *_challengers(learning)
     )
 
 
@@ -86,20 +87,40 @@ def _events(events: list[Report]) -> Markup:
     )
 
 
-def _measured(learning: Report) -> list[Markup]:
-    found = [(title, learning.get(key) or {}) for key, title in VIEWS]
-    return [_table(title, models) for title, models in found if any(known(m.get("log_loss")) for m in models.values())]
+def _measured(learning: Report) -> Markup | None:
+    """One table of all views, where the latest are not all of them. Nothing before anything was measured."""
+    rows: list[list[str]] = []
+    for key, outcomes, total in VIEWS:
+        models = learning.get(key) or {}
+        if not any(known(m.get("log_loss")) for m in models.values()) or _outcomes(learning, key) == _outcomes(learning, total):
+            continue
+        rows += [[MODELS.get(name, name), outcomes, *_cells(one, MEASURES)] for name, one in models.items()]
+    if not rows:
+        return None
+    return table(
+        "Each model, by outcomes not learnt yet",
+        ["model", "judged by", "outcomes", *(title for _, title in MEASURES)],
+        rows,
+        words=(1,),
+    )
+
+
+def _outcomes(learning: Report, key: str | None) -> list[int | None] | None:
+    """How many judged each model."""
+    return None if key is None else [one.get("n") for one in (learning.get(key) or {}).values()]
 
 
 def _challengers(learning: Report) -> list[Markup]:
     """Nothing where they were not asked for."""
-    measured = (learning.get("challengers") or {}).get("measured") or {}
+    measured = (learning.get("challengers") or {}).get("measured_total") or {}
     found = [(title, measured.get(key) or {}) for key, title in AMONG]
-    return [_table(title, models, OF_CHALLENGERS) for title, models in found if models]
+    return [_table(title, models) for title, models in found if models]
 
 
-def _table(title: str, models: Report, measures: Sequence[tuple[str, str]] = MEASURES) -> Markup:
-    rows = [
-        [MODELS.get(name, name), count(m.get("n")), *(score(m.get(key)) for key, _ in measures)] for name, m in models.items()
-    ]
-    return table(title, ["model", "outcomes", *(title for _, title in measures)], rows)
+def _table(title: str, models: Report) -> Markup:
+    rows = [[MODELS.get(name, name), *_cells(one, OF_CHALLENGERS)] for name, one in models.items()]
+    return table(title, ["model", "outcomes", *(title for _, title in OF_CHALLENGERS)], rows)
+
+
+def _cells(measured: Report, measures: Sequence[tuple[str, str]]) -> list[str]:
+    return [count(measured.get("n")), *(score(measured.get(key)) for key, _ in measures)]

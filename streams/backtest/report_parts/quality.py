@@ -9,7 +9,19 @@ from streams.backtest.report_parts.axes import number_axis, time_axis
 from streams.backtest.report_parts.charts import Chart, Series, figure, ranges
 from streams.backtest.report_parts.markup import Markup, element
 from streams.backtest.report_parts.tables import folded, table
-from streams.backtest.report_parts.words import SCORES, Report, count, day, known, ordinal_day, score, scores_of, share, times
+from streams.backtest.report_parts.words import (
+    SCORES,
+    Report,
+    count,
+    day,
+    known,
+    ordinal_day,
+    score,
+    scores_of,
+    share,
+    times,
+    with_customers,
+)
 
 MEASURES = (("auc", "AUC"), ("pr_auc", "PR AUC"), ("log_loss", "log loss"), ("brier", "Brier"), ("ece", "calibration error"))
 Names = Mapping[str, str]
@@ -20,8 +32,9 @@ MOST_DOTS = 40
 def section(report: Report) -> Markup:
     """AUC and log loss at every cut-off, and all measures on average."""
     cutoffs, names = report["cutoffs"], scores_of(report)
-    if not cutoffs:
-        return element("section", element("h2", "Quality over time"), element("p", "There is no cut-off to measure at."))
+    if not with_customers(cutoffs):
+        nothing = "Nobody was scored at any cut-off." if cutoffs else "There is no cut-off to measure at."
+        return element("section", element("h2", "Quality over time"), element("p", nothing))
     return element(
         "section",
         element("h2", "Quality over time"),
@@ -50,7 +63,8 @@ def _auc_chart(cutoffs: list[Report], names: Names) -> Chart:
 
 def _loss_chart(cutoffs: list[Report], names: Names) -> Chart:
     series = [_over_time(cutoffs, name, names[name], "log_loss") for name in names]
-    base = [(float(ordinal_day(c["at"])), _entropy(c["base_rate"]), score(_entropy(c["base_rate"]))) for c in cutoffs]
+    entropies = [_entropy(cutoff["base_rate"]) for cutoff in cutoffs]
+    base = [(float(ordinal_day(c["at"])), nats, score(nats)) for c, nats in zip(cutoffs, entropies, strict=True)]
     series = [one for one in series if any(y is not None for _, y, _ in one.points)]
     series.append(Series("knowing only how many leave", "limit", base))
     return Chart(
@@ -71,8 +85,9 @@ def _over_time(cutoffs: list[Report], name: str, title: str, measure: str) -> Se
     return Series(title, name, points, "dotted" if len(points) <= MOST_DOTS else "line")
 
 
-def _entropy(p: float) -> float:
-    return -sum(q * math.log(q) for q in (p, 1.0 - p) if q > 0)
+def _entropy(p: float | None) -> float | None:
+    """Of leaving with chance p, nats."""
+    return None if p is None else -sum(q * math.log(q) for q in (p, 1.0 - p) if q > 0)
 
 
 def _means(mean: Report) -> Markup:

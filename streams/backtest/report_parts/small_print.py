@@ -52,6 +52,7 @@ DEFINITIONS = (
         "Days from the alert, or contact, until the silence was {horizon} long, which is when counting silent days would "
         "have noticed. A contact may come later than that: below 0.",
     ),
+    ("repeat buyers", "Customers who had bought on more than one day when they were taken down."),
     ("spell of silence", "From a purchase to the next one; within it a threshold contacts a customer once."),
     (
         "profit",
@@ -64,7 +65,7 @@ DEFINITIONS = (
 
 
 def settings(report: Report) -> Markup:
-    """Every setting by its path, and the hash that alerts carry too."""
+    """Every setting by its path, and the hash of all of them."""
     rows = [[element("code", path), value] for path, value in flat(report["settings"])]
     return element(
         "section",

@@ -42,6 +42,8 @@ ul.said li { margin: .3rem 0; }
 .tile span { display: block; font-size: .85rem; line-height: 1.35; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 22rem), 1fr)); gap: 1rem 1.5rem;
   margin: 1rem 0; }
+.charts > .scroll { margin: -.25rem 0 0; }
+.charts > .scroll + figure { align-self: start; }
 figure { margin: 0; max-width: 34rem; min-width: 0; break-inside: avoid; display: flex; flex-direction: column; }
 figcaption { font-size: .9rem; font-weight: 600; }
 figure > svg { display: block; width: 100%; height: auto; overflow: visible; margin-top: auto; }

@@ -23,6 +23,7 @@ def section(report: Report) -> Markup:
         ["lead time: half had at least", days(lead["p50"])],
         ["lead time: nine in ten had at least", days(lead["p10"])],
         ["lead time: one in ten had at least", days(lead["p90"])],
+        *([["raised after the last event, besides", count(alerts["fired_after"])]] if alerts["fired_after"] else []),
     ]
     return element(
         "section",

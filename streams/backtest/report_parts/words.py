@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -35,7 +35,12 @@ def scores_of(report: Report) -> dict[str, str]:
 def risk_is_closed_form(report: Report) -> bool:
     """Whether nothing learnt served at any cut-off."""
     mean = report["mean"]
-    return bool(mean) and mean["risk"] == mean["btyd"]
+    return bool(mean) and known(mean["risk"]["log_loss"]) and mean["risk"] == mean["btyd"]
+
+
+def with_customers(cutoffs: Sequence[Report]) -> list[Report]:
+    """The cut-offs at which anybody was scored: of the others nothing can be told."""
+    return [cutoff for cutoff in cutoffs if cutoff["n"]]
 
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -68,6 +73,16 @@ def score(value: float | None) -> str:
     ('0.748', '–')
     """
     return f"{value:.3f}" if value is not None and math.isfinite(value) else NONE
+
+
+def threshold(value: float) -> str:
+    """A threshold of risk: two decimals, and four where it has more.
+
+    >>> threshold(0.7), threshold(0.9873)
+    ('0.70', '0.9873')
+    """
+    shown = f"{value:.4f}"
+    return shown[:-2] if shown.endswith("00") else shown
 
 
 def count(value: float | None) -> str:

@@ -19,11 +19,13 @@ from streams.backtest.cut_offs import CutOffRules
 from streams.backtest.loading import Loaded, load
 from streams.backtest.mapping import HistoryError, Source
 from streams.backtest.report_html import render
-from streams.backtest.report_json import encode_report
+from streams.backtest.report_json import Log, encode_report
 from streams.backtest.sent import SentMessages
+from streams.backtest.settings_used import settings_of
 from streams.cli.backtest_parts.show import Bar
 from streams.cli.errors import CommandError
 from streams.cli.replay import day
+from streams.runtime.cause_files import snapshot_in_use
 from streams.runtime.models import read_parameters
 from streams.runtime.rules import engine_rules, event_rules, learner_rules
 from streams.runtime.settings import Settings
@@ -44,6 +46,7 @@ class Asked:
     """
 
     settings: Settings
+    closed_form: BtydParameters
     policies: Mapping[str, Settings]
     cut_offs: CutOffRules
     partitions: int
@@ -57,6 +60,17 @@ class Asked:
         system_fits_none = self.against is not None and not self.settings.learning.enabled
         pinned = self.settings.risk.parameters_file is not None
         return None if pinned or system_fits_none else self.settings.learning.refit_days
+
+    def used(self, settings: Settings) -> dict[str, Any]:
+        """All that decides, with the settings themselves or one of the policies'. Raises SettingsError."""
+        return settings_of(
+            settings,
+            self.cut_offs,
+            refit_days=self.refit_days,
+            run_on_days=self.run_on_days,
+            closed_form=self.closed_form,
+            causes=snapshot_in_use(settings),
+        )
 
 
 def prepare(out: Path) -> None:
@@ -86,13 +100,19 @@ def read(sources: Sequence[Source], folder: Path, asked: Asked, *, skip_bad: boo
     return loaded
 
 
+def log_of(sources: Sequence[Source], loaded: Loaded, seconds: float) -> Log:
+    """What the report says of the history. seconds: of the whole run, reading included."""
+    name = ", ".join(source.path.name for source in sources)
+    return Log(name, loaded.log.first_ms, loaded.log.last_ms, len(loaded.customers), seconds)
+
+
 def run(loaded: Loaded, asked: Asked, bar: Bar, said: SentMessages | None) -> BacktestResult:
     """Live through the history. said: takes the alerts in words."""
-    settings, file = asked.settings, asked.settings.risk.parameters_file
+    settings = asked.settings
     rules = BacktestRules(
         cut_offs=asked.cut_offs,
         engine=engine_rules(_in_currency(settings, loaded)),
-        closed_form=SHIPPED if file is None else _parameters(file),
+        closed_form=asked.closed_form,
         learner=learner_rules(settings),
         serves=settings.learning.serves,
         challengers=settings.learning.challengers_share if asked.challengers else None,
@@ -120,9 +140,10 @@ def compare(topic: str, settings: Settings, said: SentMessages, loaded: Loaded, 
 
 def write(out: Path, report: dict[str, Any]) -> None:
     """report.json and report.html. Raises CommandError."""
+    files = {"report.json": encode_report(report), "report.html": render(report).encode()}
     try:
-        (out / "report.json").write_bytes(encode_report(report))
-        (out / "report.html").write_text(render(report), "utf-8")
+        for name, content in files.items():
+            (out / name).write_bytes(content)
     except OSError as problem:
         raise CommandError(f"--out {out}: {problem.strerror or problem}", "name a folder that can be written") from None
 
@@ -148,7 +169,11 @@ def _in_currency(settings: Settings, loaded: Loaded) -> Settings:
     return settings.model_copy(update={"money": MoneySettings(base_currency=currency, rates={currency: 1.0})})
 
 
-def _parameters(file: str) -> BtydParameters:
+def closed_form(settings: Settings) -> BtydParameters:
+    """The parameters to begin with. Raises CommandError."""
+    file = settings.risk.parameters_file
+    if file is None:
+        return SHIPPED
     try:
         return read_parameters(file)
     except ValueError as problem:

@@ -50,7 +50,7 @@ def summary(report: dict[str, Any], out: Path) -> None:
             table.add_row(name, *(_shown(mean[key]) for key in MEASURES.values()))
         Console().print(table)
     if "challengers" in report["learning"]:
-        Console().print(_challengers(report["learning"]["challengers"]["measured"]["watched"]))
+        Console().print(_challengers(report["learning"]["challengers"]["measured_total"]["watched"]))
     for policy in report.get("policies") or [{"name": "", "alerts": report["alerts"]}]:
         name = f"{policy['name']}: " if policy["name"] else ""
         typer.echo(f"{name}{_alerts(policy['alerts'])}")
