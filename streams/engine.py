@@ -171,7 +171,7 @@ class _Advance:
         rfm.fold(rows, kind, time_ms, amount_minor, batch.severity[events], batch.cause[events], id_hash)
         as_of_ms = np.maximum(floor_ms, rows["seen_ms"])
         over = np.flatnonzero(ended(rows) & ~was_over)
-        self.outcomes.cancelled(slots[over], gather(rows, over), as_of_ms[over])
+        self.outcomes.cancelled(slots[over], gather(rows, over), time_ms[over], as_of_ms[over])
         late = np.flatnonzero((kind == LOGIN) & (time_ms < as_of_ms))
         self.outcomes.logged_in(slots[late], gather(rows, late), time_ms[late], as_of_ms[late])
         self._evaluate(slots, rows, as_of_ms, self.after[events], kind == PURCHASE, old_day, events)

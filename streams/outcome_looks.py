@@ -65,12 +65,15 @@ class OutcomeLooks:
             day = snapshot_day(due_ms[at], self._rules)
             self._found.append((slots[at], day, due_ms[at], left(gather(rows, at), day, self._rules)))
 
-    def cancelled(self, slots: NDArray[np.intp], rows: Records, as_of_ms: Ints) -> None:
-        """Different customers have ended the relationship: whatever waits has its outcome."""
+    def cancelled(self, slots: NDArray[np.intp], rows: Records, cancelled_ms: Ints, as_of_ms: Ints) -> None:
+        """Different customers have ended the relationship, as of `cancelled_ms`: whatever waits has its outcome."""
         if self._rules is None or not len(slots):
             return
         at, day = open_days(rows, as_of_ms, self._phase[slots], self._rules)
-        self._find(slots[at], day, as_of_ms[at], left=True)
+        if len(at):
+            # no look is asked for after the end, so of a horizon that was over by then the record must tell now
+            within = cancelled_ms[at] < (day + self._rules.horizon_days) * DAY_MS
+            self._found.append((slots[at], day, as_of_ms[at], within | left(gather(rows, at), day, self._rules)))
 
     def logged_in(self, slots: NDArray[np.intp], rows: Records, login_ms: Ints, as_of_ms: Ints) -> None:
         """Different customers' logins are folded: one that comes late may show that its customer stayed."""
