@@ -129,7 +129,7 @@ class _Advance:
         ids, records, rows, gone = self._kept()
         repeats = np.concatenate([np.empty(0, np.intp), *self.repeats])
         snapshots, outcomes = self.outcomes.snapshots(self.ids), self.outcomes.outcomes(self.ids)
-        told = in_columns(moved, self.ids), repeats, snapshots, outcomes
+        told = in_columns(moved, self.ids), repeats, snapshots, outcomes, self.outcomes.void(self.ids)
         return Step(ids, records, rows, state, alerts, self._stats(repeats), gone, *told)
 
     def _kept(self) -> tuple[list[str], Records, NDArray[np.intp], list[str]]:
@@ -192,6 +192,7 @@ class _Advance:
         rows = gather(self.work, slots)
         last = is_last_look(rows, due_ms, self.rules.looks)
         if last.any():
+            self.outcomes.forgotten(slots[last], gather(rows, np.flatnonzero(last)), due_ms[last])
             self._forget(slots[last], gather(rows, np.flatnonzero(last)), place_ms[last])
             slots, rows, due_ms, place_ms = slots[~last], gather(rows, np.flatnonzero(~last)), due_ms[~last], place_ms[~last]
         self.outcomes.look(slots, rows, due_ms)

@@ -198,15 +198,6 @@ def next_outcome_look_s(rows: Records, as_of_ms: Ints, phase: Ints, rules: Outco
     return np.minimum(np.minimum(snapshot_s, outcome_s), NEVER_S).astype(np.uint32)
 
 
-def pending_days(customer: str, at_ms: int, rules: OutcomeRules) -> list[int]:
-    """Days of the snapshots that may wait for their outcome at `at_ms`, whichever were taken; earliest first."""
-    phase = int(phases(customer_hashes([customer]), rules.grid_days)[0])
-    newest = at_ms // DAY_MS
-    newest -= (newest - phase) % rules.grid_days
-    oldest = (at_ms - rules.lateness_ms) // DAY_MS - rules.horizon_days
-    return list(range(newest, oldest - 1, -rules.grid_days))[::-1]
-
-
 def _next_on_grid(day: Ints, phase: Ints, grid_days: int) -> Ints:
     """The first day of the grid after `day`."""
     ahead: Ints = day + 1 + (phase - day - 1) % grid_days

@@ -10,9 +10,9 @@ By logins, `left = no login in [d, d + H)`, and of logins the record has the tim
     at d + H + lateness              whatever has not been found to have stayed has left
     at a cancellation                left, if it is dated before d + H; else as at d + H + lateness
 
-The last two cannot tell who logged in before the end from who did only after it, and say "left" of both. Of the former it was found
-earlier that they stayed, and of one snapshot the first outcome counts. So who stays is known sooner than who leaves, by the
-lateness.
+The last two cannot tell who logged in before the end from who did only after it, and say "left" of both. Of the former it was
+found earlier that they stayed, and of one snapshot the first outcome counts. So who stays is known sooner than who leaves, by
+the lateness.
 """
 
 from __future__ import annotations
