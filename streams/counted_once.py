@@ -1,10 +1,12 @@
 """What counts once, however often it is told: ids remembered for a while behind the newest.
 
-    counted before   its id is remembered; or its time lies more than WINDOW_MS behind the newest that counted
+    counted before   its id is remembered; or it is too old: its time lies more than WINDOW_MS behind the newest that counted
 
 A worker that takes over repeats the last messages, a replica that took over the last commits, a rebuild a whole year: the
-first two lie within the window, the third is older than it. A label comes at most the allowed lateness (7 days) behind others
-of its partition, so nothing new is that old, but for what the clock held back for longer.
+first two lie within the window, the third is older than it. Nothing new is that old: a label comes at most the allowed lateness
+(7 days) behind others of its partition, and one that a live partition's clock held back for longer is dated when it is let go
+(see runtime/labelling.py). The price: where the clock is held to the very end of a rebuild, what it holds back counts again.
+Scores are dated by their snapshots: of who was silent during a hold of over a week, the snapshots in it tell nothing.
 """
 
 from __future__ import annotations
@@ -39,10 +41,17 @@ class CountedOnce:
         """Which of these have counted before."""
         if self.newest_ms is None:
             return np.zeros(len(ids), np.bool_)
+        return self._remembered(ids) | (at_ms < self.newest_ms - WINDOW_MS)
+
+    def too_old(self, ids: Ids, at_ms: Times) -> int:
+        """How many of these are taken for counted by their time alone."""
+        if self.newest_ms is None or not (old := at_ms < self.newest_ms - WINDOW_MS).any():
+            return 0
+        return int((~self._remembered(ids[old])).sum())
+
+    def _remembered(self, ids: Ids) -> Marks:
         days = tuple(self._days.values())
-        told = np.fromiter((any(one in day for day in days) for one in ids.tolist()), np.bool_, len(ids))
-        found: Marks = told | (at_ms < self.newest_ms - WINDOW_MS)
-        return found
+        return np.fromiter((any(one in day for day in days) for one in ids.tolist()), np.bool_, len(ids))
 
     def count(self, ids: Ids, at_ms: Times) -> Marks:
         """Which of these count now: those not known, each id once, the first of it. From now on they are known."""

@@ -129,7 +129,7 @@ class _Advance:
         ids, records, rows, gone = self._kept()
         repeats = np.concatenate([np.empty(0, np.intp), *self.repeats])
         snapshots, outcomes = self.outcomes.snapshots(self.ids), self.outcomes.outcomes(self.ids)
-        told = in_columns(moved, self.ids), repeats, snapshots, outcomes
+        told = in_columns(moved, self.ids), repeats, snapshots, outcomes, self.outcomes.void(self.ids)
         return Step(ids, records, rows, state, alerts, self._stats(repeats), gone, *told)
 
     def _kept(self) -> tuple[list[str], Records, NDArray[np.intp], list[str]]:
@@ -171,7 +171,7 @@ class _Advance:
         rfm.fold(rows, kind, time_ms, amount_minor, batch.severity[events], batch.cause[events], id_hash)
         as_of_ms = np.maximum(floor_ms, rows["seen_ms"])
         over = np.flatnonzero(ended(rows) & ~was_over)
-        self.outcomes.cancelled(slots[over], gather(rows, over), as_of_ms[over])
+        self.outcomes.cancelled(slots[over], gather(rows, over), time_ms[over], as_of_ms[over])
         late = np.flatnonzero((kind == LOGIN) & (time_ms < as_of_ms))
         self.outcomes.logged_in(slots[late], gather(rows, late), time_ms[late], as_of_ms[late])
         self._evaluate(slots, rows, as_of_ms, self.after[events], kind == PURCHASE, old_day, events)
@@ -192,6 +192,7 @@ class _Advance:
         rows = gather(self.work, slots)
         last = is_last_look(rows, due_ms, self.rules.looks)
         if last.any():
+            self.outcomes.forgotten(slots[last], gather(rows, np.flatnonzero(last)), due_ms[last])
             self._forget(slots[last], gather(rows, np.flatnonzero(last)), place_ms[last])
             slots, rows, due_ms, place_ms = slots[~last], gather(rows, np.flatnonzero(~last)), due_ms[~last], place_ms[~last]
         self.outcomes.look(slots, rows, due_ms)

@@ -102,6 +102,7 @@ class LabelOrder:
     """partitions   how many tell of their labels
     next_offset  the lowest offset on the topic that a restart must push again, or the one after the last pushed
     complete_ms  the last tick of history that is complete, ms since 1970; 0 = none
+    too_old      labels pushed that were taken for counted by their time alone
 
     Raises ValueError for a message of a partition that there is not, or whose rows are none; then it was not pushed.
     """
@@ -114,7 +115,7 @@ class LabelOrder:
         self._held: deque[_Held] = deque()
         self._ticks: set[int] = set()
         self._end = 0
-        self.complete_ms = 0
+        self.complete_ms = self.too_old = 0
 
     @property
     def next_offset(self) -> int:
@@ -188,6 +189,7 @@ class LabelOrder:
         self._now[source] = after
         if message.history and message.reached_ms > self.complete_ms:
             self._ticks.add(message.reached_ms)
+        self.too_old += self._labels[source].too_old(labels.id, labels.known_ms)
         labels = labels.take(~self._labels[source].known(labels.id, labels.known_ms))
         rows = rows[~self._scores[source].known(rows["id"], at_ms(rows))]
         first_ms = passed_ms + 1

@@ -14,6 +14,7 @@ from streams import windows
 from streams.columns import DAY_MS
 from streams.customer import HALF_LIVES_DAYS, Records, gather, last_purchase_day
 from streams.features import closed_form_inputs
+from streams.rfm import month
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -71,14 +72,10 @@ def _days_and_months(columns: NDArray[np.float32], rows: Records, day: Ints) -> 
     mask = ~((_ALL << (kept >> _ONE)) << (kept - (kept >> _ONE)))
     # a product of integers is exact and no BLAS, as in windows.window_sum
     columns[_DAY_PLACES] = np.bitwise_count(bits & mask).astype(np.int64) @ _ONES
-    months = np.maximum(_month(day) - _month(last), 0)
+    months = np.maximum(month(day) - month(last), 0)
     for length in (6, 12):
         kept = np.maximum(length - months, 0)
         columns[_PLACE[f"months_{length}"]] = np.bitwise_count(rows["month_bits"] & ((1 << kept) - 1))
-
-
-def _month(day: Ints) -> Ints:
-    return day.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
 
 
 def _gaps(columns: NDArray[np.float32], rows: Records) -> None:

@@ -42,6 +42,7 @@ class OutcomeLooks:
         self._phase = phases(self._hashes, rules.grid_days) if rules else np.empty(0, np.int64)
         self._taken: list[tuple[NDArray[np.intp], Ints, NDArray[np.float32]]] = []
         self._found: list[tuple[NDArray[np.intp], Ints, Ints, NDArray[np.bool_]]] = []
+        self._void: list[tuple[NDArray[np.intp], Ints]] = []
 
     def sooner(self, due_s: NDArray[np.uint32], slots: NDArray[np.intp], rows: Records, as_of_ms: Ints) -> NDArray[np.uint32]:
         """The times of the next looks, s: those at `due_s`, or sooner where a snapshot or an outcome needs it."""
@@ -65,12 +66,15 @@ class OutcomeLooks:
             day = snapshot_day(due_ms[at], self._rules)
             self._found.append((slots[at], day, due_ms[at], left(gather(rows, at), day, self._rules)))
 
-    def cancelled(self, slots: NDArray[np.intp], rows: Records, as_of_ms: Ints) -> None:
-        """Different customers have ended the relationship: whatever waits has its outcome."""
+    def cancelled(self, slots: NDArray[np.intp], rows: Records, cancelled_ms: Ints, as_of_ms: Ints) -> None:
+        """Different customers have ended the relationship, as of `cancelled_ms`: whatever waits has its outcome."""
         if self._rules is None or not len(slots):
             return
         at, day = open_days(rows, as_of_ms, self._phase[slots], self._rules)
-        self._find(slots[at], day, as_of_ms[at], left=True)
+        if len(at):
+            # no look is asked for after the end, so of a horizon that was over by then the record must tell now
+            within = cancelled_ms[at] < (day + self._rules.horizon_days) * DAY_MS
+            self._found.append((slots[at], day, as_of_ms[at], within | left(gather(rows, at), day, self._rules)))
 
     def logged_in(self, slots: NDArray[np.intp], rows: Records, login_ms: Ints, as_of_ms: Ints) -> None:
         """Different customers' logins are folded: one that comes late may show that its customer stayed."""
@@ -79,9 +83,19 @@ class OutcomeLooks:
         at, day = stayed_after_all(rows, login_ms, as_of_ms, self._phase[slots], self._rules)
         self._find(slots[at], day, as_of_ms[at], left=False)
 
+    def forgotten(self, slots: NDArray[np.intp], rows: Records, as_of_ms: Ints) -> None:
+        """Different customers are forgotten before anything else that is due at `as_of_ms`: what waits waits for nothing."""
+        if self._rules is not None:
+            at, day = open_days(rows, as_of_ms - 1, self._phase[slots], self._rules)
+            self._void.append((slots[at], day))
+
     def _find(self, slots: NDArray[np.intp], day: Ints, known_ms: Ints, *, left: bool) -> None:
         if len(slots):
             self._found.append((slots, day, known_ms, np.full(len(slots), left)))
+
+    def void(self, ids: Sequence[str]) -> list[tuple[str, int]]:
+        """(customer, day) of what waits for nothing."""
+        return [(ids[k], day) for slots, days in self._void for k, day in zip(slots.tolist(), days.tolist(), strict=True)]
 
     def snapshots(self, ids: Sequence[str]) -> Snapshots:
         """Who was taken down, by day and hash."""

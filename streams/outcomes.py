@@ -7,24 +7,26 @@ happens to be sent, since snapshots at events would show the lively only. The sn
 
 whole UTC days, as the closed form counts them; or with a login, where that is what counts (see staying.py). By then the
 watermark has passed d + H on every way that leads there, so what is late within the allowance has come. An explicit
-cancellation is an outcome at once: whoever has ended the relationship has left, says every snapshot that waits, and none is
-taken until they return.
+cancellation is an outcome at once, whatever was bought before: whoever has ended the relationship has left, says every snapshot
+that waits, but those whose horizon was over by the date of the cancellation. These say what the record says by then. None is
+taken until the customer returns.
 
 Both times are looks, so they fall where all looks fall: into each customer's own order of events, whatever the batches were.
-The grid divides the horizon, so a customer has at most H / grid + 1 snapshots that wait. Of one snapshot several outcomes may
-be found, such as a cancellation, and at a look that the customer stayed. The first counts.
+A customer has at most (H + lateness) / grid snapshots that wait, rounded up: four by the settings' defaults. Of one snapshot
+several outcomes may be found, such as a cancellation, and at a look that the customer stayed. The first counts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest as _hash
 
+from detectors.learner_rules import Staying
 from detectors.model_inputs import INPUTS
 from streams.columns import DAY_MS
 from streams.customer import NEVER_S, Records
@@ -33,8 +35,6 @@ from streams.record_marks import ended
 Ints = NDArray[np.int64]
 Marks = NDArray[np.bool_]
 
-Staying = Literal["purchases", "logins"]
-
 DAY_S = DAY_MS // 1000
 MAX_LATENESS_MS = 7 * DAY_MS
 """So many days of purchases at most lie behind an outcome's end when it is decided, one fewer than the record has one by one."""
@@ -42,9 +42,9 @@ MAX_LATENESS_MS = 7 * DAY_MS
 
 @dataclass(frozen=True, slots=True)
 class OutcomeRules:
-    """horizon_days   H, days
+    """horizon_days   H, days; 1 or more
     grid_days      days between two snapshots of a customer; H is a multiple of it
-    active_days    snapshots are taken of customers whose last purchase is at most so long ago, days
+    active_days    snapshots are taken of customers whose last purchase is at most so long ago, days; 1 or more
     lateness_ms    how late an event may come, ms; whole seconds, 7 days at most
     staying        what counts as staying
     Raises ValueError where these do not hold.
@@ -57,10 +57,14 @@ class OutcomeRules:
     staying: Staying = "purchases"
 
     def __post_init__(self) -> None:
+        if self.horizon_days < 1 or self.active_days < 1:
+            raise ValueError(f"horizon of {self.horizon_days} days, active for {self.active_days}: give 1 day or more of each")
         if self.grid_days < 1 or self.horizon_days % self.grid_days:
             raise ValueError(f"grid of {self.grid_days} days: the horizon of {self.horizon_days} must be a multiple of it")
         if not 0 <= self.lateness_ms <= MAX_LATENESS_MS or self.lateness_ms % 1000:
             raise ValueError(f"lateness of {self.lateness_ms} ms: give whole seconds, 7 days at most")
+        if self.staying not in get_args(Staying):
+            raise ValueError(f"staying by {self.staying}: give one of {', '.join(get_args(Staying))}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,15 +196,6 @@ def next_outcome_look_s(rows: Records, as_of_ms: Ints, phase: Ints, rules: Outco
         end = _next_on_grid(ends_after, phase, rules.grid_days)
         outcome_s = np.minimum(outcome_s, np.where(bought & (end - rules.horizon_days <= until_day), end * DAY_S, NEVER_S))
     return np.minimum(np.minimum(snapshot_s, outcome_s), NEVER_S).astype(np.uint32)
-
-
-def pending_days(customer: str, at_ms: int, rules: OutcomeRules) -> list[int]:
-    """Days of the snapshots that may wait for their outcome at `at_ms`, whichever were taken; earliest first."""
-    phase = int(phases(customer_hashes([customer]), rules.grid_days)[0])
-    newest = at_ms // DAY_MS
-    newest -= (newest - phase) % rules.grid_days
-    oldest = (at_ms - rules.lateness_ms) // DAY_MS - rules.horizon_days
-    return list(range(newest, oldest - 1, -rules.grid_days))[::-1]
 
 
 def _next_on_grid(day: Ints, phase: Ints, grid_days: int) -> Ints:

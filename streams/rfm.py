@@ -167,7 +167,7 @@ def _later_day(rows: Records, at: Index, day: Ints, last: Ints) -> None:
     recent[at, 0] = day
     rows["day_bits"][at] = _shift_bits(rows["day_bits"][at], day - last)
     rows["day_bits"][at, 0] |= np.uint64(1)
-    months = _month(day) - _month(last)
+    months = month(day) - month(last)
     rows["month_bits"][at] = ((rows["month_bits"][at].astype(np.int64) << np.minimum(months, 16)) | 1) & _U2
     _usual_gap(rows, at)
 
@@ -185,7 +185,7 @@ def _late_day(rows: Records, at: Index, day: Ints, last: Ints) -> None:
     _count(rows, "purchase_days", at)
     inside = np.flatnonzero(in_bits)
     rows["day_bits"][at[inside], word[inside]] |= np.uint64(1) << bit[inside]
-    months = _month(last[new]) - _month(day)
+    months = month(last[new]) - month(day)
     month_bit = np.where(months < 16, 1 << np.minimum(months, 16), 0)
     rows["month_bits"][at] = (rows["month_bits"][at].astype(np.int64) | month_bit) & _U2
     _split_gap(rows, at, day, recent)
@@ -245,7 +245,7 @@ def _shift_bits(bits: NDArray[np.uint64], by: Ints) -> NDArray[np.uint64]:
     return out
 
 
-def _month(day: Ints) -> Ints:
+def month(day: Ints) -> Ints:
     """Calendar months since January 1970 of UTC day numbers."""
     return day.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
 

@@ -1,16 +1,18 @@
 """What counts as staying: purchases, or for an app logins.
 
-By purchases, the record tells the outcome when it is due, since it has the last purchase days one by one.
+By purchases, the record tells the outcome when it is due, and at a cancellation after the horizon, since it has the last
+purchase days one by one.
 
 By logins, `left = no login in [d, d + H)`, and of logins the record has the time of the last alone. It is exact all the same:
 
     at d + H, midnight               the last login is at or after d: stayed       (nothing later has been folded yet)
     at a login that comes late       it is dated in [d, d + H), d + H is over: stayed
     at d + H + lateness              whatever has not been found to have stayed has left
+    at a cancellation                left, if it is dated before d + H; else as at d + H + lateness
 
-The last of these cannot tell who logged in before the end from who did only after it, and says "left" of both. Of the former
-it was found earlier that they stayed, and of one snapshot the first outcome counts. So who stays is known sooner than who
-leaves, by the lateness.
+The last two cannot tell who logged in before the end from who did only after it, and say "left" of both. Of the former it was
+found earlier that they stayed, and of one snapshot the first outcome counts. So who stays is known sooner than who leaves, by
+the lateness.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from streams.outcomes import DAY_S, Ints, Marks, OutcomeRules, open_days
 
 
 def left(rows: Records, since_day: Ints, rules: OutcomeRules) -> Marks:
-    """Whether the customers of the snapshots of `since_day` have left, at `outcome_due`; by logins: see above."""
+    """Whether the customers of the snapshots of `since_day` have left, once the horizon is over; by logins: see above."""
     end_day = since_day + rules.horizon_days
     gone: Marks
     if rules.staying == "logins":

@@ -49,6 +49,7 @@ class Step:
     repeats        positions in the batch of the events left out as repeats
     snapshots      customers taken down for learning, and
     outcomes       what became of others who were, each ordered by time and the customers' hashes
+    void           (customer, day) of every snapshot that may wait of customers who were forgotten: none of them has an outcome
     """
 
     ids: list[str]
@@ -62,3 +63,4 @@ class Step:
     repeats: NDArray[np.intp] = field(default_factory=lambda: np.empty(0, np.intp))
     snapshots: Snapshots = field(default_factory=Snapshots)
     outcomes: Outcomes = field(default_factory=Outcomes)
+    void: list[tuple[str, int]] = field(default_factory=list)

@@ -49,8 +49,9 @@ LEARNING = row(
     ),
     lines(
         "Labels learnt",
-        "Outcomes a second; they come with the midnights. Worry when there are none for days.",
+        "Outcomes a second; they come with the midnights. Worry when there are none for days, or many too old to count.",
         query('sum(rate(churnwatch_learner_labels_total{job="$job"}[$__rate_interval]))', "labels"),
+        query('sum(rate(churnwatch_learner_labels_too_old_total{job="$job"}[$__rate_interval]))', "too old"),
         unit="ops",
     ),
     lines(

@@ -223,7 +223,10 @@ class Committer:
         decided = await self._triggering.decide(step)
         journal = self._journal(work, step, model_version)
         notices = work.leaving.notices if work.leaving else ()
-        labelled = await self.labelling.settle(step, work.batch, self._rules.outcomes, history=self._mode.history)
+        labelled = await self.labelling.settle(
+            step, work.batch, self._rules.outcomes, history=self._mode.history,
+            before_ms=self.table.state.watermark_ms, erased=work.leaving.pending if work.leaving else (),
+        )  # fmt: skip
         outbox = messages(prefix, self.outbox_no, step, work.ingestion, decided.triggers, journal, notices, labelled.messages)
         past = self._past.and_those_of(step.alerts)
         state, version = self._state(work, step, past), self._shop.settings.engine.record_version

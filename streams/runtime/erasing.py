@@ -38,11 +38,13 @@ class Leaving:
     """What one commit carries out.
 
     step      by which the customers are gone
+    pending   names of what waits for their outcomes, and goes too
     removal   what else goes, and the tombstones
     notices   one an order; none where all was done before
     """
 
     step: Step
+    pending: Sequence[str]
     removal: Removal
     notices: Sequence[ErasureNotice]
 
@@ -98,6 +100,8 @@ class Erasing:
         due = [order for order in orders if order.customer_id in table.row_of or not self._done_before(order)]
         customers = list(dict.fromkeys(order.customer_id for order in due))
         names = await self._shop.store.triggered_of(self._partition, set(customers)) if customers else []
+        # of all days, since what waits there may be of other settings, or of before learning was switched off
+        pending = await self._shop.store.pending_of(self._partition, set(customers)) if customers else []
         waiting = await self._waiting(set(customers)) if customers and anything_waits else {}
         erased: dict[bytes, int] = {}
         for order in due:
@@ -115,7 +119,7 @@ class Erasing:
         notices = [
             notice(order, self._partition, now_ms, removed.pop(order.customer_id, _NOTHING), self._remains) for order in due
         ]
-        return Leaving(without(table, customers), Removal(names, numbers, erased, self._fingerprint), notices)
+        return Leaving(without(table, customers), pending, Removal(names, numbers, erased, self._fingerprint), notices)
 
     def _done_before(self, order: Erase) -> bool:
         erased_ms = self.tombstones.time_ms(order.customer_id)

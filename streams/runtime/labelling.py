@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from detectors.labels import Labels
 from streams.columns import DAY_MS, TICK, Columns
 from streams.labels import LabelMessage, ScoredRows, entries
-from streams.outcomes import OutcomeRules, Outcomes, label_ids, pending_days
+from streams.outcomes import OutcomeRules, Outcomes, label_ids
 from streams.pending import pack_pending, pending_name, unpack_pending
 from streams.runtime.shop import Shop
 from streams.scores import scores
@@ -49,10 +49,24 @@ class Labelling:
         self._partition, self._shop = partition, shop
         self.tick_ms = tick_ms
 
-    async def settle(self, step: Step, batch: Columns, rules: OutcomeRules | None, *, history: bool) -> Labelled:
-        """What the step's commit does about outcomes. Raises what the store raises; nothing is written."""
+    async def settle(
+        self,
+        step: Step,
+        batch: Columns,
+        rules: OutcomeRules | None,
+        *,
+        history: bool,
+        before_ms: int,
+        erased: Sequence[str] = (),
+    ) -> Labelled:
+        """What the step's commit does about outcomes.
+
+        before_ms   the watermark before the step
+        erased      names of what shall wait no more, since its customers are erased
+        Raises what the store raises; nothing is written.
+        """
         if rules is None:
-            return NOTHING_LABELLED
+            return Labelled(settled=erased) if erased else NOTHING_LABELLED
         taken = {
             pending_name(customer, day): inputs
             for customer, day, inputs in zip(
@@ -60,12 +74,11 @@ class Labelling:
             )
         }
         labels, known = await self._labels(step.outcomes, taken)
-        forgotten = [
-            pending_name(customer, day)
-            for customer in step.gone
-            for day in pending_days(customer, step.state.watermark_ms + rules.lateness_ms + DAY_MS, rules)
-        ]
-        settled = list(dict.fromkeys([*known, *forgotten]))
+        if not history:
+            # what was held back is known now and not before; the learner takes what was known long ago for counted
+            labels = replace(labels, known_ms=np.maximum(labels.known_ms, before_ms)).in_order()
+        forgotten = [pending_name(customer, day) for customer, day in step.void]
+        settled = list(dict.fromkeys([*known, *forgotten, *erased]))
         over = set(settled)
         pending = [(name, inputs) for name, inputs in taken.items() if name not in over]
         messages = self._messages(step, batch, labels, rules, history=history)
@@ -96,9 +109,7 @@ class Labelling:
         there = [name for name in names if kept[name] is not None]
         return labels.in_order(), there
 
-    def _messages(
-        self, step: Step, batch: Columns, labels: Labels, rules: OutcomeRules, *, history: bool
-    ) -> list[LabelMessage]:
+    def _messages(self, step: Step, batch: Columns, labels: Labels, rules: OutcomeRules, *, history: bool) -> list[LabelMessage]:
         """In the order to send; that a tick was passed is told by the last, with which all is told that was known by then."""
         tick_ms, rows = self.tick_after(batch), scores(step.snapshots, rules.horizon_days)
         passed = history and tick_ms != self.tick_ms

@@ -144,13 +144,16 @@ class LearnerTask:
         message = read_labels(record, metrics.refused, self.desk.rules.learner)
         if message is not None and not message.history:
             self._watermark_ms = max(self._watermark_ms, message.reached_ms)
-        before = self.desk.learner.events
+        before, too_old = self.desk.learner.events, self.desk.order.too_old
         try:
             learnt = await self.desk.take(record.offset, message)
         except ValueError as problem:
             metrics.refused.inc()
             log.error("passed over on churn.labels", offset=record.offset, error=str(problem))
             learnt = await self.desk.take(record.offset, None)
+        if old := self.desk.order.too_old - too_old:
+            metrics.too_old.inc(old)
+            log.warning("labels taken for learnt before: known over 8 days before the newest", offset=record.offset, labels=old)
         for event in self.desk.told(before):
             if event.what in metrics.events:
                 metrics.events[event.what].inc()

@@ -49,9 +49,7 @@ class ModelFeed:
         self._by_tick: dict[int, ServedModel] = {}
         self._learnt_live = False
         topic = settings.kafka.topic_prefix + MODELS
-        self._follower = Follower(
-            settings.kafka, topic, backoff, on_failure, lambda record: self._take(record.key, record.value)
-        )
+        self._follower = Follower(settings.kafka, topic, backoff, on_failure, lambda record: self._take(record.key, record.value))
         self._tell(self._closed_form.fitted_at_ms)
 
     async def start(self) -> None:

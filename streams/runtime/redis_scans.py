@@ -11,11 +11,23 @@ InRow = Callable[..., Awaitable[list[Any]]]
 """(what it is for, a key of the slot, *commands) -> their answers, from one connection."""
 
 
-async def scanned(in_row: InRow, command: str, key: str) -> AsyncIterator[list[bytes]]:
-    """Slices of a hash (HSCAN) or a sorted set (ZSCAN): field and value, or member and score, by turns. Some may come twice."""
-    cursor = b"0"
+def literal(text: str) -> str:
+    """The glob that matches this text alone.
+
+    >>> literal("a*[b]?")
+    'a[*][[]b][?]'
+    """
+    return "".join(f"[{sign}]" if sign in "*?[" else "\\\\" if sign == "\\" else sign for sign in text)
+
+
+async def scanned(in_row: InRow, command: str, key: str, pattern: str = "*") -> AsyncIterator[list[bytes]]:
+    """Slices of a hash (HSCAN) or a sorted set (ZSCAN): field and value, or member and score, by turns. Some may come twice.
+
+    pattern   glob of the fields or members that are wanted: the server leaves out the others
+    """
+    cursor, only = b"0", () if pattern == "*" else ("MATCH", pattern)
     while True:
-        [[cursor, page]] = await in_row("scan", key, (command, key, cursor, "COUNT", SCAN_SLICE))
+        [[cursor, page]] = await in_row("scan", key, (command, key, cursor, *only, "COUNT", SCAN_SLICE))
         yield page
         if int(cursor) == 0:
             return
@@ -26,7 +38,7 @@ async def customer_pages(in_row: InRow, record_key: str) -> AsyncIterator[list[s
 
     record_key   what stands before each id
     """
-    pattern = "".join(f"[{sign}]" if sign in "*?[" else "\\\\" if sign == "\\" else sign for sign in record_key) + "*"
+    pattern = literal(record_key) + "*"
     cursor = b"0"
     while True:
         command = ("SCAN", cursor, "MATCH", pattern, "COUNT", SCAN_SLICE, "TYPE", "string")

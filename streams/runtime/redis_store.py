@@ -23,7 +23,7 @@ from typing import Any
 from streams.runtime.backoff import Backoff
 from streams.runtime.redis_calls import RedisCalls
 from streams.runtime.redis_link import RedisLink
-from streams.runtime.redis_scans import customer_pages, scanned
+from streams.runtime.redis_scans import customer_pages, literal, scanned
 from streams.runtime.redis_wire import EpochArgs, Script, erased_of, meta_of, pack_commit, refused_epoch
 from streams.runtime.store import (
     LAYOUT_VERSION,
@@ -173,6 +173,14 @@ class RedisPartitionStore:
         for at in range(0, len(names), LOAD_SLICE):
             found += await self._calls.send("pending", pending, "HMGET", pending, *names[at : at + LOAD_SLICE])
         return found
+
+    async def pending_of(self, partition: int, customers: Collection[str]) -> list[str]:
+        """See `RecordStore`. Walks the whole hash; of one customer alone, the server does."""
+        pending, wanted = self.key(partition, "pending"), {customer.encode() for customer in customers}
+        pattern = "*:" + literal(next(iter(customers))) if len(wanted) == 1 else "*"
+        pages = scanned(self._calls.in_row, "HSCAN", pending, pattern)
+        found = [name async for page in pages for name in page[::2] if name.partition(b":")[2] in wanted]
+        return [name.decode() for name in dict.fromkeys(found)]
 
     async def erased(self, partition: int) -> ErasedCustomers:
         """See `RecordStore`."""

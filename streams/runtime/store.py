@@ -21,7 +21,6 @@ class StoreError(Exception):
 
 class StaleGeneration(StoreError):
     """An epoch was asked for with an older Kafka generation than the stored one: this worker was replaced while frozen.
-
     Remedy: leave the partition alone. If the consumer group was deleted, generations began anew: `reset_generation`.
     """
 
@@ -44,7 +43,6 @@ class Fenced(StoreError):
 
 class LostCommits(StoreError):
     """Redis went back behind what it had acknowledged to this epoch's owner (a replica took over); nothing was written.
-
     Drop the partition's rows and publisher, take the epoch again with the same generation and a fresh nonce, seek to the
     offsets it returns. If that Meta has `exists` False, everything was lost: refuse and name the remedy.
     """
@@ -67,7 +65,6 @@ class StoreDamaged(StoreMisconfigured):
 
 class OutboxEntry(NamedTuple):
     """A message on its way to Kafka. `number` counts per partition from 1 and never comes twice in one history.
-
     Numbers are given without gaps; an erasure may take waiting entries away, and then theirs are missing.
     """
 
@@ -161,7 +158,7 @@ class CommitRequest:
     outbox      entries numbered on from the last committed one
     triggered   (name of what was triggered for whom, event time in s); a later time replaces the stored one
     forget_triggered_before_s   of what was triggered, forget what lies before this event time, s; None: nothing
-    pending     (name of what waits for its outcome, bytes); replaces what is stored under the name
+    pending     (name of what waits for its outcome, <day>:<customer>, bytes); replaces what is stored under the name
     settled     names of what waits no more; none of them is in `pending`
     gone        customers whose record, look and risk are deleted; none of them is in `records`, `due` or `risk`
     removal     what else goes, where something does
@@ -257,6 +254,10 @@ class RecordStore(Protocol):
 
     async def pending(self, partition: int, names: Sequence[str]) -> list[bytes | None]:
         """What waits for its outcome, in the order of names; None where nothing does."""
+        ...
+
+    async def pending_of(self, partition: int, customers: Collection[str]) -> list[str]:
+        """Names of all that waits for these customers, whatever the day, in no order. Reads all that waits."""
         ...
 
     async def erased(self, partition: int) -> ErasedCustomers:

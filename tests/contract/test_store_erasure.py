@@ -24,6 +24,7 @@ async def taken(case: StoreCase) -> None:
         1, "c1", [(name, name.encode()) for name in ODD_IDS], [(name, at) for at, name in enumerate(ODD_IDS)],
         [(name, 0.1) for name in ODD_IDS], {"purchases": 5}, b"state", [entry(n) for n in range(1, 7)],
         [(f"{play}\0{name}", 7) for play in ("call", "mail") for name in ODD_IDS],
+        pending=[(f"{day}:{name}", b"") for day in (7, 19_700) for name in ODD_IDS],
     ))  # fmt: skip
 
 
@@ -32,6 +33,7 @@ async def test_nothing_is_erased_at_first(store_case: StoreCase) -> None:
     assert await store.erased(2) == ErasedCustomers("", {})
     assert await store.erased_at(2, D1) is None
     assert await store.triggered_of(2, {"ann"}) == []
+    assert await store.pending_of(2, {"ann"}) == []
 
 
 async def test_what_was_triggered_for_whom_is_found_whatever_the_play(store_case: StoreCase) -> None:
@@ -39,6 +41,26 @@ async def test_what_was_triggered_for_whom_is_found_whatever_the_play(store_case
     for name in ODD_IDS:
         assert set(await store_case.store.triggered_of(0, {name})) == {f"call\0{name}", f"mail\0{name}"}
     assert await store_case.store.triggered_of(0, {"an", "call", "nobody"}) == []
+
+
+async def test_what_waits_of_whom_is_found_whatever_the_day(store_case: StoreCase) -> None:
+    store = store_case.store
+    await taken(store_case)
+    more = [
+        (f"8:{name}", b"x" * 200) for name in ("a:ann", "Xann", "ann\\", "[ann]", "a", "", *(f"c{at}" for at in range(3_000)))
+    ]
+    await store.commit(0, 1, "a", CommitRequest(2, "c2", pending=more))
+    for name in ODD_IDS:
+        assert sorted(await store.pending_of(0, {name})) == sorted([f"7:{name}", f"19700:{name}"])
+    for name, _ in more:
+        if name in ("8:a:ann", "8:ann\\", "8:[ann]", "8:"):
+            assert await store.pending_of(0, {name[2:]}) == [name]
+    found = await store.pending_of(0, {*ODD_IDS, "c7", "nobody"})
+    assert sorted(found) == sorted(["8:c7", *(f"{day}:{name}" for day in (7, 19_700) for name in ODD_IDS)])
+    assert await store.pending_of(0, {"an", "nobody"}) == []
+    await store.commit(0, 1, "a", CommitRequest(3, "c3", settled=found))
+    assert await store.pending_of(0, {*ODD_IDS, "c7"}) == []
+    assert await store.pending_of(0, {"c8"}) == ["8:c8"]
 
 
 async def test_customers_go_with_all_that_is_kept_of_them_and_the_others_stay(store_case: StoreCase) -> None:

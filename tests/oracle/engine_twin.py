@@ -178,7 +178,7 @@ class EngineTwin:
             if one.life.ended:  # nobody is alerted from then until the return, so the cool-down counts from it
                 one.policy = replace(one.policy, cool_from_s=one.life.cancelled_s)
             if one.life.ended and not was_over:
-                self.cancelled(one, max(floor_ms, one.seen_ms))
+                self.cancelled(one, event.time_ms, max(floor_ms, one.seen_ms))
             if event.kind == "login":
                 self.logged_in(one, event.time_ms, max(floor_ms, one.seen_ms))
             made.append(self.evaluate(one, max(floor_ms, one.seen_ms), after_ms, event))
@@ -238,15 +238,19 @@ class EngineTwin:
             if on_grid and end_ms <= at_ms < end_ms + rules.lateness_ms:
                 self.found.append(Taken(one.customer, day, at_ms, False))
 
-    def cancelled(self, one: Watched, at_ms: int) -> None:
-        """Whatever waits for its outcome has it: day by day, from the first purchase until now."""
+    def cancelled(self, one: Watched, cancelled_ms: int, at_ms: int) -> None:
+        """Whatever waits for its outcome has it: day by day, from the first purchase until now.
+
+        Whoever did what counts on a day of the horizon, and cancelled only after its last day, stayed.
+        """
         rules = self.outcome_rules
         if rules is None or not one.life.purchases:
             return
         phase = phase_of(one.customer, rules.grid_days)
         for day in range(max(one.life.first_day + 1, at_ms // DAY_MS - rules.horizon_days - 9), at_ms // DAY_MS + 1):
             if day % rules.grid_days == phase and (day + rules.horizon_days) * DAY_MS + rules.lateness_ms > at_ms:
-                self.found.append(Taken(one.customer, day, at_ms, True))
+                was_over = cancelled_ms // DAY_MS >= day + rules.horizon_days
+                self.found.append(Taken(one.customer, day, at_ms, not (was_over and self.stayed(one.life, day))))
 
     def forget(self, one: Watched, as_of_ms: int, place_ms: int) -> Evaluation:
         """Not an evaluation, but it has its place among them, where the sketch loses the customer."""

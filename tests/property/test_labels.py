@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -16,8 +17,9 @@ from streams.backtest.learning import Learning
 from streams.columns import DAY_MS
 from streams.contract import END_TIME_MS
 from streams.engine import EngineRules, advance
-from streams.labels import labels_of
-from streams.outcomes import customer_hashes, label_ids
+from streams.label_order import LabelOrder
+from streams.labels import LabelMessage, decode_labels, encode_labels, labels_of
+from streams.outcomes import OutcomeRules, customer_hashes, label_ids
 from streams.runtime.labelling import Labelling
 from streams.runtime.store import CommitRequest
 from streams.table import CustomerTable
@@ -40,21 +42,37 @@ def labelled_rows(draw: st.DrawFn) -> tuple[list[EventTwin], list[slice], Engine
     return events, draw(cuts(len(events))), replace(draw(any_rules()), outcomes=outcomes)
 
 
-async def labels(events: list[EventTwin], batches: list[slice], rules: EngineRules, now_ms: int) -> list[Told]:
-    """What a partition with these batches told the learner, message after message."""
-    store, table, told = MemoryStore(), CustomerTable(), list[Told]()
+async def messages(
+    events: list[EventTwin],
+    batches: list[slice],
+    rules: EngineRules,
+    now_ms: int,
+    *,
+    history: bool = True,
+    held: range = range(0),
+) -> list[LabelMessage]:
+    """What a partition with these batches told the learner. held: numbers of batches in which the silent are not looked at."""
+    store, table, told = MemoryStore(), CustomerTable(), list[LabelMessage]()
     shop: Any = SimpleNamespace(store=store)
     labelling = Labelling(0, shop, 0)
     await store.take_epoch(0, 1, 4, "me")
     parts = sliced(events, batches)
     for seq, batch in enumerate(parts, start=1):
-        step = advance(table, batch, now_ms if seq == len(parts) else 0, rules, served(rules))
-        labelled = await labelling.settle(step, batch, rules.outcomes, history=True)
+        now, sweep = now_ms if seq == len(parts) else 0, seq not in held
+        step, before_ms = advance(table, batch, now, rules, served(rules), sweep=sweep), table.state.watermark_ms
+        labelled = await labelling.settle(step, batch, rules.outcomes, history=history, before_ms=before_ms)
         await store.commit(0, 1, "me", CommitRequest(seq, f"c{seq}", pending=labelled.pending, settled=labelled.settled))
         table.apply(step)
-        for message in labelled.messages:
-            told += in_rows(labels_of(message))
+        told += labelled.messages
     return told
+
+
+async def labels(
+    events: list[EventTwin], batches: list[slice], rules: EngineRules, now_ms: int, *, history: bool = True
+) -> list[Told]:
+    """The labels of these messages, one after another."""
+    told = await messages(events, batches, rules, now_ms, history=history)
+    return [label for message in told for label in in_rows(labels_of(message))]
 
 
 class Recorder:
@@ -126,7 +144,36 @@ def test_each_snapshot_is_one_label_and_it_is_the_twins(drawn, ahead_ms):
     twin.clock(now_ms)
     expected = sorted(of_the_twin(twin))
     assert sorted(asyncio.run(labels(events, batches, rules, now_ms))) == expected
+    assert sorted(asyncio.run(labels(events, batches, rules, now_ms, history=False))) == expected
     assert sorted(backtested(events, batches, rules, now_ms)) == expected
+
+
+@pytest.mark.parametrize("hold_days", [0, 5, 12, 20])
+def test_nobody_who_left_is_lost_to_the_learner_by_a_hold(hold_days: int) -> None:
+    rules = engine_rules(horizon_days=30.0, outcomes=OutcomeRules(30, 10, 365, DAY_MS))
+    events = [EventTwin("purchase", START_MS + k, f"silent{k}", 100, 0, k + 1) for k in range(40)]
+    batches = []
+    for day in range(100):
+        bought = [
+            EventTwin("purchase", START_MS + day * DAY_MS + k, f"lively{k}", 100, 0, 100 * day + 100 + k) for k in range(20)
+        ]
+        batches.append(slice(len(events) * bool(day), len(events) + len(bought)))
+        events += bought
+    live = asyncio.run(messages(events, batches, rules, 0, history=False, held=range(60, 60 + hold_days)))
+    order, learnt = LabelOrder(1), set[tuple[int, int]]()
+    for offset, message in enumerate([*live, *live[-30:]]):  # the last come again, as after a failover
+        for release in order.push(offset, decode_labels(encode_labels(message))):
+            labels = list(zip(release.labels.id.tolist(), release.labels.left.tolist(), strict=True))
+            assert learnt.isdisjoint(labels), "once"
+            learnt.update(labels)
+    expected = backtested(events, batches, rules, 0)
+    assert learnt == {(label, left) for label, _, _, left in expected}
+    assert sum(left for _, left in learnt) > 200
+    number = len(learnt)
+    again = asyncio.run(messages(events, batches, rules, 0, history=False))  # a rebuild, from the beginning
+    for offset, message in enumerate(again, start=len(live) + 30):
+        number += sum(len(release.labels) for release in order.push(offset, decode_labels(encode_labels(message))))
+    assert number == len(learnt), "what was learnt before a rebuild is not learnt anew"
 
 
 def test_the_drawn_rows_cancel_early_enough_to_settle_what_waits():

@@ -1,4 +1,4 @@
-"""What became of a customer is what their events say, counted from a list of all of them, late ones included."""
+"""What became of a customer is what their events say, counted from a list of them: late ones, and cancellations."""
 
 from __future__ import annotations
 
@@ -25,55 +25,86 @@ LIVES = {"purchases": "purchase", "logins": "login"}
 
 
 @st.composite
-def lives(draw: st.DrawFn) -> tuple[list[EventTwin], list[slice], EngineRules]:
+def lives(draw: st.DrawFn, cancels: bool = False) -> tuple[list[EventTwin], list[slice], EngineRules]:
     """One customer's month, in the order in which the events arrive: each as late as it may be, or less."""
     outcomes = draw(st.sampled_from([SHORT, LATE, LATE, PROMPT]))
     outcomes = replace(outcomes, staying=draw(st.sampled_from(["purchases", "logins", "logins"])))
     edge = st.integers(0, 30).map(lambda day: day * DAY_MS) | st.integers(0, 30 * 24).map(lambda hour: hour * HOUR_MS)
     time = st.tuples(edge, st.sampled_from([-1, 0, 1])).map(sum)
     lag = st.sampled_from([0, outcomes.lateness_ms]) | st.integers(0, outcomes.lateness_ms)
-    kind = st.sampled_from(["purchase", "login", "login", "refund", "refund"])
+    kind = st.sampled_from(["purchase", "login", "login", *(("cancellation", "purchase") if cancels else ("refund", "refund"))])
     drawn = draw(st.lists(st.tuples(time, lag, kind), min_size=4, max_size=12))
     first = START_MS // DAY_MS * DAY_MS
     sent = sorted([(1, 0, "purchase"), *drawn], key=lambda one: one[0] + one[1])
-    events = [EventTwin(what, first + at, "c0", 100 * (what != "login"), 0, n + 1) for n, (at, _, what) in enumerate(sent)]
+    minor = {"purchase": 100, "refund": 100}
+    events = [EventTwin(what, first + at, "c0", minor.get(what, 0), 0, n + 1) for n, (at, _, what) in enumerate(sent)]
     events.append(EventTwin("tick", first + 60 * DAY_MS))
     return events, draw(cuts(len(events))), engine_rules(outcomes.lateness_ms, float(outcomes.horizon_days), outcomes=outcomes)
 
 
 def counted(events: list[EventTwin], told: list[Told], outcomes: OutcomeRules) -> list[int]:
     """Left or not, of the snapshot of each label."""
-    days = {event.time_ms // DAY_MS for event in events if event.kind == LIVES[outcomes.staying]}
-    snapshots = [at_ms // DAY_MS for _, at_ms, _, _ in told]
-    return [int(not days & set(range(day, day + outcomes.horizon_days))) for day in snapshots]
+    return [int(has_left(events, at_ms // DAY_MS, outcomes)) for _, at_ms, _, _ in told]
 
 
-@given(lives())
-@examples(300)
-def test_who_has_left_is_who_did_nothing_that_counts_within_the_horizon(drawn):
+def has_left(events: list[EventTwin], day: int, outcomes: OutcomeRules) -> bool:
+    """Of a snapshot that was taken, so the customer had not cancelled by its day."""
+    end_ms = (day + outcomes.horizon_days) * DAY_MS
+    counts = [event.kind == LIVES[outcomes.staying] and day * DAY_MS <= event.time_ms < end_ms for event in events]
+    at = cancelled_at(events, day * DAY_MS, end_ms + outcomes.lateness_ms)
+    if at is None:
+        return not any(counts)
+    over = max(event.time_ms for event in events[: at + 1]) >= end_ms
+    if over and outcomes.staying == "logins" and any(counts[:at]):
+        return False  # which was known at the end of the horizon, or when a login came late
+    return events[at].time_ms < end_ms or not any(counts[:at])
+
+
+def cancelled_at(events: list[EventTwin], from_ms: int, before_ms: int) -> int | None:
+    """Place of the first cancellation that ends the relationship while the snapshot waits, by the newest event that has come."""
+    for at, event in enumerate(events):
+        newest_ms = max(earlier.time_ms for earlier in events[: at + 1])
+        bought_s = max((earlier.time_ms // 1000 for earlier in events[:at] if earlier.kind == "purchase"), default=0)
+        if event.kind == "cancellation" and event.time_ms // 1000 >= bought_s and from_ms <= newest_ms < before_ms:
+            return at
+    return None
+
+
+@given(lives() | lives(cancels=True))
+@examples(500)
+def test_who_has_left_is_who_did_nothing_that_counts_within_the_horizon_or_cancelled(drawn):
     events, batches, rules = drawn
     assert rules.outcomes is not None
     told = backtested(events, batches, rules, 0)
     assert [left for *_, left in told] == counted(events, told, rules.outcomes)
-    ends_ms = [at_ms + rules.outcomes.horizon_days * DAY_MS for _, at_ms, _, _ in told]
-    assert all(end <= known <= end + rules.outcomes.lateness_ms for (_, _, known, _), end in zip(told, ends_ms, strict=True))
+    cancels = any(event.kind == "cancellation" for event in events)
+    for _, at_ms, known_ms, left in told:
+        end_ms = at_ms + rules.outcomes.horizon_days * DAY_MS
+        earliest_ms = at_ms if cancels and left else end_ms
+        assert earliest_ms <= known_ms <= end_ms + rules.outcomes.lateness_ms
 
 
 def test_the_drawn_lives_have_every_kind_of_outcome():
     """A property proves nothing about what is never drawn."""
     kinds: Counter[tuple[str, str]] = Counter()
 
-    @given(lives())
-    @examples(300)
+    @given(st.booleans().flatmap(lambda cancels: lives(cancels=cancels)))
+    @examples(500)
     def collect(drawn):
         events, batches, rules = drawn
         outcomes = rules.outcomes
         assert outcomes is not None
         for _, at_ms, known_ms, left in backtested(events, batches, rules, 0):
             since_end_ms = known_ms - at_ms - outcomes.horizon_days * DAY_MS
+            if any(event.kind == "cancellation" for event in events):
+                when = "within" if since_end_ms < 0 else "after" if since_end_ms < outcomes.lateness_ms else "late"
+                kinds[outcomes.staying, f"cancelled {when}, {'left' if left else 'stayed'}"] += 1
+                continue
             late = 0 < since_end_ms < outcomes.lateness_ms
             kinds[outcomes.staying, "left" if left else "stayed after all" if late else "stayed"] += 1
 
     collect()
     assert kinds["logins", "stayed after all"] > 10
+    cancelled = ("within, left", "after, left", "after, stayed")
+    assert min(kinds[staying, f"cancelled {what}"] for staying in LIVES for what in cancelled) > 3
     assert min(kinds[staying, what] for staying in LIVES for what in ("left", "stayed")) > 20

@@ -152,6 +152,9 @@ class MemoryStore:
     async def pending(self, partition: int, names: Sequence[str]) -> list[bytes | None]:
         return [self.of(partition).pending.get(name) for name in names]
 
+    async def pending_of(self, partition: int, customers: Collection[str]) -> list[str]:
+        return [name for name in self.of(partition).pending if name.partition(":")[2] in customers]
+
     async def erased(self, partition: int) -> ErasedCustomers:
         return ErasedCustomers(self.of(partition).fingerprint, dict(self.of(partition).erased))
 

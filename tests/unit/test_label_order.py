@@ -52,6 +52,16 @@ def test_a_tick_is_learnt_once_every_partition_has_passed_it_by_time_and_id() ->
     assert reader.order.next_offset == 4
 
 
+def test_what_is_taken_for_learnt_by_its_time_alone_is_counted() -> None:
+    reader = Reader(2)
+    reader.push(message(0, 1, [(1, day(3)), (2, day(20))], history=False))
+    assert reader.order.too_old == 0, "in one message the newest is not known before"
+    assert reader.push(message(0, 2, [(2, day(20)), (3, day(11)), (4, day(12))], history=False)) == [(None, [4], 0)]
+    assert reader.order.too_old == 1
+    assert reader.push(message(1, 3, [(5, day(1))], history=False)) == [(None, [5], 0)], "partitions are apart"
+    assert reader.order.too_old == 1
+
+
 def test_what_is_live_is_learnt_as_it_comes_and_once() -> None:
     reader = Reader(3)
     assert reader.push(message(2, 77, [(3, day(9)), (1, day(8))], [(5, day(9))], history=False)) == [(None, [1, 3], 1)]

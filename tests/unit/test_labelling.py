@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -36,12 +37,13 @@ def label_id(customer: str, day: int) -> int:
     return int(label_ids(customer_hashes([customer]), np.array([day]))[0])
 
 
-def step(snapshots: Snapshots | None = None, outcomes: Outcomes | None = None, gone: list[str] | None = None) -> Step:
+def step(snapshots: Snapshots | None = None, outcomes: Outcomes | None = None, void: Sequence[tuple[str, int]] = ()) -> Step:
     state = PartitionState(watermark_ms=200 * DAY_MS)
     nothing: Any = None
     return Step(
-        [], nothing, nothing, state, [], nothing, gone or [], snapshots=snapshots or Snapshots(), outcomes=outcomes or Outcomes()
-    )
+        [], nothing, nothing, state, [], nothing, snapshots=snapshots or Snapshots(), outcomes=outcomes or Outcomes(),
+        void=list(void),
+    )  # fmt: skip
 
 
 def taken(day: int, **customers: float) -> Snapshots:
@@ -76,11 +78,13 @@ class Partition:
         shop: Any = SimpleNamespace(store=self.store)
         self.labelling = Labelling(3, shop, 0)
 
-    async def commit(self, one: Step, batch: Any = None, *, history: bool = True) -> Labelled:
+    async def commit(
+        self, one: Step, batch: Any = None, *, history: bool = True, before_day: int = 0, erased: Sequence[str] = ()
+    ) -> Labelled:
         batch = empty_columns(0) if batch is None else batch
         if not self.seq:
             await self.store.take_epoch(3, 1, 4, "me")
-        labelled = await self.labelling.settle(one, batch, RULES, history=history)
+        labelled = await self.labelling.settle(one, batch, RULES, history=history, before_ms=before_day * DAY_MS, erased=erased)
         self.seq += 1
         request = CommitRequest(self.seq, f"c{self.seq}", pending=labelled.pending, settled=labelled.settled)
         await self.store.commit(3, 1, "me", request)
@@ -117,7 +121,8 @@ async def test_a_snapshot_waits_until_its_outcome_is_known_and_then_leaves_as_a_
 
 async def test_outcomes_by_logins_say_so() -> None:
     rules = replace(RULES, staying="logins")
-    labelled = await Partition().labelling.settle(step(taken(100, anna=3.0)), empty_columns(0), rules, history=False)
+    one = step(taken(100, anna=3.0))
+    labelled = await Partition().labelling.settle(one, empty_columns(0), rules, history=False, before_ms=0)
     assert [message.staying for message in labelled.messages] == ["logins"]
 
 
@@ -145,13 +150,33 @@ async def test_labels_are_ordered_by_the_time_they_were_known_and_then_by_id() -
     assert labels.id.tolist() == sorted(label_id(customer, 100) for customer in customers)
 
 
-async def test_who_is_gone_takes_along_what_waits() -> None:
+async def test_who_is_forgotten_takes_along_what_waits_and_what_was_taken_down_in_the_same_step() -> None:
     partition = Partition()
-    for day in (129, 159, 189):
-        if day % 30 == 9:  # anna's place on the grid
-            await partition.commit(step(taken(day, anna=1.0, bert=2.0)))
-    await partition.commit(step(gone=["anna"]))
-    assert partition.waiting == {"129:bert", "159:bert", "189:bert"}
+    await partition.commit(step(taken(129, anna=1.0, bert=2.0)))
+    await partition.commit(step(taken(159, anna=1.0, bert=2.0), void=[("anna", 99), ("anna", 129), ("anna", 159)]))
+    assert partition.waiting == {"129:bert", "159:bert"}
+
+
+async def test_who_is_erased_takes_along_what_waits_with_learning_on_or_off() -> None:
+    partition = Partition()
+    await partition.commit(step(taken(129, anna=1.0, bert=2.0)))
+    await partition.commit(step(), erased=["129:anna"])
+    assert partition.waiting == {"129:bert"}
+    off = await partition.labelling.settle(step(), empty_columns(0), None, history=False, before_ms=0, erased=["129:bert"])
+    assert off == Labelled(settled=["129:bert"])
+
+
+async def test_live_nothing_was_known_before_the_watermark_of_the_commit_before() -> None:
+    for history, known in ((True, [191, 195]), (False, [193, 195])):
+        partition = Partition()
+        await partition.commit(step(taken(100, anna=3.0)))
+        await partition.commit(step(taken(104, bert=3.0)))
+        outcomes = Outcomes(
+            ["anna", "bert"], customer_hashes(["anna", "bert"]), np.array([100, 104]), np.array([191, 195]) * DAY_MS,
+            np.array([1, 1], np.uint8),
+        )  # fmt: skip
+        labels = told(await partition.commit(step(outcomes=outcomes), history=history, before_day=193))
+        assert (labels.known_ms // DAY_MS).tolist() == known
 
 
 async def test_history_tells_every_tick_and_a_live_partition_what_there_is() -> None:
@@ -166,7 +191,7 @@ async def test_history_tells_every_tick_and_a_live_partition_what_there_is() -> 
 
 async def test_without_learning_there_is_nothing_to_do() -> None:
     partition = Partition()
-    assert await partition.labelling.settle(step(), ticks(5), None, history=True) is NOTHING_LABELLED
+    assert await partition.labelling.settle(step(), ticks(5), None, history=True, before_ms=0) is NOTHING_LABELLED
 
 
 async def test_inputs_of_another_release_are_no_label() -> None:

@@ -305,3 +305,11 @@ async def test_rubbish_and_labels_of_other_inputs_are_passed_over_and_counted() 
     assert metric(learner, "messages_refused_total") == 7
     assert metric(learner, "labels_total") == 40
     assert learner.task.desk.next_offset == 9
+
+
+async def test_labels_that_are_taken_for_learnt_by_their_time_are_counted_apart() -> None:
+    learner = await learning(1)
+    learner.tell(message(DAY_0 - 30, 5), message(DAY_0 + 1, 7))
+    await learner.round()
+    assert metric(learner, "labels_too_old_total") == 5
+    assert metric(learner, "labels_total") == 27
