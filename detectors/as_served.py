@@ -13,6 +13,7 @@ Source: Grzenda, Gomes & Bifet 2020 (evaluation with delayed labels).
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
@@ -121,6 +122,12 @@ class AsServed:
         oldest_ms = offer.tick_ms - self.kept_days * DAY_MS
         while len(offers) > 1 and offers[1].tick_ms < oldest_ms:
             offers.pop(0)
+
+    def pinned(self, since_ms: int = 0) -> list[ServedModel]:
+        """What scored by a person's word at some time after `since_ms`, oldest first, as far as is kept."""
+        ends_ms = [*(offer.tick_ms for offer in self._offers[1:]), math.inf]
+        found = zip(self._offers, ends_ms, strict=False)
+        return [offer.pinned for offer, end_ms in found if offer.pinned is not None and end_ms > since_ms]
 
     def said(self, labels: Labels) -> Said:
         """What each model said of each label's snapshot."""

@@ -40,7 +40,7 @@ from detectors.parameters import BtydParameters, dumps
 from detectors.prequential import Prequential
 from detectors.scored import Scored, together
 from detectors.served import ServedModel
-from detectors.shift import shift
+from detectors.shift import newest, shift
 from detectors.watched import watched
 
 BLOCK: Final = 4096
@@ -71,15 +71,22 @@ class Learner:
         self.closed_form = closed_form
 
     def scored(self, parts: Iterable[Scored], tick_ms: int) -> None:
-        """What the snapshots taken since the last tick were scored, by the champion: by a pinned model says nothing of it."""
-        pinned = self.pinned and self.pinned.linear
-        tried = [part for part in parts if part.logits and not (pinned and part.model == pinned.version)]
+        """What the snapshots taken since the last tick were scored, by the champion: by a pinned model says nothing of it.
+
+        What is older than the grid counts no more; while a pinned model scores, and until the champion has scored for a grid
+        again, it does, where there is nothing newer in its place: the champion is still asked, and its shift is the last known.
+        """
+        pinned = self._pinned_versions()
+        tried = [part for part in parts if part.logits and not (part.model and part.model in pinned)]
         if self.scored_parts and self.scored_parts[-1][0] == tick_ms:
             tried.append(self.scored_parts.pop()[1])
-        oldest_ms = tick_ms - self.rules.grid_days * DAY_MS
-        self.scored_parts = [(at_ms, part) for at_ms, part in self.scored_parts if at_ms > oldest_ms]
         if tried:
             self.scored_parts.append((tick_ms, together(tried)))
+        oldest_ms = tick_ms - self.rules.grid_days * DAY_MS
+        kept = sum(at_ms > oldest_ms for at_ms, _ in self.scored_parts)
+        if self.pinned is not None or self.past.pinned(oldest_ms):
+            kept = max(kept, len(newest(self.scored_parts, self.rules.shift_customers)))
+        self.scored_parts = self.scored_parts[len(self.scored_parts) - kept :]
 
     def learn(self, labels: Labels, tick_ms: int) -> None:
         """Learn what became known by `tick_ms` (ms since 1970 UTC), in the order given; none is fine. Closes the tick.
@@ -226,20 +233,17 @@ class Learner:
         if labels == 0:
             return None
         shifts = self.rules.shifts and self.closed_form.fitted_at_ms is not None
-        moved = shift(self._newest()) if shifts else 0.0
+        moved = shift(newest(self.scored_parts, self.rules.shift_customers)) if shifts else 0.0
         model = LinearModel(self.logit.mean.copy(), "-", labels, self.first_at_ms, self.last_at_ms, moved)
         return replace(model, version=version(model, self.closed_form, self.rules.horizon_days))
 
-    def _newest(self) -> list[Scored]:
-        """What the newest snapshots were scored: enough for their mean, and no more, since weights and base rate move on."""
-        parts: list[Scored] = []
-        customers = 0
-        for _, part in reversed(self.scored_parts):
-            parts.append(part)
-            customers += part.customers
-            if customers >= self.rules.shift_customers:
-                break
-        return parts
+    def _pinned_versions(self) -> set[str]:
+        """Of the linear models that scored by a person's word; what the champion says itself, whoever else did, is its own."""
+        pinned = {model.linear.version for model in self.past.pinned() if model.linear}
+        champion = self.past.latest.model.linear
+        if self.pinned is None and champion is not None:
+            pinned.discard(champion.version)
+        return pinned
 
 
 def version(model: LinearModel, closed_form: BtydParameters, horizon_days: int) -> str:
