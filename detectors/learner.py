@@ -145,7 +145,10 @@ class Learner:
 
     @staticmethod
     def from_bytes(data: bytes, rules: LearnerRules) -> Learner:
-        """Inverse of `to_bytes`. Raises ValueError for a state of other inputs, columns or labels, or for no state at all."""
+        """Inverse of `to_bytes`. What rules and release say of learning and judging holds from here on, whatever held before.
+
+        Raises ValueError for a state of other inputs, columns or labels, of numbers that are none, or for no state at all.
+        """
         state = decode(data, rules.horizon_days, rules.staying)
         found = Learner(rules, state.closed_form)
         found.logit, found.idle = BayesianLogit.from_bytes(state.logit), state.idle
@@ -156,6 +159,9 @@ class Learner:
         found.scored_parts, found.events = state.scored, state.events
         found.pinned = None if state.pinned is None else served_of(state.pinned)
         found.tick_ms, found.left, found.first_at_ms, found.last_at_ms, found.served_from_ms = state.counts
+        for evidence in found.accounts:
+            evidence.window_days = rules.window_days
+            evidence.age(found.tick_ms // DAY_MS)
         return found
 
     def _hold(self, hold: Hold, model: ServedModel, at_ms: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final, Literal
 
 import msgspec
+import numpy as np
 
 from detectors.as_served import OfferState, ServedState
 from detectors.champion import Gate
@@ -61,4 +62,7 @@ def decode(data: bytes, horizon_days: int, staying: Staying) -> LearnerState:
     ):
         if found != expected:
             raise ValueError(f"learner state: {name} = {found!r}: this learner has {expected!r}; learn again from the labels")
+    for name, numbers in (("idle", msgspec.structs.astuple(state.idle)), ("drift", np.frombuffer(state.drift, "<f8"))):
+        if not np.isfinite(numbers).all():
+            raise ValueError(f"learner state: {name} is not finite: it is spoilt; learn again from the labels")
     return state

@@ -239,3 +239,51 @@ def test_a_state_of_something_else_is_refused_by_name(chance, changes, told):
 def test_bytes_that_are_no_state_are_refused(data):
     with pytest.raises(ValueError, match="learner state: "):
         Learner.from_bytes(data, RULES)
+
+
+def test_settings_changed_while_it_was_away_hold_from_the_first_label_on(chance):
+    data = days(Learner(RULES, FITTED), chance, 60).to_bytes()
+    rules = replace(RULES, window_days=20, window=50, drift_delta=0.1, grid_days=5, shift_customers=200)
+    found = Learner.from_bytes(data, rules)
+    today = found.tick_ms // DAY_MS
+    for evidence in found.accounts:
+        assert evidence.window_days == 20
+        assert all(day.day > today - 20 for day in evidence.days)
+        assert evidence.total.labels == sum(day.labels for day in evidence.days)
+    days(found, chance, 1, first_day=60)
+    assert len(found.accounts.fresh.days) == 20
+    assert (found.prequential.measured("champion").n, found.drift.delta) == (50, 0.1)
+    assert [at_ms for at_ms, _ in found.scored_parts] == [START_MS + day * DAY_MS for day in range(56, 61)]
+    assert Learner.from_bytes(found.to_bytes(), rules).to_bytes() == found.to_bytes()
+
+
+def test_a_longer_window_fills_as_labels_come(chance):
+    data = days(Learner(replace(RULES, window_days=20), FITTED), chance, 60).to_bytes()
+    found = Learner.from_bytes(data, replace(RULES, window_days=40))
+    assert len(days(found, chance, 30, first_day=60).accounts.fresh.days) == 40
+
+
+def test_how_much_a_label_counts_is_the_releases_and_not_the_states(chance):
+    learner = days(Learner(RULES, FITTED), chance, 3)
+    learner.logit.label_weight = 0.9  # of a release to come
+    assert Learner.from_bytes(learner.to_bytes(), RULES).logit.label_weight == Learner(RULES, FITTED).logit.label_weight
+
+
+def spoil_logit(learner):
+    learner.logit.mean[3] = np.nan
+
+
+def spoil_idle(learner):
+    learner.idle.slope = np.inf
+
+
+def spoil_drift(learner):
+    learner.drift._seen.append(np.nan)
+
+
+@pytest.mark.parametrize("spoil", [spoil_logit, spoil_idle, spoil_drift])
+def test_a_state_of_numbers_that_are_none_is_refused(chance, spoil):
+    learner = days(Learner(RULES, FITTED), chance, 2)
+    spoil(learner)
+    with pytest.raises(ValueError, match=r"finite.*learn again from the labels"):
+        Learner.from_bytes(learner.to_bytes(), RULES)
