@@ -305,3 +305,20 @@ async def test_rubbish_and_labels_of_other_inputs_are_passed_over_and_counted() 
     assert metric(learner, "messages_refused_total") == 7
     assert metric(learner, "labels_total") == 40
     assert learner.task.desk.next_offset == 9
+
+
+async def test_what_goes_wrong_once_a_message_was_taken_is_not_passed_over_and_nothing_of_it_is_kept() -> None:
+    learner = await learning(3)
+    kept = dict(learner.store.record.fields)
+
+    def fail(*_: object) -> None:
+        raise ValueError("a number that is none")
+
+    learner.task.desk.learner.learn = fail  # type: ignore[method-assign]
+    learner.tell(message(DAY_0 + 3))
+    with pytest.raises(ValueError, match="a number that is none"):
+        await learner.round()
+    assert learner.store.record.fields == kept
+    await learner.start()
+    await learner.round()
+    assert metric(learner, "labels_total") == 20, "the next process learns it"
