@@ -22,14 +22,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.idle_time import idle_p, silence
-from detectors.labels import Labels
+from detectors.idle_time import idle_p, idle_z
+from detectors.labels import DAY_MS, Labels
 from detectors.linear_model import LinearModel
 from detectors.parameters import BtydParameters
 from detectors.served import ServedModel
 
 NAMES: Final = ("champion", "closed_form", "idle", "served")
-DAY_MS: Final = 86_400_000
 
 
 class LinearState(msgspec.Struct, frozen=True):
@@ -85,7 +84,7 @@ class Offer:
         """Probabilities by `NAMES`, one row a customer. There must be a champion."""
         champion = replace(self.model, serves=True).risk(inputs)
         closed_form = replace(self.model, linear=None).risk(inputs)
-        idle = idle_p(self.level, self.slope, silence(inputs))
+        idle = idle_p(self.level, self.slope, idle_z(inputs))
         served = closed_form if self.model.serving is None else champion
         if self.pinned is not None:
             served = self.pinned.risk(inputs)

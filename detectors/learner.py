@@ -23,15 +23,15 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from detectors.as_served import DAY_MS, NAMES, AsServed, Offer, served_of, served_state
+from detectors.as_served import NAMES, AsServed, Offer, served_of, served_state
 from detectors.champion import Accounts, Gate, Hold, Standing, judge, verdict
 from detectors.design import design
 from detectors.drift import Drift, DriftWatch, widened
 from detectors.evidence import Evidence
-from detectors.idle_time import IdleTime, silence
-from detectors.labels import Labels
+from detectors.idle_time import IdleTime, idle_z
+from detectors.labels import DAY_MS, Labels
 from detectors.learner_report import report
-from detectors.learner_rules import EVENTS_KEPT, LATEST_DAYS, Event, LearnerRules
+from detectors.learner_rules import EVENTS_KEPT, LATEST_DAYS, Event, LearnerRules, as_told
 from detectors.learner_state import LearnerState, decode, encode
 from detectors.linear_model import LinearModel
 from detectors.measures import loss_nano, losses, nano
@@ -139,7 +139,7 @@ class Learner:
                 drift=self.drift.to_bytes(), scored=self.scored_parts, events=self.events,
                 pinned=None if self.pinned is None else served_state(self.pinned),
                 counts=(self.tick_ms, self.left, self.first_at_ms, self.last_at_ms, self.served_from_ms),
-                staying="logins" if self.rules.staying == "logins" else msgspec.UNSET,
+                staying=as_told(self.rules.staying),
             )
         )  # fmt: skip
 
@@ -176,7 +176,7 @@ class Learner:
         closed_form = replace(self.past.latest.model, closed_form=self.closed_form, linear=None)
         now = nano(losses(closed_form.risk(labels.inputs), labels.left)).tolist()
         x = design(labels.inputs, self.closed_form, self.rules.horizon_days)
-        z, left, known = silence(labels.inputs).tolist(), labels.left.tolist(), labels.known_ms.tolist()
+        z, left, known = idle_z(labels.inputs).tolist(), labels.left.tolist(), labels.known_ms.tolist()
         speaks, is_on_record = watched(labels.inputs, self.rules.horizon_days).tolist(), on_record.tolist()
         for k in range(len(labels)):
             if speaks[k]:

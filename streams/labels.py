@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.labels import Labels
-from detectors.learner_rules import LATEST_DAYS, Staying
+from detectors.learner_rules import LATEST_DAYS, Staying, Told, staying_of
 from detectors.model_inputs import INPUTS_HASH, check_inputs
 from streams.columns import DAY_MS
 from streams.contract import END_TIME_MS
@@ -80,7 +80,7 @@ class LabelMessage(msgspec.Struct, frozen=True, kw_only=True):
     reached_ms: TimeMs
     inputs_hash: str = INPUTS_HASH
     horizon_days: int | msgspec.UnsetType = msgspec.UNSET
-    staying: Literal["logins"] | msgspec.UnsetType = msgspec.UNSET
+    staying: Told = msgspec.UNSET
     labels: list[LabelEntry] = []
     scored: ScoredRows | None = None
 
@@ -90,7 +90,7 @@ class LabelMessage(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(
                 f"outcomes of {self.horizon_days} days, risk.horizon_days is {horizon_days}: give learner and workers the same"
             )
-        if (told_by := "logins" if self.staying == "logins" else "purchases") != staying:
+        if (told_by := staying_of(self.staying)) != staying:
             raise ValueError(f"who stays is told by {told_by}, risk.staying is {staying}: give learner and workers the same")
 
     def check_rows(self, horizon_days: int) -> None:

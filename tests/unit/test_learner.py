@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from detectors.champion import GateRules, Hold, Standing
+from detectors.drift import Drift
+from detectors.evidence import Evidence
 from detectors.labels import Labels
 from detectors.learner import Learner
 from detectors.learner_rules import LearnerRules
@@ -287,3 +289,24 @@ def test_a_state_of_numbers_that_are_none_is_refused(chance, spoil):
     spoil(learner)
     with pytest.raises(ValueError, match=r"finite.*learn again from the labels"):
         Learner.from_bytes(learner.to_bytes(), RULES)
+
+
+def test_a_champion_that_drifted_and_gets_no_labels_any_more_is_demoted_when_a_window_is_over(chance, monkeypatch):
+    """Its evidence starts anew at the label that showed the drift, with that label; so the window runs from there."""
+    learner = days(Learner(RULES, FITTED), chance, 70)
+    assert learner.gate.standing is Standing.SERVING
+    monkeypatch.setattr(learner.drift, "update", lambda _above: Drift(-0.1, 0.1, 9))
+    days(learner, chance, 1, first_day=70, labels=1)
+    monkeypatch.undo()
+    assert (learner.events[-1].what, learner.accounts.fresh.total.labels) == ("drift", 1)
+    for day in range(71, 71 + RULES.window_days):
+        assert learner.gate.standing is Standing.SERVING, day
+        learner.learn(Labels.none(), START_MS + day * DAY_MS)
+    assert learner.gate.standing is Standing.DEMOTED
+
+
+def test_a_label_that_was_known_on_an_earlier_day_counts_on_the_last_one():
+    found = Evidence(window_days=10)
+    for day in (100, 103, 101):
+        found.add(day, 1, 5, 6, 7)
+    assert [(row.day, row.labels) for row in found.days] == [(100, 1), (103, 2)]
