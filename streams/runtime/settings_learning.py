@@ -37,7 +37,7 @@ class LearningSettings(Section):
     tolerance: float = Field(
         0.002,
         ge=0,
-        description="What was learnt serves on while its log loss is above neither the closed form's nor idle time's by more, nats",
+        description="What was learnt serves on while its log loss is above the closed form's and idle time's by no more, nats",
     )
     measured_labels: int = Field(10_000, ge=100, le=1_000_000, description="Labels in the rolling measures")
     challengers_share: float = Field(
