@@ -13,6 +13,7 @@ Source: Grzenda, Gomes & Bifet 2020 (evaluation with delayed labels).
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
@@ -21,14 +22,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.idle_time import idle_p, silence
-from detectors.labels import Labels
+from detectors.idle_time import idle_p, idle_z
+from detectors.labels import DAY_MS, Labels
 from detectors.linear_model import LinearModel
 from detectors.parameters import BtydParameters
 from detectors.served import ServedModel
 
 NAMES: Final = ("champion", "closed_form", "idle", "served")
-DAY_MS: Final = 86_400_000
 
 
 class LinearState(msgspec.Struct, frozen=True):
@@ -84,7 +84,7 @@ class Offer:
         """Probabilities by `NAMES`, one row a customer. There must be a champion."""
         champion = replace(self.model, serves=True).risk(inputs)
         closed_form = replace(self.model, linear=None).risk(inputs)
-        idle = idle_p(self.level, self.slope, silence(inputs))
+        idle = idle_p(self.level, self.slope, idle_z(inputs))
         served = closed_form if self.model.serving is None else champion
         if self.pinned is not None:
             served = self.pinned.risk(inputs)
@@ -121,6 +121,12 @@ class AsServed:
         oldest_ms = offer.tick_ms - self.kept_days * DAY_MS
         while len(offers) > 1 and offers[1].tick_ms < oldest_ms:
             offers.pop(0)
+
+    def pinned(self, since_ms: int = 0) -> list[ServedModel]:
+        """What scored by a person's word at some time after `since_ms`, oldest first, as far as is kept."""
+        ends_ms = [*(offer.tick_ms for offer in self._offers[1:]), math.inf]
+        found = zip(self._offers, ends_ms, strict=False)
+        return [offer.pinned for offer, end_ms in found if offer.pinned is not None and end_ms > since_ms]
 
     def said(self, labels: Labels) -> Said:
         """What each model said of each label's snapshot."""

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.cause_model import UNKNOWN, probabilities, sentence_odds
-from detectors.cause_snapshot import Calibration, CauseSnapshot, Measured, snapshot_of
+from detectors.cause_snapshot import Calibration, CauseMeasured, CauseSnapshot, snapshot_of
 from detectors.cause_tally import Tally, evidence
 from detectors.cause_text import buckets, sentences
 from detectors.causes import CAUSE_CLASSES, Example
@@ -50,11 +50,11 @@ def fit(examples: Sequence[Example], source: str) -> CauseSnapshot:
     return snapshot_of(tally, _calibrated(*_unseen(tally, told, truth)), source)
 
 
-def measure(p: Floats, truth: Places, threshold: float) -> Measured:
+def measure_causes(p: Floats, truth: Places, threshold: float) -> CauseMeasured:
     """How good these answers are; `truth` is the place of each one's cause in CAUSE_CLASSES."""
     named, right = _named(p, threshold), p.argmax(axis=1) == truth
     answered = np.where(named, p.argmax(axis=1), UNKNOWN)
-    return Measured(
+    return CauseMeasured(
         complaints=len(truth),
         accuracy=round(float((answered == truth).mean()), 4),
         named=round(float(named.mean()), 4),
@@ -92,12 +92,12 @@ def _among(told: Sequence[Sentences], nothing: Sequence[Sentences]) -> list[Sent
 
 
 def _calibrated(odds: Floats, priors: Floats, truth: Places) -> Calibration:
-    unmeasured = Measured(0, 0.0, 0.0, 0.0)
+    unmeasured = CauseMeasured(0, 0.0, 0.0, 0.0)
     choices = [Calibration(*choice, 0.0, unmeasured) for choice in product(TEMPERATURES, SILENCES)]
     chosen = min(choices, key=lambda choice: round(_log_loss(probabilities(odds, priors, choice), truth), 6))
     p = probabilities(odds, priors, chosen)
     threshold = next((t for t in THRESHOLDS if _few_wrong(p, truth, t)), THRESHOLDS[-1])
-    return Calibration(chosen.temperature, chosen.silence, threshold, measure(p, truth, threshold))
+    return Calibration(chosen.temperature, chosen.silence, threshold, measure_causes(p, truth, threshold))
 
 
 def _named(p: Floats, threshold: float) -> NDArray[np.bool_]:

@@ -20,7 +20,7 @@ Count = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 
 
-class Measured(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class CauseMeasured(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How good answers were about complaints that had not been learnt from.
 
     complaints   how many were asked about
@@ -47,7 +47,7 @@ class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     temperature: Annotated[float, Meta(gt=0, le=1000)]
     silence: Annotated[float, Meta(ge=-1000, le=1000)]
     threshold: Share
-    measured: Measured
+    measured: CauseMeasured
 
 
 class CauseSnapshot(

@@ -32,10 +32,9 @@ from river.forest import ARFClassifier
 from river.linear_model import LogisticRegression
 from river.optim import AdaGrad
 
-from detectors.as_served import DAY_MS
 from detectors.customer_features import FEATURES
 from detectors.design import COLUMNS, design
-from detectors.labels import Labels
+from detectors.labels import DAY_MS, Labels
 from detectors.learner_rules import LATEST_DAYS, LearnerRules
 from detectors.measures import Measured
 from detectors.parameters import BtydParameters

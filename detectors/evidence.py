@@ -50,7 +50,10 @@ class Evidence(msgspec.Struct):
         return min(self.total.left, self.stayed)
 
     def add(self, day: int, left: int, champion_nano: int, closed_form_nano: int, idle_nano: int) -> None:
-        """Count one label that was known on `day` (days since 1970), not before the last one."""
+        """Count one label that was known on `day` (days since 1970).
+
+        Live, partitions come as they come: one that was known on an earlier day than the last counts on the last one's.
+        """
         self.age(day)
         if not self.days or self.days[-1].day < day:
             self.days.append(Day(day))

@@ -57,7 +57,7 @@ class IdleTime(msgspec.Struct):
         self.slope_variance += DRIFT - closer * to_slope * to_slope
 
 
-def silence(inputs: NDArray[np.float32]) -> Column:
+def idle_z(inputs: NDArray[np.float32]) -> Column:
     """z of each row of raw inputs."""
     result: Column = np.log1p(np.ascontiguousarray(inputs[:, IDLE], dtype=np.float64)) - CENTRE
     return result

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors.model_inputs import INPUTS
+
+DAY_MS: Final = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)

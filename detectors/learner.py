@@ -23,15 +23,15 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from detectors.as_served import DAY_MS, NAMES, AsServed, Offer, served_of, served_state
+from detectors.as_served import NAMES, AsServed, Offer, served_of, served_state
 from detectors.champion import Accounts, Gate, Hold, Standing, judge, verdict
 from detectors.design import design
 from detectors.drift import Drift, DriftWatch, widened
 from detectors.evidence import Evidence
-from detectors.idle_time import IdleTime, silence
-from detectors.labels import Labels
+from detectors.idle_time import IdleTime, idle_z
+from detectors.labels import DAY_MS, Labels
 from detectors.learner_report import report
-from detectors.learner_rules import EVENTS_KEPT, LATEST_DAYS, Event, LearnerRules
+from detectors.learner_rules import EVENTS_KEPT, LATEST_DAYS, Event, LearnerRules, as_told
 from detectors.learner_state import LearnerState, decode, encode
 from detectors.linear_model import LinearModel
 from detectors.measures import loss_nano, losses, nano
@@ -40,7 +40,7 @@ from detectors.parameters import BtydParameters, dumps
 from detectors.prequential import Prequential
 from detectors.scored import Scored, together
 from detectors.served import ServedModel
-from detectors.shift import shift
+from detectors.shift import newest, shift
 from detectors.watched import watched
 
 BLOCK: Final = 4096
@@ -71,15 +71,22 @@ class Learner:
         self.closed_form = closed_form
 
     def scored(self, parts: Iterable[Scored], tick_ms: int) -> None:
-        """What the snapshots taken since the last tick were scored, by the champion: by a pinned model says nothing of it."""
-        pinned = self.pinned and self.pinned.linear
-        tried = [part for part in parts if part.logits and not (pinned and part.model == pinned.version)]
+        """What the snapshots taken since the last tick were scored, by the champion: by a pinned model says nothing of it.
+
+        What is older than the grid counts no more; while a pinned model scores, and until the champion has scored for a grid
+        again, it does, where there is nothing newer in its place: the champion is still asked, and its shift is the last known.
+        """
+        pinned = self._pinned_versions()
+        tried = [part for part in parts if part.logits and not (part.model and part.model in pinned)]
         if self.scored_parts and self.scored_parts[-1][0] == tick_ms:
             tried.append(self.scored_parts.pop()[1])
-        oldest_ms = tick_ms - self.rules.grid_days * DAY_MS
-        self.scored_parts = [(at_ms, part) for at_ms, part in self.scored_parts if at_ms > oldest_ms]
         if tried:
             self.scored_parts.append((tick_ms, together(tried)))
+        oldest_ms = tick_ms - self.rules.grid_days * DAY_MS
+        kept = sum(at_ms > oldest_ms for at_ms, _ in self.scored_parts)
+        if self.pinned is not None or self.past.pinned(oldest_ms):
+            kept = max(kept, len(newest(self.scored_parts, self.rules.shift_customers)))
+        self.scored_parts = self.scored_parts[len(self.scored_parts) - kept :]
 
     def learn(self, labels: Labels, tick_ms: int) -> None:
         """Learn what became known by `tick_ms` (ms since 1970 UTC), in the order given; none is fine. Closes the tick.
@@ -132,13 +139,16 @@ class Learner:
                 drift=self.drift.to_bytes(), scored=self.scored_parts, events=self.events,
                 pinned=None if self.pinned is None else served_state(self.pinned),
                 counts=(self.tick_ms, self.left, self.first_at_ms, self.last_at_ms, self.served_from_ms),
-                staying="logins" if self.rules.staying == "logins" else msgspec.UNSET,
+                staying=as_told(self.rules.staying),
             )
         )  # fmt: skip
 
     @staticmethod
     def from_bytes(data: bytes, rules: LearnerRules) -> Learner:
-        """Inverse of `to_bytes`. Raises ValueError for a state of other inputs, columns or labels, or for no state at all."""
+        """Inverse of `to_bytes`. What rules and release say of learning and judging holds from here on, whatever held before.
+
+        Raises ValueError for a state of other inputs, columns or labels, of numbers that are none, or for no state at all.
+        """
         state = decode(data, rules.horizon_days, rules.staying)
         found = Learner(rules, state.closed_form)
         found.logit, found.idle = BayesianLogit.from_bytes(state.logit), state.idle
@@ -149,6 +159,9 @@ class Learner:
         found.scored_parts, found.events = state.scored, state.events
         found.pinned = None if state.pinned is None else served_of(state.pinned)
         found.tick_ms, found.left, found.first_at_ms, found.last_at_ms, found.served_from_ms = state.counts
+        for evidence in found.accounts:
+            evidence.window_days = rules.window_days
+            evidence.age(found.tick_ms // DAY_MS)
         return found
 
     def _hold(self, hold: Hold, model: ServedModel, at_ms: int) -> None:
@@ -163,7 +176,7 @@ class Learner:
         closed_form = replace(self.past.latest.model, closed_form=self.closed_form, linear=None)
         now = nano(losses(closed_form.risk(labels.inputs), labels.left)).tolist()
         x = design(labels.inputs, self.closed_form, self.rules.horizon_days)
-        z, left, known = silence(labels.inputs).tolist(), labels.left.tolist(), labels.known_ms.tolist()
+        z, left, known = idle_z(labels.inputs).tolist(), labels.left.tolist(), labels.known_ms.tolist()
         speaks, is_on_record = watched(labels.inputs, self.rules.horizon_days).tolist(), on_record.tolist()
         for k in range(len(labels)):
             if speaks[k]:
@@ -226,20 +239,17 @@ class Learner:
         if labels == 0:
             return None
         shifts = self.rules.shifts and self.closed_form.fitted_at_ms is not None
-        moved = shift(self._newest()) if shifts else 0.0
+        moved = shift(newest(self.scored_parts, self.rules.shift_customers)) if shifts else 0.0
         model = LinearModel(self.logit.mean.copy(), "-", labels, self.first_at_ms, self.last_at_ms, moved)
         return replace(model, version=version(model, self.closed_form, self.rules.horizon_days))
 
-    def _newest(self) -> list[Scored]:
-        """What the newest snapshots were scored: enough for their mean, and no more, since weights and base rate move on."""
-        parts: list[Scored] = []
-        customers = 0
-        for _, part in reversed(self.scored_parts):
-            parts.append(part)
-            customers += part.customers
-            if customers >= self.rules.shift_customers:
-                break
-        return parts
+    def _pinned_versions(self) -> set[str]:
+        """Of the linear models that scored by a person's word; what the champion says itself, whoever else did, is its own."""
+        pinned = {model.linear.version for model in self.past.pinned() if model.linear}
+        champion = self.past.latest.model.linear
+        if self.pinned is None and champion is not None:
+            pinned.discard(champion.version)
+        return pinned
 
 
 def version(model: LinearModel, closed_form: BtydParameters, horizon_days: int) -> str:

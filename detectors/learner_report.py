@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from detectors.as_served import DAY_MS, NAMES
+from detectors.as_served import NAMES
 from detectors.champion import verdict
+from detectors.labels import DAY_MS
 from detectors.measures import Measured
 from detectors.prequential import WHO, View
 

@@ -13,8 +13,20 @@ from detectors.champion import GateRules
 EVENTS_KEPT: Final = 200
 Staying = Literal["purchases", "logins"]
 """By what it is told who stays."""
+Told = Literal["logins"] | msgspec.UnsetType
+"""The same in messages and states, where purchases are left out: those of earlier builds do not say it."""
 LATEST_DAYS: Final = 8
 """A label comes at most so many days after its horizon: lateness of 7 days, and the tick."""
+
+
+def as_told(staying: Staying) -> Told:
+    """As it stands in a message or a state."""
+    return "logins" if staying == "logins" else msgspec.UNSET
+
+
+def staying_of(found: Told) -> Staying:
+    """Inverse of `as_told`."""
+    return "purchases" if isinstance(found, msgspec.UnsetType) else found
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
+import numpy as np
 
 from detectors.as_served import OfferState, ServedState
 from detectors.champion import Gate
 from detectors.design_hash import DESIGN_HASH
 from detectors.evidence import Evidence
 from detectors.idle_time import IdleTime
-from detectors.learner_rules import Event, Staying
+from detectors.learner_rules import Event, Staying, Told, staying_of
 from detectors.model_inputs import INPUTS_HASH
 from detectors.parameters import BtydParameters
 from detectors.prequential import PrequentialState
@@ -39,7 +40,7 @@ class LearnerState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     events: list[Event]
     pinned: ServedState | None
     counts: tuple[int, int, int, int, int]
-    staying: Literal["logins"] | msgspec.UnsetType = msgspec.UNSET  # absent: purchases
+    staying: Told = msgspec.UNSET
 
 
 encode = msgspec.msgpack.Encoder().encode
@@ -57,8 +58,11 @@ def decode(data: bytes, horizon_days: int, staying: Staying) -> LearnerState:
         ("inputs_hash", state.inputs_hash, INPUTS_HASH),
         ("design_hash", state.design_hash, DESIGN_HASH),
         ("horizon_days", state.horizon_days, horizon_days),
-        ("staying", "logins" if state.staying == "logins" else "purchases", staying),
+        ("staying", staying_of(state.staying), staying),
     ):
         if found != expected:
             raise ValueError(f"learner state: {name} = {found!r}: this learner has {expected!r}; learn again from the labels")
+    for name, numbers in (("idle", msgspec.structs.astuple(state.idle)), ("drift", np.frombuffer(state.drift, "<f8"))):
+        if not np.isfinite(numbers).all():
+            raise ValueError(f"learner state: {name} is not finite: it is spoilt; learn again from the labels")
     return state

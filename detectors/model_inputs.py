@@ -1,6 +1,7 @@
 """What a model may know of a customer: the raw inputs that a snapshot freezes, by name.
 
-Raw, so that a label can be learnt from by a design that did not exist when it was taken down. All are finite and >= 0.
+Raw, so that a label can be learnt from by a design that did not exist when it was taken down. All are finite and >= 0, and
+between_days <= observed_days <= MAX_DAYS.
 Where a customer has nothing of a kind (no gap, no login) its inputs are 0; what few have stands last, so that a snapshot
 without the zeros at its end is short.
 
@@ -23,6 +24,9 @@ from __future__ import annotations
 
 import hashlib
 from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 INPUTS: Final = (
     "repeat_days",
@@ -73,3 +77,28 @@ INPUTS_VERSION: Final = 2
 
 INPUTS_HASH: Final = hashlib.sha256("/".join((str(INPUTS_VERSION), *INPUTS)).encode()).hexdigest()[:16]
 """Names them all: snapshots, labels and models with another one do not fit this release."""
+
+MAX_DAYS: Final = 43_830
+"""From 1980 to 2099: no customer has been observed for longer, nor on more days."""
+
+_DAYS: Final = ("repeat_days", "between_days", "observed_days", "idle_days")
+
+
+def check_inputs(inputs: NDArray[np.float32]) -> None:
+    """Raise ValueError naming input, value and row where rows are not as promised above: one would spoil what is learnt for good.
+
+    >>> check_inputs(np.ones((2, len(INPUTS)), np.float32))
+    """
+    fits = (inputs >= 0.0) & (inputs < np.inf)
+    if not fits.all():
+        row, place = np.argwhere(~fits)[0].tolist()
+        raise ValueError(f"{INPUTS[place]} = {inputs[row, place]:g} in row {row}: must be 0 or more and finite")
+    for name in _DAYS:
+        days = inputs[:, INPUTS.index(name)]
+        if (days > MAX_DAYS).any():
+            row = int(np.argmax(days))
+            raise ValueError(f"{name} = {days[row]:g} in row {row}: must be {MAX_DAYS} at most")
+    between, observed = inputs[:, INPUTS.index("between_days")], inputs[:, INPUTS.index("observed_days")]
+    if (between > observed).any():
+        row = int(np.argmax(between > observed))
+        raise ValueError(f"between_days = {between[row]:g} in row {row}: must not be above observed_days = {observed[row]:g}")

@@ -16,7 +16,7 @@ Nothing is summed by BLAS and labels are learnt one after another, so equal labe
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -27,6 +27,9 @@ from detectors.column import Column
 from detectors.design import COLUMNS, prior_mean, prior_variance
 
 MAX_LOGIT = 30.0
+LABEL_WEIGHT: Final = 0.2
+DRIFT: Final = 1e-7
+FLOOR: Final = 0.02
 
 _State = tuple[float, float, float, int, bytes, bytes]
 
@@ -37,7 +40,7 @@ class BayesianLogit(base.Classifier):
     floor          least curvature of a label, [0, 0.25]
     """
 
-    def __init__(self, label_weight: float = 0.2, drift: float = 1e-7, floor: float = 0.02) -> None:
+    def __init__(self, label_weight: float = LABEL_WEIGHT, drift: float = DRIFT, floor: float = FLOOR) -> None:
         self.label_weight, self.drift, self.floor = label_weight, drift, floor
         self.mean: NDArray[np.float64] = prior_mean()
         self.covariance: NDArray[np.float64] = np.diag(prior_variance())
@@ -73,16 +76,21 @@ class BayesianLogit(base.Classifier):
         return {False: 1.0 - p, True: p}
 
     def to_bytes(self) -> bytes:
-        """The state, exactly: what `from_bytes` makes goes on as this one would have."""
+        """The state, exactly: what `from_bytes` makes, told the same, goes on as this one would have."""
         return msgspec.msgpack.encode(
             (self.label_weight, self.drift, self.floor, self.labels, self.mean.tobytes(), self.covariance.tobytes())
         )
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> BayesianLogit:
-        """Raises ValueError where the state is of another release."""
+    def from_bytes(
+        cls, data: bytes, label_weight: float = LABEL_WEIGHT, drift: float = DRIFT, floor: float = FLOOR
+    ) -> BayesianLogit:
+        """What was learnt, to learn on from as is told here: with what it was learnt the bytes say, for whoever reads them.
+
+        Raises ValueError where the state is of another release, or where numbers in it are none.
+        """
         try:
-            label_weight, drift, floor, labels, mean, covariance = msgspec.msgpack.decode(data, type=_State)
+            _, _, _, labels, mean, covariance = msgspec.msgpack.decode(data, type=_State)
         except msgspec.MsgspecError as error:
             raise ValueError(f"no state of this learner ({error}); learn again from the labels") from None
         size = len(COLUMNS)
@@ -92,6 +100,8 @@ class BayesianLogit(base.Classifier):
         made.mean = np.frombuffer(mean).copy()
         made.covariance = np.frombuffer(covariance).reshape(size, size).copy()
         made.labels = labels
+        if not (np.isfinite(made.mean).all() and np.isfinite(made.covariance).all()):
+            raise ValueError("state with weights that are not finite: it is spoilt; learn again from the labels")
         return made
 
 

@@ -7,11 +7,11 @@ is untouched; measured on Online Retail II it takes .021 off the log loss.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from detectors.scored import BASIS_POINTS, LOGIT_BINS, Scored
+from detectors.scored import BASIS_POINTS, LOGIT_BINS, Scored, together
 
 LEAST_CUSTOMERS = 100
 """Fewer say more about chance than about the base: no shift."""
@@ -25,18 +25,12 @@ def shift(parts: Iterable[Scored]) -> float:
 
     parts   those on which a linear model was tried count; 0.0 where they hold fewer than LEAST_CUSTOMERS customers
     """
-    customers, bp, bins = 0, 0, dict[int, int]()
-    for part in parts:
-        if part.logits:
-            customers, bp = customers + part.customers, bp + part.closed_form_bp
-            for at, count in part.logits.items():
-                bins[at] = bins.get(at, 0) + count
-    if customers < LEAST_CUSTOMERS:
+    tried = together(part for part in parts if part.logits)
+    if tried.customers < LEAST_CUSTOMERS:
         return 0.0
-    places = sorted(bins)
-    logit = np.array(places) / LOGIT_BINS
-    weight = np.array([bins[k] for k in places]) / customers
-    wanted = bp / BASIS_POINTS / customers
+    logit = np.array(list(tried.logits)) / LOGIT_BINS
+    weight = np.array(list(tried.logits.values())) / tried.customers
+    wanted = tried.closed_form_bp / BASIS_POINTS / tried.customers
     low, high = -BOUND, BOUND
     for _ in range(STEPS):  # bisection: the mean rises with the shift, and nothing is left to a tolerance
         middle = (low + high) / 2
@@ -45,3 +39,18 @@ def shift(parts: Iterable[Scored]) -> float:
         else:
             high = middle
     return (low + high) / 2
+
+
+def newest(parts: Sequence[tuple[int, Scored]], customers: int) -> list[Scored]:
+    """Of parts by time the newest that hold `customers`, newest first: enough for their mean, and no more, since weights and base
+    rate move on.
+
+    >>> newest([(1, Scored(customers=5, closed_form_bp=1)), (2, Scored(customers=4, closed_form_bp=2))], 4)
+    [Scored(customers=4, closed_form_bp=2, model='', logits={})]
+    """
+    found: list[Scored] = []
+    for _, part in reversed(parts):
+        found.append(part)
+        if sum(one.customers for one in found) >= customers:
+            break
+    return found

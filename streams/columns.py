@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-DAY_MS = 86_400_000
+from detectors.labels import DAY_MS as DAY_MS
 
 PURCHASE = 0
 COMPLAINT = 1

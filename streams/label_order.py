@@ -32,12 +32,17 @@ from numpy.typing import NDArray
 from detectors.labels import Labels
 from detectors.model_inputs import INPUTS_HASH
 from detectors.scored import Scored
+from streams.contract import END_TIME_MS
 from streams.counted_once import CountedOnce
 from streams.labels import LabelMessage, labels_of, scores_of
 from streams.scores import SCORE, Scores, as_counts, at_ms
 
 Times = NDArray[np.int64]
 FORMAT = 1
+
+
+class NotPushed(ValueError):
+    """A message that cannot be, and why; nothing of it was taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +109,7 @@ class LabelOrder:
     complete_ms  the last tick of history that is complete, ms since 1970; 0 = none
     too_old      labels pushed that were taken for counted by their time alone
 
-    Raises ValueError for a message of a partition that there is not, or whose rows are none; then it was not pushed.
+    Raises NotPushed for a message of a partition that there is not, or of times or rows that cannot be.
     """
 
     def __init__(self, partitions: int) -> None:
@@ -142,9 +147,7 @@ class LabelOrder:
 
         Labels of other inputs than ours are passed over.
         """
-        if message is not None and not 0 <= message.partition < len(self._now):
-            raise ValueError(f"partition {message.partition}: there are {len(self._now)}, see kafka.partitions")
-        held = None if message is None else self._take(offset, message)
+        held = None if message is None else self._take(offset, message, *self._rows(message))
         self._end = offset + 1
         if message is None or held is None:
             return []
@@ -180,10 +183,20 @@ class LabelOrder:
         found._scores = [CountedOnce.from_state(*scores) for _, scores in stored.counted]
         return found
 
-    def _take(self, offset: int, message: LabelMessage) -> _Held:
+    def _rows(self, message: LabelMessage) -> tuple[Labels, Scores]:
+        """Its labels and scores, once all of it is found to be as it must."""
+        try:
+            if not 0 <= message.partition < len(self._now):
+                raise ValueError(f"partition {message.partition}: there are {len(self._now)}, see kafka.partitions")
+            if not 0 <= message.reached_ms < END_TIME_MS:
+                raise ValueError(f"reached_ms = {message.reached_ms}: must lie within 1970 to 2099, ms since 1970")
+            return labels_of(message) if message.inputs_hash == INPUTS_HASH else Labels.none(), scores_of(message)
+        except ValueError as problem:
+            raise NotPushed(str(problem)) from None
+
+    def _take(self, offset: int, message: LabelMessage, labels: Labels, rows: Scores) -> _Held:
         """The message with its rows that may count, and the partition as it is from now on."""
         source = message.partition
-        labels, rows = labels_of(message) if message.inputs_hash == INPUTS_HASH else Labels.none(), scores_of(message)
         passed_ms = self._now[source].reached_ms
         after = _Source(message.history, max(passed_ms, message.reached_ms) if message.history else passed_ms)
         self._now[source] = after

@@ -10,9 +10,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.scored import Scored, basis_points, counted, logit_bins
+from detectors.scored import BASIS_POINTS, LOGIT_BINS, LOGIT_BOUND, Scored, basis_points, counted, logit_bins
 from detectors.watched import watched
 from streams.columns import DAY_MS
+from streams.contract import END_TIME_MS
 from streams.outcomes import Snapshots, label_ids
 
 SCORE: Final = np.dtype([("id", "<u8"), ("day", "<u4"), ("closed_form_bp", "<u2"), ("logit", "<i2")])
@@ -37,6 +38,20 @@ def scores(taken: Snapshots, horizon_days: float) -> Scores:
 def at_ms(rows: Scores) -> NDArray[np.int64]:
     """When each snapshot was taken, ms since 1970."""
     return rows["day"].astype(np.int64) * DAY_MS
+
+
+def check_scores(rows: Scores) -> None:
+    """Raise ValueError, naming field, value and row, for rows that no customer has."""
+    most = round(LOGIT_BOUND * LOGIT_BINS)
+    for name, least, largest in (
+        ("day", 0, END_TIME_MS // DAY_MS - 1),
+        ("closed_form_bp", 0, BASIS_POINTS),
+        ("logit", -most, most),
+    ):
+        wrong = (rows[name] < least) | (rows[name] > largest)
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            raise ValueError(f"scored: {name} = {rows[name][row]} in row {row}: must lie within {least} to {largest}")
 
 
 def as_counts(rows: Scores, model: str) -> Scored:

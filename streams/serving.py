@@ -23,7 +23,7 @@ from detectors.design import COLUMNS
 from detectors.design_hash import DESIGN_HASH
 from detectors.learner import Learner
 from detectors.learner_report import plain
-from detectors.learner_rules import Staying
+from detectors.learner_rules import Staying, Told, as_told, staying_of
 from detectors.linear_model import LinearModel
 from detectors.model_inputs import INPUTS_HASH
 from detectors.parameters import BtydParameters
@@ -90,7 +90,7 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
     hold: str | None
     why: str
     measured: Measures
-    staying: Literal["logins"] | msgspec.UnsetType = msgspec.UNSET
+    staying: Told = msgspec.UNSET
 
     @property
     def version(self) -> str:
@@ -103,7 +103,7 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(
                 f"horizon of {self.horizon_days} days, risk.horizon_days is {horizon_days}: give learner and workers the same"
             )
-        if (learnt_by := "logins" if self.staying == "logins" else "purchases") != staying:
+        if (learnt_by := staying_of(self.staying)) != staying:
             raise ValueError(f"learnt who stays by {learnt_by}, risk.staying is {staying}: give learner and workers the same")
         linear = None if self.linear is None else linear_model(self.linear)
         return ServedModel(self.closed_form, float(horizon_days), linear, self.serves)
@@ -123,7 +123,7 @@ def serving_of(learner: Learner, tick_ms: int | None, at_ms: int, served: Served
         hold=None if learner.gate.hold is None else learner.gate.hold.value,
         why=verdict(learner.accounts, learner.tick_ms // DAY_MS, learner.rules.gate).text,
         measured={name: plain(learner.prequential.measured(name)) for name in learner.prequential.names},
-        staying="logins" if learner.rules.staying == "logins" else msgspec.UNSET,
+        staying=as_told(learner.rules.staying),
     )
 
 

@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from detectors.cause_fit import fit, measure
+from detectors.cause_fit import fit, measure_causes
 from detectors.cause_learner import CauseLearner
 from detectors.cause_model import CauseModel, Found
-from detectors.cause_snapshot import CauseSnapshot, Measured, dumps
+from detectors.cause_snapshot import CauseMeasured, CauseSnapshot, dumps
 from detectors.causes import CAUSE_CLASSES, Example, controllable
 from streams.cli.errors import CommandError
 from streams.cli.report import ConfigOption, JsonOption, one_line_errors, settings_from, show_json
@@ -75,10 +75,10 @@ class Trained:
     """measured   on complaints that the model had not learnt from when it was asked"""
 
     snapshot: CauseSnapshot
-    measured: Measured
+    measured: CauseMeasured
 
     def as_dict(self) -> dict[str, object]:
-        measured = {name: getattr(self.measured, name) for name in Measured.__struct_fields__}
+        measured = {name: getattr(self.measured, name) for name in CauseMeasured.__struct_fields__}
         return {"model": self.snapshot.version, "examples": self.snapshot.examples, "unseen": measured}
 
     def sentence(self) -> str:
@@ -105,7 +105,7 @@ def _learnt(start: CauseSnapshot, examples: Sequence[Example], source: str) -> T
     truth = np.array([CAUSE_CLASSES.index(example.cause) for example in examples], np.intp)
     if not len(truth):
         raise CauseFileError(f"{source} holds no complaint")
-    measured = measure(np.array(answers), truth, start.calibration.threshold)
+    measured = measure_causes(np.array(answers), truth, start.calibration.threshold)
     return Trained(learner.snapshot(f"{start.source}, then {source}"), measured)
 
 

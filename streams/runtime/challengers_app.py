@@ -13,7 +13,7 @@ import structlog
 
 from detectors.parameters import SHIPPED
 from streams.challenging import Challenging
-from streams.label_order import LabelOrder, Release
+from streams.label_order import LabelOrder, NotPushed, Release
 from streams.runtime.backoff import Backoff, Retrying
 from streams.runtime.challengers_metrics import ChallengersMetrics
 from streams.runtime.entrance import check_labels
@@ -76,7 +76,7 @@ class ChallengersProcess(Service):
         message = read_labels(record, self.metrics.refused, self.challenging.challengers.rules)
         try:
             released = self.order.push(record.offset, message)
-        except ValueError as problem:
+        except NotPushed as problem:
             self.metrics.refused.inc()
             log.error("passed over on churn.labels", offset=record.offset, error=str(problem))
             released = self.order.push(record.offset, None)

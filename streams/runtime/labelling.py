@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import msgspec
 import numpy as np
 
 from detectors.labels import Labels
+from detectors.learner_rules import as_told
 from streams.columns import DAY_MS, TICK, Columns
 from streams.labels import LabelMessage, ScoredRows, entries
 from streams.outcomes import OutcomeRules, Outcomes, label_ids
@@ -133,5 +133,5 @@ class Labelling:
         told = entries(labels) if len(labels) else []
         return LabelMessage(
             partition=self._partition, number=0, history=history, reached_ms=reached_ms, horizon_days=rules.horizon_days,
-            staying="logins" if rules.staying == "logins" else msgspec.UNSET, labels=told, scored=scored,
+            staying=as_told(rules.staying), labels=told, scored=scored,
         )  # fmt: skip

@@ -126,7 +126,8 @@ class LearnerDesk:
     async def take(self, offset: int, message: LabelMessage | None) -> bool:
         """The message at this offset of churn.labels; None for one that is not ours. Returns whether it let anything be learnt.
 
-        Raises ValueError for one that cannot be; then it was not taken.
+        Raises NotPushed for one that cannot be; then nothing of it was taken. Anything else that is raised is no matter of this
+        message alone, since a tick releases what all partitions told: the desk is not to be written then.
         """
         released = self.order.push(offset, message)
         self.next_offset = offset + 1

@@ -20,6 +20,7 @@ from typing import Any
 
 import structlog
 
+from streams.label_order import NotPushed
 from streams.model_control import ControlMessage
 from streams.runtime.intake import Chunk
 from streams.runtime.label_reader import read_labels
@@ -147,7 +148,7 @@ class LearnerTask:
         before, too_old = self.desk.learner.events, self.desk.order.too_old
         try:
             learnt = await self.desk.take(record.offset, message)
-        except ValueError as problem:
+        except NotPushed as problem:
             metrics.refused.inc()
             log.error("passed over on churn.labels", offset=record.offset, error=str(problem))
             learnt = await self.desk.take(record.offset, None)

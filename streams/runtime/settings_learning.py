@@ -35,7 +35,9 @@ class LearningSettings(Section):
     min_days: int = Field(30, ge=0, le=3650, description="And the days over which they must lie")
     settle_labels: int = Field(500, ge=0, description="Labels between two changes of what serves")
     tolerance: float = Field(
-        0.002, ge=0, description="What was learnt serves on while its log loss is no further above the closed form's, nats"
+        0.002,
+        ge=0,
+        description="What was learnt serves on while its log loss is above the closed form's and idle time's by no more, nats",
     )
     measured_labels: int = Field(10_000, ge=100, le=1_000_000, description="Labels in the rolling measures")
     challengers_share: float = Field(

@@ -28,7 +28,7 @@ def histories(draw: st.DrawFn) -> Partitions:
     for partition in range(draw(st.integers(1, 3))):
         chance = random.Random(draw(st.integers(0, 2**32)))
         tellings: list[Told] = []
-        for day in range(100, 100 + days):
+        for day in range(10_000, 10_000 + days):
             for _ in range(chance.choice([0, 0, 1, 3])):
                 kind = chance.choice(["label", "score"])
                 off = chance.choice([0, 0, 0, 1, 2, -1, -7, -9, -20])

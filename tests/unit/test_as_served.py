@@ -9,7 +9,7 @@ import pytest
 
 from detectors.as_served import NAMES, AsServed, Offer
 from detectors.design import prior_mean
-from detectors.idle_time import CENTRE, IdleTime, idle_p, silence
+from detectors.idle_time import CENTRE, IdleTime, idle_p, idle_z
 from detectors.linear_model import LinearModel
 from detectors.model_inputs import INPUTS
 from detectors.served import ServedModel
@@ -110,6 +110,6 @@ def test_idle_time_learns_from_labels_how_bad_a_sign_silence_is():
 
 def test_idle_time_ranks_as_idle_days_do():
     inputs = random_inputs(np.random.default_rng(1), 100)
-    z = silence(inputs)
+    z = idle_z(inputs)
     assert z == pytest.approx(np.log1p(inputs[:, INPUTS.index("idle_days")]) - CENTRE, abs=1e-6)
     assert np.array_equal(np.argsort(idle_p(0.3, 0.8, z)), np.argsort(z))

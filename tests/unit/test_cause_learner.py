@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from river.metrics import Accuracy
 
-from detectors.cause_fit import FOLDS, MAX_ERROR, fit, measure
+from detectors.cause_fit import FOLDS, MAX_ERROR, fit, measure_causes
 from detectors.cause_learner import CauseLearner
 from detectors.cause_model import UNKNOWN, CauseModel
-from detectors.cause_snapshot import Measured, dumps
+from detectors.cause_snapshot import CauseMeasured, dumps
 from detectors.cause_text import buckets, sentences
 from detectors.causes import CAUSE_CLASSES, Example
 from streams.runtime.cause_files import read_examples, shipped_snapshot
@@ -134,7 +134,7 @@ def test_measurements_by_hand():
     p = np.zeros((5, len(CAUSE_CLASSES)))
     p[[0, 1, 2, 3, 4], [0, 0, 1, 1, UNKNOWN]] = [0.9, 0.8, 0.7, 0.4, 0.9]  # the fourth is too little sure
     truth = np.array([0, 1, 1, 1, UNKNOWN])
-    assert measure(p, truth, 0.5) == Measured(complaints=5, accuracy=0.6, named=0.6, right=0.6667)
+    assert measure_causes(p, truth, 0.5) == CauseMeasured(complaints=5, accuracy=0.6, named=0.6, right=0.6667)
 
 
 def test_the_threshold_keeps_errors_rare():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from river.naive_bayes import MultinomialNB
 
 from detectors.cause_model import UNKNOWN, CauseModel
-from detectors.cause_snapshot import Calibration, CauseSnapshot, Measured, dumps, loads, snapshot_of
+from detectors.cause_snapshot import Calibration, CauseMeasured, CauseSnapshot, dumps, loads, snapshot_of
 from detectors.cause_tally import Tally
 from detectors.cause_text import BUCKETS, buckets, sentences
 from detectors.causes import CAUSE_CLASSES, Example
@@ -22,7 +22,7 @@ from tests.oracle.cause_twin import CauseTwin
 from tests.support.examples import examples
 
 EXAMPLES_FILE = REPO / "detectors" / "data" / "cause_examples.tsv"
-CALIBRATION = Calibration(1.3, 1.75, 0.5, Measured(10, 0.5, 0.4, 0.75))
+CALIBRATION = Calibration(1.3, 1.75, 0.5, CauseMeasured(10, 0.5, 0.4, 0.75))
 WORDS = st.sampled_from(
     ["dear", "too dear", "late", "rude", "broken", "points gone", "moved", "rules", "贵", "太贵了", "态度差", "hello"]
 )

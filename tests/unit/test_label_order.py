@@ -10,6 +10,7 @@ from streams.labels import LabelMessage
 from tests.support.label_messages import message
 
 Told = tuple[int | None, list[int], int]
+DAY_0 = 10_000
 
 
 class Reader:
@@ -23,7 +24,7 @@ class Reader:
         released = self.order.push(len(self.read) - 1, told)
         return [
             (
-                None if one.tick_ms is None else one.tick_ms // DAY_MS,
+                None if one.tick_ms is None else one.tick_ms // DAY_MS - DAY_0,
                 one.labels.id.tolist(),
                 sum(scored.customers for _, scored in one.scored),
             )
@@ -37,7 +38,8 @@ class Reader:
 
 
 def day(number: float) -> int:
-    return round(number * DAY_MS)
+    """Of the test's own calendar, ms since 1970."""
+    return round((DAY_0 + number) * DAY_MS)
 
 
 def test_a_tick_is_learnt_once_every_partition_has_passed_it_by_time_and_id() -> None:

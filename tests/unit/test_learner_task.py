@@ -313,3 +313,20 @@ async def test_labels_that_are_taken_for_learnt_by_their_time_are_counted_apart(
     await learner.round()
     assert metric(learner, "labels_too_old_total") == 5
     assert metric(learner, "labels_total") == 27
+
+
+async def test_what_goes_wrong_once_a_message_was_taken_is_not_passed_over_and_nothing_of_it_is_kept() -> None:
+    learner = await learning(3)
+    kept = dict(learner.store.record.fields)
+
+    def fail(*_: object) -> None:
+        raise ValueError("a number that is none")
+
+    learner.task.desk.learner.learn = fail  # type: ignore[method-assign]
+    learner.tell(message(DAY_0 + 3))
+    with pytest.raises(ValueError, match="a number that is none"):
+        await learner.round()
+    assert learner.store.record.fields == kept
+    await learner.start()
+    await learner.round()
+    assert metric(learner, "labels_total") == 20, "the next process learns it"

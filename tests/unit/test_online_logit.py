@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from river import base
 
 from detectors.design import CLOSED_FORM, COLUMNS, design, prior_mean, prior_variance
-from detectors.online_logit import BayesianLogit
+from detectors.online_logit import DRIFT, FLOOR, LABEL_WEIGHT, BayesianLogit
 from detectors.parameters import SHIPPED
 from tests.oracle import kalman_twin
 from tests.support.might_be import customers
@@ -108,7 +108,7 @@ def test_what_was_stored_goes_on_as_if_it_had_not_been() -> None:
         straight.learn(x, left)
         stored.learn(x, left)
         if k % 70 == 0:
-            stored = BayesianLogit.from_bytes(stored.to_bytes())
+            stored = BayesianLogit.from_bytes(stored.to_bytes(), 0.5, 1e-5, 0.1)
     assert stored.to_bytes() == straight.to_bytes()
     assert stored.labels == 300
 
@@ -120,6 +120,25 @@ def test_a_state_of_other_columns_is_refused() -> None:
         BayesianLogit.from_bytes(model.to_bytes())
     with pytest.raises(ValueError, match="no state of this learner"):
         BayesianLogit.from_bytes(b"\x93\x01\x02\x03")
+
+
+def test_how_it_learns_on_is_said_by_who_reads_it_and_not_by_the_bytes() -> None:
+    stored = BayesianLogit(0.5, 1e-5, 0.1)
+    x, left = labels(20)
+    stored.learn(x[0], left[0])
+    found = BayesianLogit.from_bytes(stored.to_bytes())
+    assert (found.label_weight, found.drift, found.floor) == (LABEL_WEIGHT, DRIFT, FLOOR)
+    assert np.array_equal(found.mean, stored.mean)
+    assert np.array_equal(found.covariance, stored.covariance)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", ["mean", "covariance"])
+def test_a_state_that_is_not_finite_is_refused(name: str, value: float) -> None:
+    model = BayesianLogit()
+    getattr(model, name).flat[7] = value
+    with pytest.raises(ValueError, match="not finite: it is spoilt; learn again from the labels"):
+        BayesianLogit.from_bytes(model.to_bytes())
 
 
 def test_it_keeps_rivers_rules(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,90 @@
+"""A record of churn.labels that cannot be learnt from: what is told of it, and what of it counts all the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from prometheus_client import CollectorRegistry, Counter
+
+from detectors.model_inputs import INPUTS
+from streams.columns import DAY_MS
+from streams.label_order import LabelOrder, NotPushed
+from streams.labels import LabelMessage, encode_labels, entries
+from streams.runtime.label_reader import read_labels
+from streams.runtime.topics import LABELS
+from tests.support.learners import DAY_0, RULES, some_labels
+from tests.support.records import FakeRecord
+
+REACHED_MS = DAY_0 * DAY_MS
+
+
+def message(*, history: bool = True, reached_ms: int = REACHED_MS) -> LabelMessage:
+    return LabelMessage(partition=0, number=0, history=history, reached_ms=reached_ms, labels=entries(some_labels(DAY_0, 3)))
+
+
+def with_label(**changes: Any) -> LabelMessage:
+    one = message()
+    return msgspec.structs.replace(one, labels=[msgspec.structs.replace(one.labels[0], **changes), *one.labels[1:]])
+
+
+def with_input(name: str, value: float) -> LabelMessage:
+    labels = some_labels(DAY_0, 3)
+    labels.inputs[1, INPUTS.index(name)] = value
+    return msgspec.structs.replace(message(), labels=entries(labels))
+
+
+def read(one: LabelMessage | bytes) -> tuple[LabelMessage | None, float]:
+    refused = Counter("refused", "so many", registry=CollectorRegistry())
+    value = one if isinstance(one, bytes) else encode_labels(one)
+    found = read_labels(FakeRecord(LABELS, 0, 77, 0, 1, b"0", value), refused, RULES)
+    return found, refused._value.get()
+
+
+CASES = [
+    (with_input("spent_minor", float("nan")), "spent_minor = nan in row 1: must be 0 or more and finite"),
+    (with_input("idle_days", -5.0), "idle_days = -5 in row 1: must be 0 or more and finite"),
+    (with_input("repeat_days", 50_000.0), "repeat_days = 50000 in row 1: must be 43830 at most"),
+    (with_input("between_days", 4_000.0), "between_days = 4000 in row 1: must not be above observed_days"),
+    (with_label(known_ms=2**61), "Expected `int` <= 4102444799999 - at `$.labels[0].known_ms`"),
+    (with_label(at_ms=10**30), "- at `$.labels[0].at_ms`"),
+    (with_label(at_ms=REACHED_MS + 1), f"at_ms = {REACHED_MS + 1} in row 0: its outcome was known at {REACHED_MS}"),
+    (with_label(at_ms=REACHED_MS - 13 * DAY_MS), f"known_ms = {REACHED_MS} in row 0: with a horizon of 4 days it is known at"),
+]
+
+
+@pytest.mark.parametrize(("one", "why"), CASES, ids=[why[:20] for _, why in CASES])
+def test_field_and_value_are_told_with_the_offset_and_how_far_its_worker_has_come_counts(
+    one: LabelMessage, why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found, refused = read(one)
+    told = capsys.readouterr().out
+    assert why in told
+    assert "77" in told
+    assert refused == 1
+    assert found is not None
+    assert (found.partition, found.history, found.reached_ms) == (0, True, REACHED_MS)
+    assert (found.labels, found.scored) == ([], None)
+
+
+@pytest.mark.parametrize("one", [b"", b"{}", b"\xff", b"[" * 100_000, message(reached_ms=10**30), message(reached_ms=-1)])
+def test_where_not_even_that_can_be_read_it_is_none(one: LabelMessage | bytes) -> None:
+    assert read(one) == (None, 1)
+
+
+@pytest.mark.parametrize("days", [0, 8, 9])
+def test_live_nothing_is_known_long_before_its_worker_has_come_there(days: int) -> None:
+    found, refused = read(message(history=False, reached_ms=REACHED_MS - days * DAY_MS))
+    assert found is not None
+    assert (len(found.labels), refused) == ((0, 1) if days == 9 else (3, 0))
+
+
+def test_what_reaches_the_order_unread_is_not_pushed_either() -> None:
+    for one in (*(case for case, _ in CASES[:7]), message(reached_ms=10**30), msgspec.structs.replace(message(), partition=3)):
+        order = LabelOrder(1)
+        before = order.to_bytes()
+        with pytest.raises(NotPushed):
+            order.push(0, one)
+        assert order.to_bytes() == before
+        assert (order.loading, order.waits_for()) == (False, [])
