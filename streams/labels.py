@@ -96,10 +96,13 @@ class LabelMessage(msgspec.Struct, frozen=True, kw_only=True):
     def check_rows(self, horizon_days: int) -> None:
         """Raise ValueError, naming field and value, where there are rows that no worker with this horizon can have told.
 
-        Live, nothing is known long before the watermark has come there; while history is loaded, ticks may be any time apart.
+        Live, nothing is known long before the watermark has come there, and what the clock had held back is known when the watermark
+        has; while history is loaded, ticks may be any time apart, and nothing is held back.
         """
         labels, scored = labels_of(self) if self.inputs_hash == INPUTS_HASH else Labels.none(), at_ms(scores_of(self))
         latest_ms = labels.at_ms + (horizon_days + LATEST_DAYS) * DAY_MS
+        if not self.history:
+            latest_ms = np.maximum(latest_ms, self.reached_ms)
         _not_above("known_ms", labels.known_ms, latest_ms, f"with a horizon of {horizon_days} days it is known at %d")
         if not self.history:
             newest_ms = self.reached_ms + LATEST_DAYS * DAY_MS

@@ -80,6 +80,15 @@ def test_live_nothing_is_known_long_before_its_worker_has_come_there(days: int) 
     assert (len(found.labels), refused) == ((0, 1) if days == 9 else (3, 0))
 
 
+@pytest.mark.parametrize("history", [False, True])
+def test_live_what_the_clock_held_back_for_long_is_learnt_when_it_is_let_go(history: bool) -> None:
+    """A worker dates it by its watermark then, however long after the horizon that is."""
+    held = with_label(at_ms=REACHED_MS - 60 * DAY_MS)
+    found, refused = read(msgspec.structs.replace(held, history=history))
+    assert found is not None
+    assert (len(found.labels), refused) == ((0, 1) if history else (3, 0))
+
+
 def test_what_reaches_the_order_unread_is_not_pushed_either() -> None:
     for one in (*(case for case, _ in CASES[:7]), message(reached_ms=10**30), msgspec.structs.replace(message(), partition=3)):
         order = LabelOrder(1)
