@@ -1,7 +1,8 @@
 """`churn.labels`: what customers then did, on its way to the learner.
 
-A commit sends a message where it has something to tell: outcomes, scores, or, while history is loaded, a tick that was passed;
-several where it has much. A label carries no customer id; it is recognised by its own, so it counts once however often it comes.
+A commit sends a message where it has something to tell: outcomes, scores, while history is loaded a tick that was passed, or,
+once, that history has ended; several where it has much. A label carries no customer id; it is recognised by its own, so it counts
+once however often it comes.
 """
 
 from __future__ import annotations

@@ -232,6 +232,33 @@ async def test_live_it_is_fitted_when_the_time_has_come_and_all_is_read() -> Non
     assert learner.servings[-1].closed_form.version == "live"
 
 
+async def two_partitions(history_days: int) -> PlayedLearner:
+    """The second one never has a label."""
+    learner = PlayedLearner(replace(DESK, partitions=2, refit_days=10), publish_s=3_600.0)
+    learner.fitter.answer = fitted("live")
+    await learner.start()
+    for day in range(DAY_0, DAY_0 + history_days):
+        quiet = msgspec.structs.replace(message(day, 0, history=True), partition=1)
+        learner.tell(message(day, history=True), quiet)
+        await learner.round()
+    return learner
+
+
+@pytest.mark.parametrize("history_days", [0, 3])
+async def test_a_quiet_partition_holds_up_nothing_once_the_system_is_live(history_days: int) -> None:
+    learner = await two_partitions(history_days)
+    if history_days:
+        learner.tell(msgspec.structs.replace(message(DAY_0 + history_days, 0), partition=1))  # what its first live commit tells
+    sent = len(learner.servings)
+    for day in range(history_days, 35):
+        learner.tell(message(DAY_0 + day))
+        await learner.round()
+    assert not learner.task.desk.order.loading
+    assert learner.servings[-1].tick_ms is None
+    assert len(learner.servings) - sent == (3 if history_days else 1 + 3), "the first, and each fit: not every commit"
+    assert [at_ms // DAY_MS - DAY_0 for at_ms, _ in learner.fitter.asked] == [9, 19, 29]
+
+
 # -- alerts and rubbish -----------------------------------------------------------------------------------------------
 
 
