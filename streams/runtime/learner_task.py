@@ -4,8 +4,9 @@
 
 Whatever happens to this process, Redis holds the learner as it was after a whole number of rounds; whoever is next reads on from
 the offset of the last one, sends what that one was to send, and learns the same. What serves is sent while history is loaded as
-soon as a tick is learnt, since the workers wait for it; live every learning.publish_s at most. While the past is read once more,
-nothing is sent before it has caught up. Should anybody else write what serves, it is written again.
+soon as a tick is learnt, since the workers wait for it; live every learning.publish_s at most. Nothing is sent before all of the
+topic is read. What was to leave waits, written down with each commit: models as they are under each key by then; alerts all, but
+where the past is read anew the last one, if people do not know it. Should anybody else write what serves, it is written again.
 """
 
 from __future__ import annotations
@@ -115,9 +116,12 @@ class LearnerTask:
         asked = self._obey()
         fitted = self._caught_up and bool(self._watermark_ms) and await self.desk.refit_live(self._watermark_ms)
         self._urgent |= asked or fitted
+        arrived = self._arrive()
         # before anything is sent again because of another's word, the commit tells whether we are still the learner
-        if took or asked or fitted or self._shop.models.contradicted:
+        if took or asked or fitted or arrived or self._shop.models.contradicted:
             await self._commit()
+        elif self.desk.leaving:
+            await self._leave()
         await self._publish()
         self._show(SHOW_EVERY_S)
 
@@ -179,13 +183,21 @@ class LearnerTask:
         for acknowledge in done:
             acknowledge()
 
+    def _arrive(self) -> bool:
+        """See `LearnerDesk.arrived`."""
+        models = self._shop.models
+        return self._caught_up and self.desk.arrived(models.serving, models.champions)
+
     async def _leave(self) -> None:
-        """Send what the last commit, ours or the former learner's, was to send."""
+        """Send what the last commit, ours or the former learner's, was to send; not before all is read."""
+        if not self._caught_up:
+            return
         self.unsent_s = time.monotonic()
-        for one in self.desk.papers.outgoing:
+        for one in self.desk.leaving:
             await self._shop.sender.send(self._shop.prefix + one.topic, one.key, one.value)
         self.unsent_s = None
-        self.desk.sent()
+        if not self.desk.papers.anew:
+            self.desk.sent()
 
     @property
     def _caught_up(self) -> bool:

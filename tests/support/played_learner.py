@@ -117,8 +117,8 @@ class PlayedLearner:
             now_ms=lambda: self.now_ms,
             caught_up=lambda offset: self.caught_up and offset >= self._fetched,
         )
-        self.task = LearnerTask(record, desk, 1, shop)
         self._fetched = desk.next_offset
+        self.task = LearnerTask(record, desk, 1, shop)
         await self.task._leave()
 
     async def round(self, records: int = 1_000_000) -> None:

@@ -130,6 +130,62 @@ async def test_who_was_replaced_while_frozen_contradicts_nobody() -> None:
     assert len(learner.written) == count
 
 
+async def test_who_learns_the_past_anew_tells_nothing_again_and_keeps_as_many_models_as_before() -> None:
+    learner = await learning(20)
+    for day in range(20, 60):
+        learner.tell(message(DAY_0 + day, leave=day < 40))
+        await learner.round()
+    alerts, count = list(learner.alerts), len(learner.written)
+    assert [one.status for one in map(decode_any, alerts) if isinstance(one, ModelAlert)] == ["firing", "resolved"]
+    for killed in (False, True):
+        learner.store, learner.caught_up = MemoryLearnerStore(), False
+        await learner.start()
+        for _ in range(5):
+            await learner.round(7)
+        if killed:
+            await learner.start()
+        while not learner.done:
+            await learner.round(7)
+        assert len(learner.written) == count, "before it has caught up"
+        learner.caught_up = True
+        for _ in range(3):
+            await learner.round()
+        assert learner.alerts == alerts
+        assert len(learner.models.champions) == DESK.keep_models
+        assert learner.models.champions.keys() == {version for version, _ in learner.task.desk.papers.champions}
+        count = len(learner.written)
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_how_it_stands_is_told_once_the_past_is_learnt_anew_where_people_know_otherwise(told: bool) -> None:
+    learner = await learning(20)
+    for day in range(20, 32):
+        learner.tell(message(DAY_0 + day, leave=True))
+        if told:
+            await learner.round()
+    assert len(learner.alerts) == told
+    learner.store = MemoryLearnerStore()
+    await learner.start()
+    await learner.round()
+    (alert,) = map(decode_any, learner.alerts)
+    assert isinstance(alert, ModelAlert)
+    assert alert.status == "firing"
+
+
+async def test_what_happened_while_no_learner_ran_is_told_late_and_whole() -> None:
+    learner = await learning(20)
+    learner.tell(*(message(DAY_0 + day, leave=day < 40) for day in range(20, 60)))
+    learner.caught_up = False
+    await learner.start()
+    for _ in range(8):
+        await learner.round(5)
+    assert learner.alerts == []
+    learner.caught_up = True
+    await learner.round()
+    assert [one.status for one in map(decode_any, learner.alerts) if isinstance(one, ModelAlert)] == ["firing", "resolved"]
+    assert learner.models.champions.keys() == {version for version, _ in learner.task.desk.papers.champions}
+
+
 # -- what people ask --------------------------------------------------------------------------------------------------
 
 
