@@ -113,6 +113,11 @@ class LearnerDesk:
             self._tell_of(new_events(before, self.learner.events), live=release.tick_ms is None)
         return bool(released)
 
+    def read_from(self, offset: int) -> None:
+        """Messages come from this offset on, since those at `next_offset` are not to be had."""
+        self.order.read_from(offset)
+        self.next_offset = offset
+
     async def refit_live(self, watermark_ms: int) -> bool:
         """Fit to what is known now, where that is due; returns whether there are new parameters."""
         at_ms = watermark_ms // DAY_MS * DAY_MS

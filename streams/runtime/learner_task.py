@@ -23,7 +23,7 @@ import structlog
 
 from streams.model_control import ControlMessage
 from streams.runtime.intake import Chunk
-from streams.runtime.label_reader import read_labels
+from streams.runtime.label_reader import Refused, read_labels
 from streams.runtime.learner_desk import LearnerDesk
 from streams.runtime.learner_metrics import LearnerMetrics
 from streams.runtime.learner_models import PublishedModels
@@ -39,6 +39,8 @@ MESSAGES_A_ROUND = 200
 UNLEARNT = 1_000
 """Messages that let nothing be learnt yet are read again after a restart; so many at most."""
 IDLE_S = 0.5
+TOPIC_ID = "topic_id"
+"""Under this name what is committed says which topic its offset is about."""
 SHOW_EVERY_S = 5.0
 
 
@@ -63,13 +65,15 @@ class LearnerShop:
 
 
 class LearnerTask:
-    """record   what taking the learner's key returned
-    desk     as its fields have it
-    lease    number of the claim; chunks fetched under another are not ours
+    """record     what taking the learner's key returned
+    desk       as its fields have it
+    lease      number of the claim; chunks fetched under another are not ours
+    topic_id   Kafka's id of churn.labels, "" where that is not known
     """
 
-    def __init__(self, record: LearnerRecord, desk: LearnerDesk, lease: int, shop: LearnerShop) -> None:
-        self.desk, self.lease, self._record, self._shop = desk, lease, record, shop
+    def __init__(self, record: LearnerRecord, desk: LearnerDesk, lease: int, shop: LearnerShop, topic_id: str = "") -> None:
+        self.desk, self.lease, self.topic_id, self._record, self._shop = desk, lease, topic_id, record, shop
+        self._refused = Refused(shop.metrics.refused)
         self.seq, self.committed_s = record.seq, time.monotonic()
         self.queued_bytes = 0
         self.unsent_s: float | None = None  # since when something waits to leave
@@ -145,7 +149,7 @@ class LearnerTask:
     async def _message(self, record: Any) -> bool:
         metrics = self._shop.metrics
         metrics.messages.inc()
-        message = read_labels(record, metrics.refused, self.desk.rules.learner)
+        message = read_labels(record, self._refused, self.desk.rules.learner)
         if message is not None and not message.history:
             self._watermark_ms = max(self._watermark_ms, message.reached_ms)
         before = self.desk.learner.events
@@ -174,7 +178,7 @@ class LearnerTask:
     # -- out --------------------------------------------------------------------------------------------------------
 
     async def _commit(self) -> None:
-        fields = self.desk.write(self._shop.now_ms())
+        fields = self.desk.write(self._shop.now_ms()) | ({TOPIC_ID: self.topic_id.encode()} if self.topic_id else {})
         await self._shop.store.commit(self._record, self.seq + 1, fields)
         self.seq, self.committed_s, self._unlearnt = self.seq + 1, time.monotonic(), 0
         self._shop.metrics.commits.inc()
@@ -185,8 +189,10 @@ class LearnerTask:
 
     def _arrive(self) -> bool:
         """See `LearnerDesk.arrived`."""
-        models = self._shop.models
-        return self._caught_up and self.desk.arrived(models.serving, models.champions)
+        if not self._caught_up:
+            return False
+        self._refused.caught_up()
+        return self.desk.arrived(self._shop.models.serving, self._shop.models.champions)
 
     async def _leave(self) -> None:
         """Send what the last commit, ours or the former learner's, was to send; not before all is read."""

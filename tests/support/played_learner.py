@@ -106,7 +106,10 @@ class PlayedLearner:
         self.generation += 1
         self.registry = CollectorRegistry()
         record = await self.store.take(self.generation, f"n{self.generation}", System("g", ""))
-        desk = LearnerDesk(self.rules, SHIPPED, record.fields, self.fitter)
+        try:
+            desk = LearnerDesk(self.rules, SHIPPED, record.fields, self.fitter)
+        except ValueError:
+            desk = LearnerDesk(self.rules, SHIPPED, {}, self.fitter)
         shop = LearnerShop(
             store=self,  # type: ignore[arg-type] # commits by shape
             sender=self,  # type: ignore[arg-type] # as above

@@ -349,6 +349,29 @@ async def test_what_workers_with_other_settings_call_leaving_is_not_learnt_and_t
     assert metric(learner, "labels_total") == 40
 
 
+async def test_labels_from_before_a_change_of_settings_are_no_alarm_later_ones_are(capsys: pytest.CaptureFixture[str]) -> None:
+    learner = await learning(6)
+    learner.rules = replace(DESK, learner=replace(DESK.learner, horizon_days=90))
+    learner.labels = []
+    learner.tell(*(msgspec.structs.replace(message(DAY_0 + day), horizon_days=4) for day in range(6)))
+    learner.caught_up = False
+    learner.store = MemoryLearnerStore()
+    await learner.start()
+    capsys.readouterr()
+    for _ in range(3):
+        await learner.round(2)
+    learner.caught_up = True
+    for _ in range(3):
+        await learner.round()
+    (line,) = capsys.readouterr().out.splitlines()
+    assert all(part in line for part in ("labels of before", "messages=6", "labels=120", "outcomes of 4 days")), line
+    assert (metric(learner, "messages_refused_total"), metric(learner, "labels_total")) == (0, 0)
+    learner.tell(msgspec.structs.replace(message(DAY_0 + 7), horizon_days=4))
+    await learner.round()
+    assert "error" in capsys.readouterr().out
+    assert metric(learner, "messages_refused_total") == 1
+
+
 async def test_who_learns_the_past_anew_obeys_what_was_asked_once_it_has_caught_up() -> None:
     learner = await learning(6)
     ask(learner, "freeze")
