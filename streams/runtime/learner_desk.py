@@ -178,14 +178,14 @@ class LearnerDesk:
         told        what serves by churn.models; empty: nothing
         champions   that stand there, by version
         """
-        looks = bool(self.papers.champions) and not self._looked_at_champions
-        if looks:
+        changed = False
+        if self.papers.champions and not self._looked_at_champions:
             self._looked_at_champions = True
-            self.papers.know(champions, self.rules.keep_models)
+            changed = self.papers.know(champions, self.rules.keep_models)
         ends = self.papers.anew and bool(self.papers.first_ms)
         if ends:
             self.papers.caught_up(told_demoted=bool(told) and decode_serving(told).standing == Standing.DEMOTED)
-        return looks or ends
+        return changed or ends
 
     @property
     def leaving(self) -> list[Outgoing]:

@@ -54,13 +54,17 @@ class Papers(msgspec.Struct, array_like=True):
     demoted_ms: int = 0
     anew: bool = False
 
-    def know(self, found: Mapping[str, Serving], most: int) -> None:
-        """What there is to go back to: of what stands on the topic unknown, the newest fill up the number; the rest goes."""
+    def know(self, found: Mapping[str, Serving], most: int) -> bool:
+        """What there is to go back to: of what stands on the topic unknown, the newest fill up the number; the rest goes.
+
+        Returns whether there was any.
+        """
         unknown = sorted(found.keys() - {version for version, _ in self.champions}, key=lambda one: (found[one].at_ms, one))
         room, day = max(0, most - len(self.champions)), self.champions[0][1] if self.champions else 0
         gone = unknown[: max(0, len(unknown) - room)]
         self.outgoing += [Outgoing(MODELS, CHAMPION_PREFIX + version.encode(), None) for version in gone]
         self.champions = [*((version, day) for version in unknown[len(gone) :]), *self.champions]
+        return bool(unknown)
 
     def caught_up(self, *, told_demoted: bool) -> None:
         """The past is learnt: people are told how it stands now, where that is not what they know."""

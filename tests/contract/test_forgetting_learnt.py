@@ -46,7 +46,7 @@ def test_labels_and_what_was_learnt_are_gone_and_a_persons_parameters_stay(real_
 
 def test_a_broker_that_deletes_no_records_keeps_all_of_it(embedded_kafka: RunningBroker, prefix: str) -> None:
     settings = site(embedded_kafka, prefix)
-    with pytest.raises(AdminError, match="to delete the records of .*churn.labels; .* embedded one cannot"):
+    with pytest.raises(AdminError, match=r"to delete the records of .*churn\.labels; .* embedded one cannot"):
         forget_labels_and_models(settings)
     assert labels(settings) == 1
     assert newest_by_key(settings).keys() == {CLOSED_FORM_KEY, *LEARNT}
