@@ -131,6 +131,11 @@ class LabelOrder:
         """Whether a partition loads history."""
         return any(source.history for source in self._now)
 
+    def read_from(self, offset: int) -> None:
+        """The topic is another one, or its beginning was deleted: what is pushed next stands at this offset."""
+        self._held.clear()
+        self._end = offset
+
     def waits_for(self) -> list[int]:
         """Partitions that have not passed the earliest tick that is not complete; none where there is no such tick."""
         if not self._ticks:

@@ -1,7 +1,8 @@
 """`churn.labels`: what customers then did, on its way to the learner.
 
-A commit sends a message where it has something to tell: outcomes, scores, or, while history is loaded, a tick that was passed;
-several where it has much. A label carries no customer id; it is recognised by its own, so it counts once however often it comes.
+A commit sends a message where it has something to tell: outcomes, scores, while history is loaded a tick that was passed, or,
+once, that history has ended; several where it has much. A label carries no customer id; it is recognised by its own, so it counts
+once however often it comes.
 
 One row that cannot be would spoil what is learnt for good, so a message is read as a whole or not at all.
 """
@@ -96,8 +97,8 @@ class LabelMessage(msgspec.Struct, frozen=True, kw_only=True):
     def check_rows(self, horizon_days: int) -> None:
         """Raise ValueError, naming field and value, where there are rows that no worker with this horizon can have told.
 
-        Live, nothing is known long before the watermark has come there, and what the clock had held back is known when the watermark
-        has; while history is loaded, ticks may be any time apart, and nothing is held back.
+        Live, nothing is known long before the watermark has come there, and what the clock held back is known when it is let go.
+        While history is loaded, ticks may be any time apart, and nothing is held back.
         """
         labels, scored = labels_of(self) if self.inputs_hash == INPUTS_HASH else Labels.none(), at_ms(scores_of(self))
         latest_ms = labels.at_ms + (horizon_days + LATEST_DAYS) * DAY_MS

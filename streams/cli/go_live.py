@@ -80,6 +80,7 @@ async def _go_live(settings: Settings, on_progress: OnProgress) -> Outcome:
         if not waiting and all(one.switched_ms is None for one in found):
             return Outcome(None, False, len(found))
         if waiting:
+            model_in_use(settings)  # where it cannot be told, the digest could not be sent
             stamped = _switch(settings, found, waiting)
             on_progress(found, 0, 0)
         found = await _all_live(store, settings, on_progress)

@@ -12,6 +12,7 @@ from streams.cli.report import ConfigOption, one_line_errors, settings_from
 from streams.runtime.admin import active_members, delete_group
 from streams.runtime.connect import connected_store
 from streams.runtime.forgetting import forget_learners_generation, forget_partition
+from streams.runtime.forgetting import forget_learnt as forget_what_was_learnt
 from streams.runtime.rereading import say_reread
 from streams.runtime.settings import Settings
 from streams.runtime.switching import history_stands
@@ -23,18 +24,24 @@ def rebuild(
         bool,
         typer.Option("--keep-state", help="Only forget Kafka's generations, after the consumer group was deleted on purpose."),
     ] = False,
+    forget_learnt: Annotated[
+        bool,
+        typer.Option("--forget-learnt", help="Delete also churn.labels and what was learnt. Stop the learner first."),
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do it: what Redis holds of these partitions is deleted.")] = False,
 ) -> None:
     """Forget the state in Redis and the group's offsets: workers then read the topics from their beginning. Stop them first.
 
     Alerts of the past are sent again, with the same ids. A system that went live after a history does so again, at the same
-    place, and no second digest is sent. What was triggered for whom is kept, and what was learnt.
+    place, and no second digest is sent. What was triggered for whom is kept, and what was learnt: labels of before count on.
     """
     with one_line_errors():
         settings = settings_from(config)
-        members = active_members(settings)
-    if members:
-        raise CommandError(f"group {settings.kafka.group} has {members} active members", "stop the workers first")
+        _check_stopped(settings, "", "workers")
+        if forget_learnt:
+            _check_stopped(settings, "-learner", "learner")
+    if keep_state and forget_learnt:
+        raise CommandError("--keep-state deletes nothing, --forget-learnt does", "give one of them")
     if keep_state:
         known = asyncio.run(_reset_generations(settings))
         typer.echo(f"generations forgotten in {known} of {settings.kafka.partitions} partitions; start the workers")
@@ -45,11 +52,19 @@ def rebuild(
         )
     with one_line_errors():
         _check_clock(settings)
+        if forget_learnt:
+            asyncio.run(forget_what_was_learnt(settings))  # first, since some brokers cannot
         say_reread(settings)
     customers = asyncio.run(_forget(settings))
     with one_line_errors():
         delete_group(settings)
-    typer.echo(f"{customers} keys deleted, offsets of group {settings.kafka.group} forgotten; start the workers")
+    also, start = ("what was learnt and churn.labels deleted, ", "workers and learner") if forget_learnt else ("", "workers")
+    typer.echo(f"{customers} keys deleted, {also}offsets of group {settings.kafka.group} forgotten; start the {start}")
+
+
+def _check_stopped(settings: Settings, ending: str, who: str) -> None:
+    if members := active_members(settings, ending):
+        raise CommandError(f"group {settings.kafka.group}{ending} has {members} active members", f"stop the {who} first")
 
 
 def _check_clock(settings: Settings) -> None:

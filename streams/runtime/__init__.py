@@ -29,11 +29,12 @@ In the order to read:
                                     being waited for
     shop                            what the partitions of a worker share
     learner_app                     the composition root of the learner: learner_owner (is it us?), learner_task (take, learn,
-                                    commit, publish), learner_desk (all that it knows), learner_store (what it has committed),
-                                    learner_models (what stands on churn.models), learner_fitter, learner_metrics; label_reader
+                                    commit, publish), learner_desk (all that it knows; learner_papers: what is to leave),
+                                    learner_store (what it has committed), learner_models (what stands on churn.models),
+                                    learner_fitter, learner_metrics; label_reader
     challengers_app                 the composition root of the challengers, who read churn.labels beside it; challengers_metrics
     outbox, sender, graveyard       what leaves, in order, until Kafka has acknowledged (dispatch: to which topics); dead letters
-    models, partitioner             what scores (follower: of a topic); which partition a customer is in
+    models, partitioner             what scores (follower: of a topic; model_choice: which); which partition a customer is in
     cause_files                     models of causes, and labelled complaints
     channels, subscription          what goes to people: each channel reads churn.alerts for itself (sole_assignor: one worker at
                                     a time), and tells it (held_channel)

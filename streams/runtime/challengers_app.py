@@ -20,7 +20,7 @@ from streams.runtime.entrance import check_labels
 from streams.runtime.follower import Follower
 from streams.runtime.health import WorkerState
 from streams.runtime.health_server import HealthServer
-from streams.runtime.label_reader import read_labels
+from streams.runtime.label_reader import Refused, read_labels
 from streams.runtime.learner_app import desk_rules
 from streams.runtime.models import read_parameters
 from streams.runtime.service import Service
@@ -43,6 +43,7 @@ class ChallengersProcess(Service):
         super().__init__(settings)
         rules, pinned = desk_rules(settings), settings.risk.parameters_file
         self.metrics = ChallengersMetrics(self.registry)
+        self._refused = Refused(self.metrics.refused)
         self.order = LabelOrder(rules.partitions)
         self.challenging = Challenging(
             rules.learner,
@@ -62,6 +63,7 @@ class ChallengersProcess(Service):
             if await self._unless_stopped(check_labels(self.settings, self._backoff)):
                 showing = asyncio.create_task(self._show())
                 await self._unless_stopped(self.follower.start())
+                self._refused.caught_up()
                 log.info("read to the end", labels=self.challenging.challengers.labels)
                 await self._stop.wait()
             log.info("stopping")
@@ -73,7 +75,7 @@ class ChallengersProcess(Service):
 
     async def _take(self, record: Any) -> None:
         self.metrics.messages.inc()
-        message = read_labels(record, self.metrics.refused, self.challenging.challengers.rules)
+        message = read_labels(record, self._refused, self.challenging.challengers.rules)
         try:
             released = self.order.push(record.offset, message)
         except NotPushed as problem:

@@ -85,7 +85,7 @@ class LiveState(msgspec.Struct, frozen=True):
     live_after_ms, switched_ms   see mode.Mode
     past                         alerts about the past
     topic_ids                    topic -> Kafka's id of it, which another topic of that name has not; of those that have one
-    tick_ms                      the last tick of history that was passed, ms since 1970; 0 = none
+    tick_ms                      see labelling.Labelling
     """
 
     engine: bytes

@@ -242,7 +242,7 @@ class Committer:
         self._shop.metrics.commit_seconds.observe(time.perf_counter() - began_s)
         self.seq, self.outbox_no, self._commit_id = journal.seq, outbox[-1].number, journal.commit_id
         self.done, self._past = work.offsets, past
-        self.labelling.committed(work.batch)
+        self.labelling.committed(work.batch, self._rules.outcomes, history=self._mode.history)
         self.committed_s, self.commits = time.monotonic(), self.commits + 1
         self.table.apply(step)
         self._whole = self.table.forget_unused() == 0 and self._whole
@@ -264,7 +264,8 @@ class Committer:
         if work.switch_ms is not None:
             mode = mode.switched(work.switch_ms, watermark_ms, self._rules.lateness_ms, self._shop.now_ms())
         inflow, memory = (self._clock.profile.to_bytes(), self._clock.memory) if self._clock else (b"", ClockMemory())
-        told = (mode.live_after_ms, mode.switched_ms, past, self._topic_ids, self.labelling.tick_after(work.batch))
+        tick_ms = self.labelling.tick_after(work.batch, self._rules.outcomes, history=self._mode.history)
+        told = (mode.live_after_ms, mode.switched_ms, past, self._topic_ids, tick_ms)
         return pack_state(LiveState(step.state.to_bytes(), inflow, memory, *told))
 
     def _journal(self, work: Work, step: Step, model_version: str) -> JournalEntry:

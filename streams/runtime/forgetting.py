@@ -3,17 +3,32 @@
 What was triggered for whom stays. The topics cannot give it back: most of what set it off is the past the next time and sets
 off nothing, and so would leave no memory that keeps a play to its `every_days`. Left alone it does no harm, since it is of
 event time: what is older than the longest `every_days` is forgotten as ever. So does who was erased, or the topics would
-bring them back. And so does what was learnt: labels count once, however often they come.
+bring them back. And so does what was learnt, unless it is told to go too: labels count once, however often they come, and those
+of a corrected history are no others by their ids.
 """
 
 from __future__ import annotations
 
+from kafka import TopicPartition  # type: ignore[import-untyped]  # kafka-python ships no types
+from kafka.errors import (  # type: ignore[import-untyped]  # as above
+    IncompatibleBrokerVersion,
+    KafkaConnectionError,
+    UnsupportedVersionError,
+)
+
 from streams.runtime.backoff import Backoff
 from streams.runtime.connect import PATIENCE_S, link_to
+from streams.runtime.kafka_client import AdminError, admin_client, producer
 from streams.runtime.learner_store import RedisLearnerStore
+from streams.runtime.model_in_use import newest_by_key
 from streams.runtime.settings import Settings
+from streams.runtime.topics import LABELS, MODELS
+from streams.serving import CHAMPION_PREFIX, CONTROL_KEY, FITTED_PREFIX, SERVING_KEY
 
 SCAN_SLICE = 1_000
+ANSWER_S = 30.0
+TO_THE_END = -1
+_LEARNT = (CHAMPION_PREFIX, FITTED_PREFIX)
 
 
 async def forget_partition(settings: Settings, partition: int) -> int:
@@ -35,6 +50,38 @@ async def forget_partition(settings: Settings, partition: int) -> int:
                 return deleted
     finally:
         await link.close()
+
+
+async def forget_learnt(settings: Settings) -> None:
+    """Delete what the learner has learnt, and all that it could learn it from again: it begins with what comes from now on.
+
+    What people fitted stays. Cut short, it is done again. Neither workers nor learner may run meanwhile. Raises AdminError.
+    """
+    forget_labels_and_models(settings)
+    link = link_to(settings.redis)
+    try:
+        key = f"{settings.redis.prefix}:learner"
+        await link.send(key, "UNLINK", key)
+    finally:
+        await link.close()
+
+
+def forget_labels_and_models(settings: Settings) -> None:
+    """The part of it that is on Kafka."""
+    topic = TopicPartition(settings.kafka.topic_prefix + LABELS, 0)
+    with admin_client(settings) as admin:
+        if topic.topic not in admin.list_topics():
+            fix = "run `churnwatch topics create`, or grant DELETE on it (docs/security.md)"
+            raise AdminError(f"topic {topic.topic} does not exist, or our user may not see it", fix)
+        try:
+            admin.delete_records({topic: TO_THE_END})
+        except (KafkaConnectionError, UnsupportedVersionError, IncompatibleBrokerVersion):
+            fix = "see that it is well; the embedded one cannot do this, so begin a trial on it with another kafka.topic_prefix"
+            raise AdminError(f"the broker ended the request to delete the records of {topic.topic}", fix) from None
+    learnt = [key for key in newest_by_key(settings) if key in (SERVING_KEY, CONTROL_KEY) or key.startswith(_LEARNT)]
+    with producer(settings) as sending:
+        for answer in [sending.send(settings.kafka.topic_prefix + MODELS, key=key, value=None) for key in learnt]:
+            answer.get(ANSWER_S)
 
 
 async def forget_learners_generation(settings: Settings) -> bool:

@@ -82,6 +82,11 @@ ROLES: Mapping[str, tuple[Rights, ...]] = {
         Rights("group", ("",), ("DESCRIBE",)),
     ),
     "rebuild": (Rights("topic", (CLOCK,), ("READ",)), Rights("group", ("",), ("DELETE",))),
+    "rebuild --forget-learnt, also": (
+        Rights("topic", (LABELS,), ("DELETE",)),
+        Rights("topic", (MODELS,), ("READ", "WRITE")),
+        Rights("group", ("-learner",), ("DESCRIBE",)),
+    ),
     "fit --publish": (Rights("topic", (MODELS,), ("WRITE",)),),
     "models list, show, compare": (Rights("topic", (MODELS,), ("READ",)),),
     "models rollback, freeze, thaw": (Rights("topic", (MODELS,), ("READ", "WRITE")),),

@@ -42,7 +42,8 @@ NOTHING_LABELLED = Labelled()
 class Labelling:
     """The outcomes of one partition. What waits is in the store.
 
-    tick_ms   the last tick of history that the partition has passed, as its last commit told; 0 = none
+    tick_ms   the last tick of history that the partition has passed, as its last commit told; 0 = none, or it was told since that
+              history has ended
     """
 
     def __init__(self, partition: int, shop: Shop, tick_ms: int) -> None:
@@ -84,14 +85,16 @@ class Labelling:
         messages = self._messages(step, batch, labels, rules, history=history)
         return Labelled(pending, settled, messages)
 
-    def tick_after(self, batch: Columns) -> int:
-        """The last tick passed once the batch is committed, ms; 0 = none."""
+    def tick_after(self, batch: Columns, rules: OutcomeRules | None, *, history: bool) -> int:
+        """`tick_ms` once the batch is committed."""
+        if rules is not None and not history:
+            return 0
         ticks = batch.time_ms[batch.kind == TICK]
         return max(int(ticks.max()), self.tick_ms) if len(ticks) else self.tick_ms
 
-    def committed(self, batch: Columns) -> None:
+    def committed(self, batch: Columns, rules: OutcomeRules | None, *, history: bool) -> None:
         """A commit with this batch is in the store."""
-        self.tick_ms = self.tick_after(batch)
+        self.tick_ms = self.tick_after(batch, rules, history=history)
 
     async def _labels(self, outcomes: Outcomes, taken: dict[str, bytes]) -> tuple[Labels, list[str]]:
         """The labels, ordered by time and id, and the names of the snapshots that they settle."""
@@ -110,9 +113,12 @@ class Labelling:
         return labels.in_order(), there
 
     def _messages(self, step: Step, batch: Columns, labels: Labels, rules: OutcomeRules, *, history: bool) -> list[LabelMessage]:
-        """In the order to send; that a tick was passed is told by the last, with which all is told that was known by then."""
-        tick_ms, rows = self.tick_after(batch), scores(step.snapshots, rules.horizon_days)
-        passed = history and tick_ms != self.tick_ms
+        """In the order to send; that a tick was passed is told by the last, with which all is told that was known by then.
+
+        That history has ended is told once, also by who has nothing else to tell: the learner waits for each partition.
+        """
+        tick_ms, rows = self.tick_after(batch, rules, history=history), scores(step.snapshots, rules.horizon_days)
+        passed = tick_ms != self.tick_ms
         count = max(-(-len(labels) // LABELS_A_MESSAGE), -(-len(rows) // SCORES_A_MESSAGE), int(passed))
         return [
             self._message(

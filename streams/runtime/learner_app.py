@@ -36,6 +36,7 @@ from streams.runtime.sender import Sender
 from streams.runtime.service import Service
 from streams.runtime.settings import Settings
 from streams.runtime.store import System
+from streams.runtime.topic_watch import EVERY_S
 from streams.runtime.topics import LABELS
 from streams.runtime.waits import SERVERS, Waits
 
@@ -73,6 +74,7 @@ class LearnerProcess(Service):
             self._task,
             lambda: self.app,
             self._ranges,
+            self._topic_id,
             self._on_failure,
             SESSION_S,
         )
@@ -94,7 +96,7 @@ class LearnerProcess(Service):
             self.app = build_app(group, [topic], self.owner, self.owner.receive, options)
             self.app.on_partitions_revoked.connect(self._rebalancing)
             await self._unless_stopped(self.app.start())
-            side += [asyncio.create_task(self._gauges()), asyncio.create_task(self._watch_faust())]
+            side += [asyncio.create_task(one) for one in (self._gauges(), self._watch_faust(), self._watch_topic())]
             await self._stop.wait()
             log.info("stopping")
         finally:
@@ -106,7 +108,7 @@ class LearnerProcess(Service):
             others = (("models", self.models.stop()), ("sender", self.sender.stop()))
             await asyncio.gather(*reading, *(self._end(part, ending) for part, ending in others))
 
-    def _task(self, record: LearnerRecord, lease: int) -> LearnerTask:
+    def _task(self, record: LearnerRecord, lease: int, topic_id: str) -> LearnerTask:
         """The work that goes on from what the last commit wrote; from nothing, where another release wrote it."""
         shop = LearnerShop(
             self.store,
@@ -118,7 +120,7 @@ class LearnerProcess(Service):
             lambda: time.time_ns() // 1_000_000,
             self.owner.caught_up,
         )
-        return LearnerTask(record, self._desk(record.fields), lease, shop)
+        return LearnerTask(record, self._desk(record.fields), lease, shop, topic_id)
 
     def _desk(self, fields: Mapping[str, bytes]) -> LearnerDesk:
         pinned = self.settings.risk.parameters_file
@@ -131,6 +133,15 @@ class LearnerProcess(Service):
 
     async def _ranges(self, expected: Mapping[TP, int]) -> dict[TP, LogRange]:
         return await log_ranges(self.settings.kafka, expected)
+
+    async def _topic_id(self) -> str:
+        name = self.settings.kafka.topic_prefix + LABELS
+        return (await self.sender.topic_ids([name])).get(name, "")
+
+    async def _watch_topic(self) -> None:
+        while True:
+            await asyncio.sleep(EVERY_S)
+            self.owner.seen(await self._topic_id())
 
     async def _gauges(self) -> None:
         while True:

@@ -4,8 +4,8 @@ A message goes through the order of labels; what that releases is learnt at once
 detectors/learner.py): refit where it is due, what was scored, what became known. Live, the tick is the midnight at which, or
 before which, it became known.
 
-Nothing here waits but for the fit. What leaves (models to keep, alerts) is written down with the commit and sent after it;
-whoever takes over sends it again, and consumers know it by its key or id.
+Nothing here waits but for the fit. What leaves (models to keep, alerts) is written down with the commit and sent after it, once
+all is read; whoever takes over sends it again, and consumers know it by its key or id.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import structlog
 
 from alerts.alert import encode
 from alerts.model_alert import build_model_alert
+from detectors.champion import Standing
 from detectors.labels import Labels
 from detectors.learner import Learner
 from detectors.learner_rules import Event, LearnerRules, new_events
@@ -29,6 +30,7 @@ from streams.label_order import LabelOrder, Release
 from streams.labels import LabelMessage
 from streams.model_control import ControlMessage
 from streams.refits import refit_due, refit_version
+from streams.runtime.learner_papers import ALERT_KEY, Outgoing, Papers, newest
 from streams.runtime.topics import ALERTS, MODELS
 from streams.serving import CHAMPION_PREFIX, FITTED_PREFIX, Serving, decode_serving, encode_serving, serving_of
 
@@ -36,7 +38,6 @@ log = structlog.get_logger()
 
 AT_ONCE = 2_000
 """Labels learnt before anything else gets its turn: about a fifth of a second."""
-ALERT_KEY = b"model"
 
 
 class NotNow(Exception):
@@ -69,35 +70,6 @@ class DeskRules:
     keep_models: int
 
 
-class Outgoing(msgspec.Struct, array_like=True, frozen=True):
-    """A message that leaves after the commit. topic without prefix; no value: what stands under the key is taken away."""
-
-    topic: str
-    key: bytes
-    value: bytes | None
-
-
-class Papers(msgspec.Struct, array_like=True):
-    """What lies on the desk, beside learner and order.
-
-    first_ms        the first tick that was learnt, ms since 1970; 0 = none yet
-    refit_ms        the last tick at which it was asked whether a fit is due
-    models_offset   of churn.models, from which on commands and a person's parameters are not obeyed yet
-    serving         the newest message of what serves; empty before the first
-    champions       versions kept, and their days since 1970, oldest first
-    outgoing        what leaves with this commit
-    demoted_ms      when the champion was demoted, if it is; 0 = it is not
-    """
-
-    first_ms: int = 0
-    refit_ms: int = 0
-    models_offset: int = 0
-    serving: bytes = b""
-    champions: list[tuple[str, int]] = []
-    outgoing: list[Outgoing] = []
-    demoted_ms: int = 0
-
-
 class LearnerDesk:
     """closed_form   what serves until there is something better
     fields        what the last commit wrote; empty before the first. Raises ValueError for that of another release or system
@@ -107,7 +79,9 @@ class LearnerDesk:
 
     def __init__(self, rules: DeskRules, closed_form: BtydParameters, fields: Mapping[str, bytes], fitter: Fitter) -> None:
         self.rules, self._fitter = rules, fitter
-        self.learner, self.order, self.papers = Learner(rules.learner, closed_form), LabelOrder(rules.partitions), Papers()
+        self.learner, self.order = Learner(rules.learner, closed_form), LabelOrder(rules.partitions)
+        self.papers = Papers(anew=True)
+        self._looked_at_champions = False
         if fields:
             self._read(fields)
         self.next_offset = self.order.next_offset
@@ -139,6 +113,11 @@ class LearnerDesk:
                 await self._tick(release, release.tick_ms)
             self._tell_of(new_events(before, self.learner.events), live=release.tick_ms is None)
         return bool(released)
+
+    def read_from(self, offset: int) -> None:
+        """Messages come from this offset on, since those at `next_offset` are not to be had."""
+        self.order.read_from(offset)
+        self.next_offset = offset
 
     async def refit_live(self, watermark_ms: int) -> bool:
         """Fit to what is known now, where that is due; returns whether there are new parameters."""
@@ -186,12 +165,33 @@ class LearnerDesk:
     def write(self, now_ms: int) -> dict[str, bytes]:
         """What a commit writes; makes what serves. now_ms: wall clock, ms since 1970, of no meaning while history is loaded."""
         self._serve(now_ms)
+        self.papers.outgoing = newest(self.papers.outgoing, alerts=self.papers.anew)
         return {
             "next_offset": str(self.order.next_offset).encode(),
             "order": self.order.to_bytes(),
             "learner": self.learner.to_bytes(),
             "desk": msgspec.msgpack.encode(self.papers),
         }
+
+    def arrived(self, told: bytes, champions: Mapping[str, Serving]) -> bool:
+        """All of churn.labels is learnt: drop what need not leave. Returns whether that is to be written.
+
+        told        what serves by churn.models; empty: nothing
+        champions   that stand there, by version
+        """
+        changed = False
+        if self.papers.champions and not self._looked_at_champions:
+            self._looked_at_champions = True
+            changed = self.papers.know(champions, self.rules.keep_models)
+        ends = self.papers.anew and bool(self.papers.first_ms)
+        if ends:
+            self.papers.caught_up(told_demoted=bool(told) and decode_serving(told).standing == Standing.DEMOTED)
+        return changed or ends
+
+    @property
+    def leaving(self) -> list[Outgoing]:
+        """What may leave by the last commit, once all is read."""
+        return [] if self.papers.anew else self.papers.outgoing
 
     def sent(self) -> None:
         """What was to leave has left."""

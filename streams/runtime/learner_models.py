@@ -80,14 +80,10 @@ class PublishedModels:
         self._changed()
 
     def _read(self, offset: int, key: bytes, value: bytes | None) -> None:
-        if key.startswith(CHAMPION_PREFIX):
-            version = key.removeprefix(CHAMPION_PREFIX).decode()
-            if value is None:
-                self.champions.pop(version, None)
-            else:
-                self.champions[version] = decode_serving(value)
-        elif value is None:
-            return
+        if value is None:
+            self._taken_away(key)
+        elif key.startswith(CHAMPION_PREFIX):
+            self.champions[key.removeprefix(CHAMPION_PREFIX).decode()] = decode_serving(value)
         elif key == SERVING_KEY:
             self.serving = value
             self._by_whom(value)
@@ -99,6 +95,17 @@ class PublishedModels:
         elif key.startswith(FITTED_PREFIX):
             parameters = loads(value)
             self.fits[parameters.version] = parameters
+
+    def _taken_away(self, key: bytes) -> None:
+        """Old champions by the learner, all that was learnt by `churnwatch rebuild --forget-learnt`."""
+        if key.startswith(CHAMPION_PREFIX):
+            self.champions.pop(key.removeprefix(CHAMPION_PREFIX).decode(), None)
+        elif key.startswith(FITTED_PREFIX):
+            self.fits.pop(key.removeprefix(FITTED_PREFIX).decode(), None)
+        elif key == SERVING_KEY:
+            self.serving, self.contradicted = b"", False
+        elif key == CONTROL_KEY:
+            self._asked = [(offset, what) for offset, what in self._asked if not isinstance(what, ControlMessage)]
 
     def _by_whom(self, serving: bytes) -> None:
         """What we wrote comes back in the order in which we wrote it."""

@@ -16,9 +16,8 @@ from aiokafka.errors import IllegalStateError  # type: ignore[import-untyped] # 
 from faust.types import TP
 
 from streams.runtime.intake import Chunk, end_offset
-from streams.runtime.learner_desk import LearnerDesk
 from streams.runtime.learner_store import LearnerRecord, LearnerStore
-from streams.runtime.learner_task import LearnerTask
+from streams.runtime.learner_task import TOPIC_ID, LearnerTask
 from streams.runtime.log_range import LogRange
 from streams.runtime.store import Fenced, LostCommits, StaleGeneration, System
 
@@ -33,9 +32,10 @@ class LearnerOwner:
     """topic       churn.labels, with its prefix
     store       where the learner's state is
     system      whose it must be
-    make        (record, lease) -> the task that goes on from it. Raises ValueError where its state is of another release
+    make        (record, lease, id of the topic) -> the task that goes on from it
     app         () -> the Faust app
     ranges      what the broker holds of a partition, see `log_ranges`
+    topic_id    asks for Kafka's id of the topic, "" where there is none
     on_failure  called once when the process cannot go on
     session_s   so long at most a member of the group may live without knowing that it is none any more
 
@@ -49,14 +49,15 @@ class LearnerOwner:
         topic: str,
         store: LearnerStore,
         system: System,
-        make: Callable[[LearnerRecord, int], LearnerTask],
+        make: Callable[[LearnerRecord, int, str], LearnerTask],
         app: Callable[[], Any],
         ranges: Callable[[Mapping[TP, int]], Awaitable[dict[TP, LogRange]]],
+        topic_id: Callable[[], Awaitable[str]],
         on_failure: Callable[[BaseException], None],
         session_s: float,
     ) -> None:
         self._tp, self._store, self._system, self._make = TP(topic, 0), store, system, make
-        self._app, self._ranges, self._on_failure, self._session_s = app, ranges, on_failure, session_s
+        self._app, self._ranges, self._topic_id, self._on_failure, self._session_s = app, ranges, topic_id, on_failure, session_s
         self.joined = self.assigned = False
         self.task: LearnerTask | None = None
         self._running: asyncio.Task[None] | None = None
@@ -111,6 +112,11 @@ class LearnerOwner:
 
         self.task.receive(chunk, acknowledge)
 
+    def seen(self, topic_id: str) -> None:
+        """The topic has this id now, "" where that is not known: where it is another one, begin where that begins."""
+        if self.task is not None and _another(self.task.topic_id, topic_id):
+            self._again()
+
     # -- what the task asks -----------------------------------------------------------------------------------------
 
     def caught_up(self, offset: int) -> bool:
@@ -164,8 +170,8 @@ class LearnerOwner:
 
     async def _take(self, generation: int) -> None:
         record = await self._store.take(generation, secrets.token_hex(8), self._system)
-        task = self._make(record, self._lease + 1)
-        offset = await self._begin(task.desk)
+        task = self._make(record, self._lease + 1, await self._topic_id())
+        offset = await self._begin(record, task)
         async with self._app().consumer.fetching:  # a fetch under way would bring what lies behind the seek, under the new lease
             self._lease += 1
             await self._app().consumer.seek(self._tp, offset)
@@ -174,16 +180,19 @@ class LearnerOwner:
         self._running = asyncio.create_task(task.run(), name="learner")
         self._running.add_done_callback(lambda running: self._ended(task, running))
 
-    async def _begin(self, desk: LearnerDesk) -> int:
+    async def _begin(self, record: LearnerRecord, task: LearnerTask) -> int:
         """Where to read from: what was not learnt, as far as the topic has it."""
+        desk, before = task.desk, record.fields.get(TOPIC_ID, b"").decode()
         held = (await self._ranges({self._tp: desk.next_offset}))[self._tp]
-        if held.begin <= desk.next_offset <= held.end:
+        another = _another(before, task.topic_id)
+        if held.begin <= desk.next_offset <= held.end and not another:
             return desk.next_offset
-        log.error(
-            "churn.labels does not hold what is to be read next: deleted, or another topic; what was learnt counts once",
-            next_offset=desk.next_offset, begin=held.begin, end=held.end,
-        )  # fmt: skip
-        desk.next_offset = held.begin
+        if record.exists:
+            log.error(
+                "churn.labels does not hold what is to be read next: deleted, or another topic; what was learnt counts once",
+                next_offset=desk.next_offset, begin=held.begin, end=held.end, id_before=before, id_now=task.topic_id,
+            )  # fmt: skip
+        desk.read_from(held.begin)
         return held.begin
 
     def _ended(self, task: LearnerTask, running: asyncio.Task[None]) -> None:
@@ -202,3 +211,8 @@ class LearnerOwner:
         """Take the partition once more, under the same generation."""
         former = self._claiming
         self._claiming = asyncio.create_task(self._claim(former), name="claim")
+
+
+def _another(before: str, now: str) -> bool:
+    """Whether these are ids of two topics; one without an id then or now passes."""
+    return bool(before and now) and before != now

@@ -1,8 +1,9 @@
 """Where the learner's state lives: who is the learner, and what it has committed. One key, beside the partitions'.
 
-    <prefix>:learner   HASH   epoch, nonce, generation, seq, layout, group, topic_prefix; next_offset, order, learner, desk
+    <prefix>:learner   HASH   epoch, nonce, generation, seq, layout, group, topic_prefix;
+                              next_offset, order, learner, desk, topic_id
 
-Bytes in, bytes out: what they mean is told in learner_state.py. It changes only by numbered, fenced commits of the one who took
+Bytes in, bytes out: what they mean is told in learner_desk.py. It changes only by numbered, fenced commits of the one who took
 the newest epoch, as a partition does (see store.py, whose errors are raised here).
 """
 

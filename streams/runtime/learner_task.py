@@ -4,8 +4,9 @@
 
 Whatever happens to this process, Redis holds the learner as it was after a whole number of rounds; whoever is next reads on from
 the offset of the last one, sends what that one was to send, and learns the same. What serves is sent while history is loaded as
-soon as a tick is learnt, since the workers wait for it; live every learning.publish_s at most. While the past is read once more,
-nothing is sent before it has caught up. Should anybody else write what serves, it is written again.
+soon as a tick is learnt, since the workers wait for it; live every learning.publish_s at most. Nothing is sent before all of the
+topic is read. What was to leave waits, written down with each commit: models as they are under each key by then; alerts all, but
+where the past is read anew the last one, if people do not know it. Should anybody else write what serves, it is written again.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import structlog
 from streams.label_order import NotPushed
 from streams.model_control import ControlMessage
 from streams.runtime.intake import Chunk
-from streams.runtime.label_reader import read_labels
+from streams.runtime.label_reader import Refused, read_labels
 from streams.runtime.learner_desk import LearnerDesk
 from streams.runtime.learner_metrics import LearnerMetrics
 from streams.runtime.learner_models import PublishedModels
@@ -39,6 +40,8 @@ MESSAGES_A_ROUND = 200
 UNLEARNT = 1_000
 """Messages that let nothing be learnt yet are read again after a restart; so many at most."""
 IDLE_S = 0.5
+TOPIC_ID = "topic_id"
+"""Under this name what is committed says which topic its offset is about."""
 SHOW_EVERY_S = 5.0
 
 
@@ -63,13 +66,15 @@ class LearnerShop:
 
 
 class LearnerTask:
-    """record   what taking the learner's key returned
-    desk     as its fields have it
-    lease    number of the claim; chunks fetched under another are not ours
+    """record     what taking the learner's key returned
+    desk       as its fields have it
+    lease      number of the claim; chunks fetched under another are not ours
+    topic_id   Kafka's id of churn.labels, "" where that is not known
     """
 
-    def __init__(self, record: LearnerRecord, desk: LearnerDesk, lease: int, shop: LearnerShop) -> None:
-        self.desk, self.lease, self._record, self._shop = desk, lease, record, shop
+    def __init__(self, record: LearnerRecord, desk: LearnerDesk, lease: int, shop: LearnerShop, topic_id: str = "") -> None:
+        self.desk, self.lease, self.topic_id, self._record, self._shop = desk, lease, topic_id, record, shop
+        self._refused = Refused(shop.metrics.refused)
         self.seq, self.committed_s = record.seq, time.monotonic()
         self.queued_bytes = 0
         self.unsent_s: float | None = None  # since when something waits to leave
@@ -116,9 +121,12 @@ class LearnerTask:
         asked = self._obey()
         fitted = self._caught_up and bool(self._watermark_ms) and await self.desk.refit_live(self._watermark_ms)
         self._urgent |= asked or fitted
+        arrived = self._arrive()
         # before anything is sent again because of another's word, the commit tells whether we are still the learner
-        if took or asked or fitted or self._shop.models.contradicted:
+        if took or asked or fitted or arrived or self._shop.models.contradicted:
             await self._commit()
+        elif self.desk.leaving:
+            await self._leave()
         await self._publish()
         self._show(SHOW_EVERY_S)
 
@@ -142,7 +150,7 @@ class LearnerTask:
     async def _message(self, record: Any) -> bool:
         metrics = self._shop.metrics
         metrics.messages.inc()
-        message = read_labels(record, metrics.refused, self.desk.rules.learner)
+        message = read_labels(record, self._refused, self.desk.rules.learner)
         if message is not None and not message.history:
             self._watermark_ms = max(self._watermark_ms, message.reached_ms)
         before, too_old = self.desk.learner.events, self.desk.order.too_old
@@ -174,7 +182,7 @@ class LearnerTask:
     # -- out --------------------------------------------------------------------------------------------------------
 
     async def _commit(self) -> None:
-        fields = self.desk.write(self._shop.now_ms())
+        fields = self.desk.write(self._shop.now_ms()) | ({TOPIC_ID: self.topic_id.encode()} if self.topic_id else {})
         await self._shop.store.commit(self._record, self.seq + 1, fields)
         self.seq, self.committed_s, self._unlearnt = self.seq + 1, time.monotonic(), 0
         self._shop.metrics.commits.inc()
@@ -183,13 +191,23 @@ class LearnerTask:
         for acknowledge in done:
             acknowledge()
 
+    def _arrive(self) -> bool:
+        """See `LearnerDesk.arrived`."""
+        if not self._caught_up:
+            return False
+        self._refused.caught_up()
+        return self.desk.arrived(self._shop.models.serving, self._shop.models.champions)
+
     async def _leave(self) -> None:
-        """Send what the last commit, ours or the former learner's, was to send."""
+        """Send what the last commit, ours or the former learner's, was to send; not before all is read."""
+        if not self._caught_up:
+            return
         self.unsent_s = time.monotonic()
-        for one in self.desk.papers.outgoing:
+        for one in self.desk.leaving:
             await self._shop.sender.send(self._shop.prefix + one.topic, one.key, one.value)
         self.unsent_s = None
-        self.desk.sent()
+        if not self.desk.papers.anew:
+            self.desk.sent()
 
     @property
     def _caught_up(self) -> bool:

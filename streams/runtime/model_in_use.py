@@ -4,30 +4,33 @@ from __future__ import annotations
 
 from kafka import TopicPartition  # type: ignore[import-untyped]  # kafka-python ships no types
 
-from detectors.parameters import SHIPPED, loads
 from detectors.served import ServedModel
 from streams.runtime.kafka_client import AdminError, admin_client, ends, reader
-from streams.runtime.models import read_parameters
+from streams.runtime.models import choice_of
 from streams.runtime.reading import read_range
 from streams.runtime.settings import Settings
 from streams.runtime.topics import MODELS
-from streams.serving import CLOSED_FORM_KEY, SERVING_KEY, decode_serving
+
+_FIX = "give the command the settings and the release of workers and learner; `churnwatch doctor` says what differs"
 
 
 def model_in_use(settings: Settings) -> ServedModel:
-    """What a worker with these settings would use now. A broker that is away counts as one without a snapshot."""
-    horizon_days, pinned = settings.risk.horizon_days, settings.risk.parameters_file
-    if pinned is not None and not settings.learning.serves:
-        return ServedModel(read_parameters(pinned), horizon_days)
+    """What a worker with these settings would use now. A broker that is away counts as one without a snapshot.
+
+    Raises AdminError where it would refuse what serves, and keep whatever it had before.
+    """
     try:
-        found = newest_by_key(settings)
+        choice = choice_of(settings)
+    except ValueError as problem:
+        raise AdminError(str(problem), "correct risk.parameters_file, or leave it out") from None
+    try:
+        found = newest_by_key(settings) if choice.asks else {}
     except AdminError:
         found = {}
-    if settings.learning.serves and SERVING_KEY in found:
-        return decode_serving(found[SERVING_KEY]).served_model(horizon_days, settings.risk.staying)
-    if pinned is not None:
-        return ServedModel(read_parameters(pinned), horizon_days)
-    return ServedModel(loads(found[CLOSED_FORM_KEY]) if CLOSED_FORM_KEY in found else SHIPPED, horizon_days)
+    try:
+        return choice.choose(found)
+    except ValueError as problem:
+        raise AdminError(f"{settings.kafka.topic_prefix}{MODELS}: what serves there does not fit here: {problem}", _FIX) from None
 
 
 def newest_by_key(settings: Settings) -> dict[bytes, bytes]:

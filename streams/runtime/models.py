@@ -8,11 +8,12 @@ from pathlib import Path
 
 import structlog
 
-from detectors.parameters import SHIPPED, BtydParameters, loads
+from detectors.parameters import BtydParameters, loads
 from detectors.served import ServedModel
 from streams.runtime.backoff import Backoff
 from streams.runtime.follower import Follower
 from streams.runtime.metrics import Metrics
+from streams.runtime.model_choice import ModelChoice
 from streams.runtime.settings import Settings
 from streams.runtime.topics import MODELS
 from streams.serving import CLOSED_FORM_KEY, SERVING_KEY, Serving, decode_serving
@@ -39,22 +40,19 @@ class ModelFeed:
     def __init__(
         self, settings: Settings, metrics: Metrics, backoff: Backoff, on_failure: Callable[[BaseException], None]
     ) -> None:
-        self._metrics, self._learns = metrics, settings.learning.serves
-        self._horizon_days, self._staying = settings.risk.horizon_days, settings.risk.staying
-        pinned = settings.risk.parameters_file
-        self._pinned = None if pinned is None else read_parameters(pinned)
-        self._closed_form = self._pinned or SHIPPED
-        self.current = self._before = self._alone()
+        self._metrics, self._choice = metrics, choice_of(settings)
+        self._learns, self._pinned = self._choice.learns, self._choice.pinned
+        self.current = self._before = self._alone = self._choice.alone(None)
         self._ticks: list[int] = []
         self._by_tick: dict[int, ServedModel] = {}
         self._learnt_live = False
         topic = settings.kafka.topic_prefix + MODELS
         self._follower = Follower(settings.kafka, topic, backoff, on_failure, lambda record: self._take(record.key, record.value))
-        self._tell(self._closed_form.fitted_at_ms)
+        self._tell(self.current.closed_form.fitted_at_ms)
 
     async def start(self) -> None:
         """Follow the topic; returns once what is already there has been read, or the following has failed."""
-        if self._pinned is None or self._learns:
+        if self._choice.asks:
             await self._follower.start()
 
     async def stop(self) -> None:
@@ -79,6 +77,8 @@ class ModelFeed:
 
     def _take(self, key: bytes | None, value: bytes | None) -> None:
         if value is None:
+            if key == SERVING_KEY and self._learns:
+                self._forget()
             return
         try:
             if key == CLOSED_FORM_KEY and self._pinned is None:
@@ -91,24 +91,26 @@ class ModelFeed:
 
     def _fitted(self, parameters: BtydParameters) -> None:
         """Parameters that a person has sent: the learner takes them up by itself, and tells so."""
-        self._closed_form = parameters
+        self._alone = self._choice.alone(parameters)
         if not self._ticks and not self._learnt_live:
-            self.current = self._before = self._alone()
+            self.current = self._before = self._alone
             log.info("parameters in use", version=parameters.version, source=parameters.source)
             self._now_in_use(parameters.fitted_at_ms)
 
     def _learnt(self, serving: Serving) -> None:
-        model = serving.served_model(self._horizon_days, self._staying)
-        if self._pinned is not None and model.closed_form != self._pinned:
-            raise ValueError(
-                f"closed form {model.closed_form.version}: risk.parameters_file is {self._pinned.version} here; give both one"
-            )
+        model = self._choice.learnt(serving)
         if serving.tick_ms is None:
             self._learnt_live = True
         else:
             self._at_tick(serving.tick_ms, model)
         self.current = model
         self._now_in_use(serving.at_ms)
+
+    def _forget(self) -> None:
+        """What was learnt is taken away: as before the learner's first message."""
+        self._ticks, self._by_tick, self._learnt_live = [], {}, False
+        self.current = self._before = self._alone
+        self._now_in_use(self._alone.closed_form.fitted_at_ms)
 
     def _at_tick(self, tick_ms: int, model: ServedModel) -> None:
         if tick_ms not in self._by_tick:
@@ -117,16 +119,19 @@ class ModelFeed:
         if len(self._ticks) > TICKS_KEPT:
             del self._by_tick[self._ticks.pop(0)]
 
-    def _alone(self) -> ServedModel:
-        """The closed form, before anything is learnt."""
-        return ServedModel(self._closed_form, float(self._horizon_days))
-
     def _now_in_use(self, made_at_ms: int | None) -> None:
         log.debug("model in use", model=self.current.name, version=self.current.version)
         self._tell(made_at_ms)
 
     def _tell(self, made_at_ms: int | None) -> None:
         self._metrics.model(self.current.name, self.current.version, None if made_at_ms is None else made_at_ms / 1000)
+
+
+def choice_of(settings: Settings) -> ModelChoice:
+    """By these settings. Raises ValueError where their file of parameters cannot be read."""
+    risk = settings.risk
+    pinned = None if risk.parameters_file is None else read_parameters(risk.parameters_file)
+    return ModelChoice(pinned, settings.learning.serves, risk.horizon_days, risk.staying)
 
 
 def read_parameters(path: str) -> BtydParameters:

@@ -30,6 +30,7 @@ from streams.runtime.diagnosis import _kafka
 from streams.runtime.entrance import check_labels
 from streams.runtime.findings import Finding
 from streams.runtime.follower import Follower
+from streams.runtime.forgetting import forget_labels_and_models
 from streams.runtime.kafka_client import AdminError, admin_client
 from streams.runtime.kafka_refused import KafkaRefused
 from streams.runtime.kafka_rights import ROLES, Right, missing_rights, rights_of
@@ -102,6 +103,11 @@ def _rebuild(settings: Settings, _: Path) -> None:
     admin.delete_group(settings)
 
 
+def _forget_learnt(settings: Settings, _: Path) -> None:
+    admin.active_members(settings, "-learner")
+    forget_labels_and_models(settings)
+
+
 def _erase(settings: Settings, _: Path) -> None:
     now_ms = time.time_ns() // 1_000_000
     order = EraseCommand(command_id="c1", customer_id="nobody", asked_at=now_ms)
@@ -143,6 +149,7 @@ WORK: dict[str, Callable[[Settings, Path], Any]] = {
     "replay": _replay,
     "go-live": _go_live,
     "rebuild": _rebuild,
+    "rebuild --forget-learnt, also": _forget_learnt,
     "fit --publish": lambda settings, _: _publish(settings, b"{}"),
     "models list, show, compare": lambda settings, _: read_shelf(settings),
     "models rollback, freeze, thaw": lambda settings, _: (read_shelf(settings), ask(settings, "thaw", "", "a test")),
@@ -218,6 +225,8 @@ def _prepare(role: str, broker: SecuredKafka, site: Settings) -> None:
         kind, name = ConfigResourceType.TOPIC, f"{site.kafka.topic_prefix}purchases"
         with admin_client(ours) as client:
             client.alter_configs([ConfigResource(kind, name, configs={"message.timestamp.type": "CreateTime"})])
+    if role == "rebuild --forget-learnt, also":
+        ask(broker.open_settings(site.kafka.topic_prefix), "thaw", "", "a test")
     if role == "rebuild":
         tp = TopicPartition(f"{site.kafka.topic_prefix}purchases", 0)
         options = {"bootstrap_servers": broker.bootstrap, "group_id": site.kafka.group, "enable_auto_commit": False}

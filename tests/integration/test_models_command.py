@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import threading
+from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import Result
 from kafka import KafkaProducer
 from typer.testing import CliRunner
 
+from detectors.parameters import SHIPPED, dumps
 from streams.cli.errors import CommandError
 from streams.cli.models import models_app
 from streams.model_control import decode_control
@@ -19,6 +22,8 @@ from streams.runtime.settings import Settings, load_settings
 from streams.serving import CHAMPION_PREFIX, CONTROL_KEY, SERVING_KEY, Serving, encode_serving, serving_of
 from tests.support.brokers import RunningBroker
 from tests.support.learners import a_learner
+from tests.support.redis_servers import RunningRedis
+from tests.support.workers import run_command
 
 
 @pytest.fixture
@@ -44,8 +49,12 @@ def run(env: dict[str, str], *args: str) -> Result:
 
 
 def put(env: dict[str, str], key: bytes, value: Serving) -> None:
+    put_bytes(env, key, encode_serving(value))
+
+
+def put_bytes(env: dict[str, str], key: bytes, value: bytes) -> None:
     producer = KafkaProducer(bootstrap_servers=env["CHURNWATCH_KAFKA__BOOTSTRAP"], acks="all")
-    producer.send(env["CHURNWATCH_KAFKA__TOPIC_PREFIX"] + "churn.models", encode_serving(value), key=key).get(10)
+    producer.send(env["CHURNWATCH_KAFKA__TOPIC_PREFIX"] + "churn.models", value, key=key).get(10)
     producer.close()
 
 
@@ -111,6 +120,35 @@ def test_going_back_is_asked_for_and_waited_for(env: dict[str, str], shelf: list
     assert done.stdout == f"{shelf[0].version} serves (rolled back)\n"
     asked = decode_control(newest_by_key(settings_of(env))[CONTROL_KEY])
     assert (asked.action, asked.version, asked.by) == ("rollback", shelf[0].version, "ann")
+
+
+OTHERS = {
+    "another horizon": ({"CHURNWATCH_RISK__HORIZON_DAYS": "6"}, "horizon of 4 days, risk.horizon_days is 6"),
+    "another staying": ({"CHURNWATCH_RISK__STAYING": "logins"}, "learnt who stays by purchases, risk.staying is logins"),
+    "a file that is none": ({"CHURNWATCH_RISK__PARAMETERS_FILE": "/nowhere"}, "No such file"),
+}
+
+
+@pytest.mark.usefixtures("shelf")
+def test_customer_says_in_one_line_why_it_cannot_score(env: dict[str, str], real_redis: RunningRedis, tmp_path: Path) -> None:
+    """As workers would refuse the model."""
+    env = env | {"CHURNWATCH_REDIS__URL": real_redis.url}
+    (file := tmp_path / "pinned.json").write_bytes(dumps(msgspec.structs.replace(SHIPPED, version="pinned")))
+    pinned = {"pinned": ({"CHURNWATCH_RISK__PARAMETERS_FILE": str(file)}, "risk.parameters_file is pinned here")}
+    for name, (other, why) in (OTHERS | pinned).items():
+        done = run_command(["customer", "c1"], env | other)
+        assert (done.returncode, done.stdout) == (1, ""), (name, done.stderr)
+        first, fix = done.stderr.splitlines()
+        assert first.startswith("error: ")
+        assert why in first, (name, first)
+        assert fix.startswith("  fix: ")
+
+
+def test_a_model_of_another_release_is_one_line(env: dict[str, str], real_redis: RunningRedis) -> None:
+    put_bytes(env, SERVING_KEY, b"{}")
+    done = run_command(["customer", "c1"], env | {"CHURNWATCH_REDIS__URL": real_redis.url})
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+    assert "not a message of churnwatch.serving/1" in done.stderr.splitlines()[0]
 
 
 def test_to_a_model_of_other_settings_there_is_no_way_back(env: dict[str, str], shelf: list[Serving]) -> None:

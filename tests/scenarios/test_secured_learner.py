@@ -8,7 +8,7 @@ from pathlib import Path
 from alerts.alert import ModelAlert, decode_any
 from streams.columns import DAY_MS
 from streams.runtime.kafka_rights import Right, missing_rights, rights_of, wanted_by_learner
-from streams.runtime.learner_desk import ALERT_KEY
+from streams.runtime.learner_papers import ALERT_KEY
 from streams.runtime.model_shelf import Shelf, read_shelf
 from streams.runtime.redis_rights import ROLES
 from streams.runtime.settings import load_settings

@@ -29,7 +29,7 @@ from streams.engine import EngineRules, advance
 from streams.refits import histories, refit, refit_due
 from streams.runtime.kafka_client import admin_client, ends, reader
 from streams.runtime.learner_app import desk_rules
-from streams.runtime.learner_desk import ALERT_KEY
+from streams.runtime.learner_papers import ALERT_KEY
 from streams.runtime.reading import read_range
 from streams.runtime.rules import engine_rules
 from streams.runtime.topics import ALERTS, MODELS

@@ -106,7 +106,10 @@ class PlayedLearner:
         self.generation += 1
         self.registry = CollectorRegistry()
         record = await self.store.take(self.generation, f"n{self.generation}", System("g", ""))
-        desk = LearnerDesk(self.rules, SHIPPED, record.fields, self.fitter)
+        try:
+            desk = LearnerDesk(self.rules, SHIPPED, record.fields, self.fitter)
+        except ValueError:
+            desk = LearnerDesk(self.rules, SHIPPED, {}, self.fitter)
         shop = LearnerShop(
             store=self,  # type: ignore[arg-type] # commits by shape
             sender=self,  # type: ignore[arg-type] # as above
@@ -117,8 +120,8 @@ class PlayedLearner:
             now_ms=lambda: self.now_ms,
             caught_up=lambda offset: self.caught_up and offset >= self._fetched,
         )
-        self.task = LearnerTask(record, desk, 1, shop)
         self._fetched = desk.next_offset
+        self.task = LearnerTask(record, desk, 1, shop)
         await self.task._leave()
 
     async def round(self, records: int = 1_000_000) -> None:

@@ -28,7 +28,7 @@ from streams.customer import CUSTOMER, read_records
 from streams.runtime.admin import create_topics
 from streams.runtime.commits import JournalEntry, unpack_state
 from streams.runtime.kafka_client import admin_client, ends, reader
-from streams.runtime.learner_desk import ALERT_KEY
+from streams.runtime.learner_papers import ALERT_KEY
 from streams.runtime.reading import read_range
 from streams.runtime.redis_wire import meta_of
 from streams.runtime.rules import engine_rules, event_rules

@@ -12,7 +12,7 @@ from detectors.model_inputs import INPUTS
 from streams.columns import DAY_MS
 from streams.label_order import LabelOrder, NotPushed
 from streams.labels import LabelMessage, encode_labels, entries
-from streams.runtime.label_reader import read_labels
+from streams.runtime.label_reader import Refused, read_labels
 from streams.runtime.topics import LABELS
 from tests.support.learners import DAY_0, RULES, some_labels
 from tests.support.records import FakeRecord
@@ -36,10 +36,10 @@ def with_input(name: str, value: float) -> LabelMessage:
 
 
 def read(one: LabelMessage | bytes) -> tuple[LabelMessage | None, float]:
-    refused = Counter("refused", "so many", registry=CollectorRegistry())
+    counter = Counter("refused", "so many", registry=CollectorRegistry())
     value = one if isinstance(one, bytes) else encode_labels(one)
-    found = read_labels(FakeRecord(LABELS, 0, 77, 0, 1, b"0", value), refused, RULES)
-    return found, refused._value.get()
+    found = read_labels(FakeRecord(LABELS, 0, 77, 0, 1, b"0", value), Refused(counter), RULES)
+    return found, counter._value.get()
 
 
 CASES = [

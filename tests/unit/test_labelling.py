@@ -88,7 +88,7 @@ class Partition:
         self.seq += 1
         request = CommitRequest(self.seq, f"c{self.seq}", pending=labelled.pending, settled=labelled.settled)
         await self.store.commit(3, 1, "me", request)
-        self.labelling.committed(batch)
+        self.labelling.committed(batch, RULES, history=history)
         return labelled
 
     @property
@@ -187,6 +187,28 @@ async def test_history_tells_every_tick_and_a_live_partition_what_there_is() -> 
     assert (await partition.commit(step())).messages == []
     (live,) = (await partition.commit(step(taken(100, anna=3.0)), history=False)).messages
     assert (live.reached_ms, live.history) == (200 * DAY_MS, False)
+
+
+async def test_that_history_has_ended_is_told_once_by_who_has_nothing_else_to_tell() -> None:
+    partition = Partition()
+    await partition.commit(step(), ticks(150))
+    partition.labelling = Labelling(3, partition.labelling._shop, partition.labelling.tick_ms)  # another takes over
+    (ended,) = (await partition.commit(step(), history=False)).messages
+    assert (ended.reached_ms, ended.history, ended.labels, ended.scored) == (200 * DAY_MS, False, [], None)
+    assert partition.labelling.tick_ms == 0, "and so whoever takes over knows that it is told"
+    assert (await partition.commit(step(), history=False)).messages == []
+
+
+async def test_who_never_loaded_history_has_no_end_of_it_to_tell() -> None:
+    assert (await Partition().commit(step(), history=False)).messages == []
+
+
+async def test_the_end_of_a_history_is_told_later_where_learning_was_off_at_the_switch() -> None:
+    partition = Partition()
+    await partition.commit(step(), ticks(150))
+    partition.labelling.committed(empty_columns(0), None, history=False)
+    (ended,) = (await partition.commit(step(), history=False)).messages
+    assert not ended.history
 
 
 async def test_without_learning_there_is_nothing_to_do() -> None:

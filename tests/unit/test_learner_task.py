@@ -130,6 +130,62 @@ async def test_who_was_replaced_while_frozen_contradicts_nobody() -> None:
     assert len(learner.written) == count
 
 
+async def test_who_learns_the_past_anew_tells_nothing_again_and_keeps_as_many_models_as_before() -> None:
+    learner = await learning(20)
+    for day in range(20, 60):
+        learner.tell(message(DAY_0 + day, leave=day < 40))
+        await learner.round()
+    alerts, count = list(learner.alerts), len(learner.written)
+    assert [one.status for one in map(decode_any, alerts) if isinstance(one, ModelAlert)] == ["firing", "resolved"]
+    for killed in (False, True):
+        learner.store, learner.caught_up = MemoryLearnerStore(), False
+        await learner.start()
+        for _ in range(5):
+            await learner.round(7)
+        if killed:
+            await learner.start()
+        while not learner.done:
+            await learner.round(7)
+        assert len(learner.written) == count, "before it has caught up"
+        learner.caught_up = True
+        for _ in range(3):
+            await learner.round()
+        assert learner.alerts == alerts
+        assert len(learner.models.champions) == DESK.keep_models
+        assert learner.models.champions.keys() == {version for version, _ in learner.task.desk.papers.champions}
+        count = len(learner.written)
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_how_it_stands_is_told_once_the_past_is_learnt_anew_where_people_know_otherwise(told: bool) -> None:
+    learner = await learning(20)
+    for day in range(20, 32):
+        learner.tell(message(DAY_0 + day, leave=True))
+        if told:
+            await learner.round()
+    assert len(learner.alerts) == told
+    learner.store = MemoryLearnerStore()
+    await learner.start()
+    await learner.round()
+    (alert,) = map(decode_any, learner.alerts)
+    assert isinstance(alert, ModelAlert)
+    assert alert.status == "firing"
+
+
+async def test_what_happened_while_no_learner_ran_is_told_late_and_whole() -> None:
+    learner = await learning(20)
+    learner.tell(*(message(DAY_0 + day, leave=day < 40) for day in range(20, 60)))
+    learner.caught_up = False
+    await learner.start()
+    for _ in range(8):
+        await learner.round(5)
+    assert learner.alerts == []
+    learner.caught_up = True
+    await learner.round()
+    assert [one.status for one in map(decode_any, learner.alerts) if isinstance(one, ModelAlert)] == ["firing", "resolved"]
+    assert learner.models.champions.keys() == {version for version, _ in learner.task.desk.papers.champions}
+
+
 # -- what people ask --------------------------------------------------------------------------------------------------
 
 
@@ -232,6 +288,33 @@ async def test_live_it_is_fitted_when_the_time_has_come_and_all_is_read() -> Non
     assert learner.servings[-1].closed_form.version == "live"
 
 
+async def two_partitions(history_days: int) -> PlayedLearner:
+    """The second one never has a label."""
+    learner = PlayedLearner(replace(DESK, partitions=2, refit_days=10), publish_s=3_600.0)
+    learner.fitter.answer = fitted("live")
+    await learner.start()
+    for day in range(DAY_0, DAY_0 + history_days):
+        quiet = msgspec.structs.replace(message(day, 0, history=True), partition=1)
+        learner.tell(message(day, history=True), quiet)
+        await learner.round()
+    return learner
+
+
+@pytest.mark.parametrize("history_days", [0, 3])
+async def test_a_quiet_partition_holds_up_nothing_once_the_system_is_live(history_days: int) -> None:
+    learner = await two_partitions(history_days)
+    if history_days:
+        learner.tell(msgspec.structs.replace(message(DAY_0 + history_days, 0), partition=1))  # what its first live commit tells
+    sent = len(learner.servings)
+    for day in range(history_days, 35):
+        learner.tell(message(DAY_0 + day))
+        await learner.round()
+    assert not learner.task.desk.order.loading
+    assert learner.servings[-1].tick_ms is None
+    assert len(learner.servings) - sent == (3 if history_days else 1 + 3), "the first, and each fit: not every commit"
+    assert [at_ms // DAY_MS - DAY_0 for at_ms, _ in learner.fitter.asked] == [9, 19, 29]
+
+
 # -- alerts and rubbish -----------------------------------------------------------------------------------------------
 
 
@@ -264,6 +347,29 @@ async def test_what_workers_with_other_settings_call_leaving_is_not_learnt_and_t
     learner.tell(msgspec.structs.replace(message(DAY_0 + 2, history=True), horizon_days=DESK.learner.horizon_days))
     await learner.round()
     assert metric(learner, "labels_total") == 40
+
+
+async def test_labels_from_before_a_change_of_settings_are_no_alarm_later_ones_are(capsys: pytest.CaptureFixture[str]) -> None:
+    learner = await learning(6)
+    learner.rules = replace(DESK, learner=replace(DESK.learner, horizon_days=90))
+    learner.labels = []
+    learner.tell(*(msgspec.structs.replace(message(DAY_0 + day), horizon_days=4) for day in range(6)))
+    learner.caught_up = False
+    learner.store = MemoryLearnerStore()
+    await learner.start()
+    capsys.readouterr()
+    for _ in range(3):
+        await learner.round(2)
+    learner.caught_up = True
+    for _ in range(3):
+        await learner.round()
+    (line,) = capsys.readouterr().out.splitlines()
+    assert all(part in line for part in ("labels of before", "messages=6", "labels=120", "outcomes of 4 days")), line
+    assert (metric(learner, "messages_refused_total"), metric(learner, "labels_total")) == (0, 0)
+    learner.tell(msgspec.structs.replace(message(DAY_0 + 7), horizon_days=4))
+    await learner.round()
+    assert "error" in capsys.readouterr().out
+    assert metric(learner, "messages_refused_total") == 1
 
 
 async def test_who_learns_the_past_anew_obeys_what_was_asked_once_it_has_caught_up() -> None:
