@@ -24,7 +24,7 @@ SCORES = {
 def scores_of(report: Report) -> dict[str, str]:
     """The scores to be shown beside each other, and their names: where risk was the closed form's throughout, they are one.
 
-    >>> list(scores_of({"mean": {"risk": {"auc": 0.7}, "btyd": {"auc": 0.7}}}))
+    >>> list(scores_of({"mean": {"risk": {"log_loss": 0.6}, "btyd": {"log_loss": 0.6}}}))
     ['risk', 'idle', 'frequency']
     """
     if risk_is_closed_form(report):
