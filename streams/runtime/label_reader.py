@@ -65,6 +65,7 @@ def read_labels(record: Any, refused: Refused, rules: LearnerRules) -> LabelMess
         return _progress(value)
     if message.labels and message.inputs_hash != INPUTS_HASH:
         refused.other(record, message, f"inputs_hash {message.inputs_hash}: this release has {INPUTS_HASH}")
+        return message.without_rows()
     try:
         message.check(rules.horizon_days, rules.staying)
     except ValueError as problem:

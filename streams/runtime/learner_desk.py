@@ -185,7 +185,7 @@ class LearnerDesk:
             changed = self.papers.know(champions, self.rules.keep_models)
         ends = self.papers.anew and bool(self.papers.first_ms)
         if ends:
-            self.papers.caught_up(told_demoted=bool(told) and decode_serving(told).standing == Standing.DEMOTED)
+            self.papers.caught_up(told_demoted=_demoted(told))
         return changed or ends
 
     @property
@@ -288,3 +288,12 @@ class LearnerDesk:
             if alert.status == "resolved":
                 self.papers.demoted_ms = 0
             self.papers.outgoing.append(Outgoing(ALERTS, ALERT_KEY, encode(alert)))
+
+
+def _demoted(told: bytes) -> bool:
+    """Whether it says so. What cannot be read, being of another release or hand, says nothing, and is written over."""
+    try:
+        return bool(told) and decode_serving(told).standing == Standing.DEMOTED
+    except ValueError as problem:
+        log.warning("what serves by churn.models cannot be read", why=str(problem))
+        return False

@@ -9,10 +9,12 @@ import msgspec
 import pytest
 
 from streams.columns import DAY_MS
+from streams.runtime.topics import MODELS
+from streams.serving import SERVING_KEY, decode_serving
 from tests.support.learners import DAY_0
 from tests.support.learning_days import learning, message, metric
 from tests.support.memory_learner import MemoryLearnerStore
-from tests.support.played_learner import DESK
+from tests.support.played_learner import DESK, PlayedLearner
 
 
 @pytest.mark.parametrize(("other", "why"), [({"horizon_days": 90}, "outcomes of 90 days"), ({"staying": "logins"}, "by logins")])
@@ -91,3 +93,14 @@ async def test_what_goes_wrong_once_a_message_was_taken_is_not_passed_over_and_n
     await learner.start()
     await learner.round()
     assert metric(learner, "labels_total") == 20, "the next process learns it"
+
+
+async def test_a_serving_message_that_cannot_be_read_is_written_over_by_who_learns_the_past_anew() -> None:
+    learner = PlayedLearner()
+    learner.written.append((MODELS, SERVING_KEY, b'{"schema":"churnwatch.serving/0"}'))
+    await learner.start()
+    learner.tell(message(DAY_0))
+    await learner.round()
+    newest = [value for topic, key, value in learner.written if (topic, key) == (MODELS, SERVING_KEY)][-1]
+    assert newest is not None
+    assert decode_serving(newest) == learner.task.desk.serving
