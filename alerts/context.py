@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Literal
 
 import msgspec
 
-LEARNT: Final = "logit"
-"""Name of what was learnt (ServedModel.name)."""
+from detectors.served import LEARNT
 
 
 class AlertContext(msgspec.Struct, frozen=True, kw_only=True):

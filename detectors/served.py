@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,8 @@ from detectors.linear_model import LinearModel
 from detectors.parameters import BtydParameters
 from detectors.reasons import contributions as closed_form_contributions
 
+LEARNT: Final = "logit"
+"""Name of a linear model, as alerts carry it."""
 BLOCK = 512
 Inputs = NDArray[np.float32]
 
@@ -45,8 +48,8 @@ class ServedModel:
 
     @property
     def name(self) -> str:
-        """Which kind of model scores: "mbg_nbd" or "logit"."""
-        return self.closed_form.model if self.serving is None else "logit"
+        """Which kind of model scores: the closed form's, such as "mbg_nbd", or LEARNT."""
+        return self.closed_form.model if self.serving is None else LEARNT
 
     @property
     def version(self) -> str:

@@ -32,7 +32,7 @@ class ChallengersMetrics:
             return Gauge(f"churnwatch_challengers_{name}", text, labels, registry=registry)
 
         self.messages = counter("messages", "Messages of churn.labels taken")
-        self.refused = counter("messages_refused", "Messages of churn.labels that are none, or of other inputs")
+        self.refused = counter("messages_refused", "Messages of churn.labels that are none, or of other inputs or settings")
         self.lag = gauge("lag_messages", "Messages between the last one taken and the topic's end")
         self._known = gauge("labels_known", "Outcomes learnt since the topic's beginning")
         self._judged = gauge("labels_judged", "Outcomes that measured, since the topic's beginning", "among")

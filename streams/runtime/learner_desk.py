@@ -291,7 +291,7 @@ class LearnerDesk:
 
 
 def _demoted(told: bytes) -> bool:
-    """Whether it says so. What cannot be read, being of another release or hand, says nothing, and is written over."""
+    """Whether a serving message says that the champion is demoted. One that cannot be read says nothing, and is written over."""
     try:
         return bool(told) and decode_serving(told).standing == Standing.DEMOTED
     except ValueError as problem:

@@ -33,7 +33,7 @@ class LearnerMetrics:
 
         self.labels = counter("labels", "Outcomes learnt")
         self.messages = counter("messages", "Messages of churn.labels taken")
-        self.refused = counter("messages_refused", "Messages of churn.labels that are none, or of other inputs")
+        self.refused = counter("messages_refused", "Messages of churn.labels that are none, or of other inputs or settings")
         self.too_old = counter("labels_too_old", "Outcomes taken for learnt before: 8 days behind the newest of their partition")
         self.commits = counter("commits", "Commits to Redis")
         self.published = counter("published", "Messages of what serves that were sent")
