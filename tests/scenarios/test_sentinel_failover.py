@@ -46,8 +46,10 @@ def test_a_primary_killed_with_commits_that_no_replica_has(
         lost = numbers(site)
         if not wait_replicas:
             fleet.until(lambda: any(left(site, p) > last for p, (_, last) in enumerate(lost)), "some of their messages have left")
-        own_sentinels.primary().kill()
+        former = own_sentinels.primary()
+        former.kill()
         fleet.until(lambda: worker.said("redis lost commits; reading them again"), "the loss is noticed")
+        fleet.until(lambda: own_sentinels.primary() is not former, "the sentinels name it too")  # the worker may know it before
         site.finish(replay)
         fleet.until(site.caught_up, "every row committed and every message sent", 120)
         fleet.until(worker.ready, "the worker is ready")
