@@ -69,7 +69,11 @@ def logit_no_purchase(params: BtydParameters, x: Numbers, t_x_days: Numbers, T_d
 
     Arguments and errors as `p_no_purchase`.
     """
-    x, t_x_days, T_days = history(x, t_x_days, T_days)
+    return unchecked_logit(params, *history(x, t_x_days, T_days), positive_number("horizon_days", horizon_days))
+
+
+def unchecked_logit(params: BtydParameters, x: Column, t_x_days: Column, T_days: Column, horizon_days: float) -> Column:
+    """The same of columns that are known to be in range: checking costs as much as the formula where rows are few."""
     log_silent = _log_silent_if_here(params, x, t_x_days, T_days)
     log_silent_ahead = _log_silent_ahead(params, x, T_days, horizon_days)
     left = params.a / (params.b + x)

@@ -19,7 +19,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.btyd import logit_no_purchase
+from detectors.btyd import unchecked_logit
 from detectors.column import Column
 from detectors.model_inputs import INPUTS
 from detectors.parameters import BtydParameters
@@ -39,7 +39,7 @@ class Raw:
         self.horizon_days = horizon_days
         self._usual_login_gap: Column | None = None
         gaps, between = self["repeat_days"], self["between_days"]
-        self.closed_form_logit = logit_no_purchase(closed_form, gaps, between, self["observed_days"], horizon_days)
+        self.closed_form_logit = unchecked_logit(closed_form, gaps, between, self["observed_days"], horizon_days)
         self.gaps = gaps
         self.any_gap = gaps > 0
         n = np.maximum(gaps, 1.0)

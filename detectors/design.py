@@ -52,9 +52,15 @@ GROUPS: Final = (
 )
 """What a person is told that each column is about. Of a product's two it is the one that comes first in `_TOLD_FIRST`."""
 
-_OF_ALL = [place for place, feature in enumerate(FEATURES) if feature.signal is None]
-_SIGNALS = dict.fromkeys(feature.signal for feature in FEATURES if feature.signal is not None)
-_OF_SOME = {signal: [place for place, feature in enumerate(FEATURES) if feature.signal == signal] for signal in _SIGNALS}
+_SIGNALS = [feature.signal for feature in FEATURES]
+_OF_ALL = _SIGNALS.count(None)
+_OF_SOME = {
+    signal: slice(_SIGNALS.index(signal), _SIGNALS.index(signal) + _SIGNALS.count(signal))
+    for signal in dict.fromkeys(_SIGNALS[_OF_ALL:])
+    if signal is not None
+}
+if _SIGNALS != sorted(_SIGNALS, key=[None, *_OF_SOME].index):
+    raise AssertionError("features of everybody come first, then those of each signal together: they are filled in slices")
 _CENTRE = np.array([[feature.centre] for feature in FEATURES])
 _SCALE = np.array([[feature.scale] for feature in FEATURES])
 _HINGED_AT = np.array([_NAMES.index(name) for name, _ in _HINGES])
@@ -82,37 +88,48 @@ def prior_variance() -> NDArray[np.float64]:
 
 
 def design(inputs: NDArray[np.float32], closed_form: BtydParameters, horizon_days: float) -> NDArray[np.float64]:
-    """The columns, float64 (n, len(COLUMNS)), C-contiguous.
+    """The columns, one row a customer: float64 (n, len(COLUMNS)), C-contiguous. Arguments as of `columns`."""
+    return np.ascontiguousarray(columns(inputs, closed_form, horizon_days).T)
 
-    inputs         float32 (n, len(INPUTS)), see `model_inputs`
+
+def columns(inputs: NDArray[np.float32], closed_form: BtydParameters, horizon_days: float) -> NDArray[np.float64]:
+    """The columns, one after another: float64 (len(COLUMNS), n), C-contiguous.
+
+    inputs         float32 (n, len(INPUTS)), see `model_inputs`; quickest where each column is contiguous
     closed_form    parameters as they now are
     horizon_days   H, > 0
     """
     raw = Raw(inputs, closed_form, horizon_days)
-    columns = np.empty((_D, len(inputs)))
-    scaled = columns[:_F]
-    for place in _OF_ALL:
-        scaled[place] = FEATURES[place].formula(raw)
+    found = np.empty((_D, len(inputs)))
+    scaled = found[:_F]
+    of_all = scaled[:_OF_ALL]
+    for place in range(_OF_ALL):
+        of_all[place] = FEATURES[place].formula(raw)
+    of_all -= _CENTRE[:_OF_ALL]
+    of_all /= _SCALE[:_OF_ALL]
+    np.clip(of_all, -CLIP, CLIP, out=of_all)
     for signal, places in _OF_SOME.items():
-        _of_some(scaled, raw, signal, places)
-    scaled -= _CENTRE
-    scaled /= _SCALE
-    np.clip(scaled, -CLIP, CLIP, out=scaled)
-    np.maximum(scaled[_HINGED_AT] - _KNOT, 0.0, out=columns[_F:_H])
-    np.multiply(scaled[_ONE], scaled[_OTHER], out=columns[_H:-1])
+        _of_some(scaled[places], raw, signal, places)
+    np.maximum(scaled[_HINGED_AT] - _KNOT, 0.0, out=found[_F:_H])
+    np.multiply(scaled[_ONE], scaled[_OTHER], out=found[_H:-1])
     scaled[CLOSED_FORM] = raw.closed_form_logit
-    columns[-1] = 1.0
-    return np.ascontiguousarray(columns.T)
+    found[-1] = 1.0
+    return found
 
 
-def _of_some(columns: NDArray[np.float64], raw: Raw, signal: str, places: list[int]) -> None:
+def _of_some(scaled: NDArray[np.float64], raw: Raw, signal: str, places: slice) -> None:
     """The columns at these places, which are 0 for whoever has not sent the signal."""
     at = np.flatnonzero(raw[signal])
-    everybody = len(at) == columns.shape[1]
+    everybody = len(at) == scaled.shape[1]
     if not everybody:
-        columns[places] = 0.0
+        scaled[:] = 0.0
     if not len(at):
         return
-    some = raw if everybody else raw.some(at)
-    for place in places:
-        columns[place, slice(None) if everybody else at] = FEATURES[place].formula(some)
+    some, found = (raw, scaled) if everybody else (raw.some(at), np.empty((len(scaled), len(at))))
+    for row, feature in zip(found, FEATURES[places], strict=True):
+        row[:] = feature.formula(some)
+    found -= _CENTRE[places]
+    found /= _SCALE[places]
+    np.clip(found, -CLIP, CLIP, out=found)
+    if not everybody:
+        scaled[:, at] = found

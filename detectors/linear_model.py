@@ -38,9 +38,16 @@ class LinearModel:
         if not self.version:
             raise ValueError("version = '': must not be empty")
 
-    def logit(self, design: NDArray[np.float64]) -> Column:
-        """Unshifted log odds, one a row of `design`; a row's sum is its own (no BLAS), whatever the number of rows."""
-        logit: Column = (design * self.weights).sum(axis=1)
+    def logit(self, columns: NDArray[np.float64]) -> Column:
+        """Unshifted log odds, one value a customer of `design.columns`, float64 (len(COLUMNS), n).
+
+        A customer's sum goes from the first column to the last, whoever else is asked for. So it is no BLAS; and since numpy
+        would sum a single customer's in another order, that one comes twice.
+        """
+        if columns.shape[1] == 1:
+            columns = np.repeat(columns, 2, axis=1)
+            return self.logit(columns)[:1]
+        logit: Column = np.einsum("kn,k->n", columns, self.weights)
         return logit
 
     def __eq__(self, other: object) -> bool:

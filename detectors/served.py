@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 
 from detectors.btyd import p_no_purchase
 from detectors.column import Column
-from detectors.design import CLOSED_FORM, GROUPS, design
+from detectors.design import CLOSED_FORM, GROUPS, columns, design
 from detectors.linear_model import LinearModel
 from detectors.parameters import BtydParameters
 from detectors.reasons import contributions as closed_form_contributions
 
 LEARNT: Final = "logit"
 """Name of a linear model, as alerts carry it."""
-BLOCK = 512
+BLOCK = 1024
 Inputs = NDArray[np.float32]
 
 
@@ -86,7 +86,7 @@ class ServedModel:
         return p_no_purchase(self.closed_form, *_history(inputs), self.horizon_days)
 
     def _linear(self, inputs: Inputs, linear: LinearModel) -> Column:
-        parts = [linear.logit(design(block, self.closed_form, self.horizon_days)) for block in _blocks(inputs)]
+        parts = [linear.logit(columns(block, self.closed_form, self.horizon_days)) for block in _blocks(inputs)]
         return np.concatenate(parts) if parts else np.empty(0)
 
 

@@ -18,19 +18,21 @@ from streams.rfm import month
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+At = NDArray[np.intp] | slice
 
 _PLACE = {name: place for place, name in enumerate(INPUTS)}
 _AS_STORED = ("purchases", "spent_minor", "longest_gap_days", "logins", "refunds", "refunded_minor", "complaints", "severity_sum")
 _SUMS = ("gap_sq_sum", "log_gap_sum", "log_gap_sq_sum")
-_DAYS = np.array([[30], [90], [180]])
-_DAY_PLACES = [_PLACE[f"days_{days}d"] for days in _DAYS[:, 0].tolist()]
-_LOGIN_RINGS = [f"logins_{days}d" for days in windows.WINDOW_DAYS]
-_LOGIN_PLACES = [_PLACE[ring] for ring in _LOGIN_RINGS]
+_DAY_PLACES = slice(_PLACE["days_30d"], _PLACE["days_180d"] + 1)
+_LOGIN_RINGS = {f"logins_{days}d": days for days in windows.WINDOW_DAYS}
 _COMPLAINT_DAYS = (30, 90, 365)
-_BEFORE = np.array([0, 64, 128])
-"""Days that a word of the bitmap has before it."""
-_ONES = np.ones(3, np.int64)
-_ALL, _ONE = np.uint64(0xFFFF_FFFF_FFFF_FFFF), np.uint64(1)
+_WORD, _REACH = np.array([0, 0, 1, 0, 1, 2]), np.array([[30], [90], [90 - 64], [180], [180 - 64], [180 - 128]])
+"""The words of the bitmap that the windows of 30, 90 and 180 days reach into, and how far."""
+_WORDS_OF = np.array([0, 1, 3])
+_LOW = np.array([(1 << length) - 1 for length in range(65)], np.uint64)
+"""The lowest so many bits."""
+_MONTH = month(np.arange(1 << 16))
+"""Of every day that a record can name."""
 
 
 def model_inputs(rows: Records, as_of_ms: Ints) -> NDArray[np.float32]:
@@ -39,6 +41,11 @@ def model_inputs(rows: Records, as_of_ms: Ints) -> NDArray[np.float32]:
     rows       customers with a purchase; of others the inputs say nothing
     as_of_ms   when, ms since 1970 UTC, one value a row; at or after each customer's newest event
     """
+    return np.ascontiguousarray(input_columns(rows, as_of_ms).T)
+
+
+def input_columns(rows: Records, as_of_ms: Ints) -> NDArray[np.float32]:
+    """The same one input after another: float32 (len(INPUTS), n), C-contiguous."""
     columns = np.zeros((len(INPUTS), len(rows)), np.float32)
     for name in _AS_STORED:
         columns[_PLACE[name]] = rows[name]
@@ -51,7 +58,7 @@ def model_inputs(rows: Records, as_of_ms: Ints) -> NDArray[np.float32]:
     _days_and_months(columns, rows, as_of_ms // DAY_MS)
     _gaps(columns, rows)
     _signals(columns, rows, as_of_ms)
-    return np.ascontiguousarray(columns.T)
+    return columns
 
 
 def _decayed(columns: NDArray[np.float32], rows: Records, as_of_ms: Ints) -> None:
@@ -66,16 +73,16 @@ def _days_and_months(columns: NDArray[np.float32], rows: Records, day: Ints) -> 
     """From the bitmaps, which count back from the last purchase day and month."""
     last = last_purchase_day(rows)
     passed = np.maximum(day - last, 0)
-    bits = rows["day_bits"]
-    kept = np.clip((_DAYS - passed)[:, :, None] - _BEFORE, 0, 64).astype(np.uint64)
-    # a shift by 64 places is undefined, so it goes in two steps
-    mask = ~((_ALL << (kept >> _ONE)) << (kept - (kept >> _ONE)))
-    # a product of integers is exact and no BLAS, as in windows.window_sum
-    columns[_DAY_PLACES] = np.bitwise_count(bits & mask).astype(np.int64) @ _ONES
-    months = np.maximum(month(day) - month(last), 0)
+    kept = np.minimum(np.maximum(_REACH - passed, 0), 64)
+    bits = np.bitwise_count(rows["day_bits"].T[_WORD] & _LOW.take(kept))
+    np.add.reduceat(bits, _WORDS_OF, axis=0, out=columns[_DAY_PLACES])
+    months = np.maximum(_month(day) - _month(last), 0)
     for length in (6, 12):
-        kept = np.maximum(length - months, 0)
-        columns[_PLACE[f"months_{length}"]] = np.bitwise_count(rows["month_bits"] & ((1 << kept) - 1))
+        columns[_PLACE[f"months_{length}"]] = np.bitwise_count(rows["month_bits"] & _LOW.take(np.maximum(length - months, 0)))
+
+
+def _month(day: Ints) -> Ints:
+    return _MONTH.take(day, mode="clip")
 
 
 def _gaps(columns: NDArray[np.float32], rows: Records) -> None:
@@ -89,23 +96,23 @@ def _signals(columns: NDArray[np.float32], rows: Records, as_of_ms: Ints) -> Non
     as_of_s = as_of_ms // 1000
     for signal, fill in (("login", _logins), ("refund", _refunds), ("complaint", _complaints)):
         some = np.flatnonzero(rows[f"{signal}s"])
-        if len(some) == len(rows):
-            fill(columns, some, rows, as_of_s)
+        if 2 * len(some) > len(rows):  # it costs less than picking them out, and of the others it gives 0
+            fill(columns, slice(None), rows, as_of_s)
         elif len(some):
             fill(columns, some, gather(rows, some), as_of_s[some])
 
 
-def _logins(columns: NDArray[np.float32], at: NDArray[np.intp], rows: Records, as_of_s: Ints) -> None:
+def _logins(columns: NDArray[np.float32], at: At, rows: Records, as_of_s: Ints) -> None:
     columns[_PLACE["login_idle_days"], at] = _days_since(rows["last_login_s"], as_of_s)
-    for place, total in zip(_LOGIN_PLACES, windows.window_sums(rows, _LOGIN_RINGS, as_of_s), strict=True):
-        columns[place, at] = total
+    for ring, days in _LOGIN_RINGS.items():
+        columns[_PLACE[ring], at] = windows.window_sum(rows, ring, days, as_of_s)
 
 
-def _refunds(columns: NDArray[np.float32], at: NDArray[np.intp], rows: Records, as_of_s: Ints) -> None:
+def _refunds(columns: NDArray[np.float32], at: At, rows: Records, as_of_s: Ints) -> None:
     columns[_PLACE["refunded_90d"], at] = windows.window_sum(rows, "refunded_90d", 90, as_of_s)
 
 
-def _complaints(columns: NDArray[np.float32], at: NDArray[np.intp], rows: Records, as_of_s: Ints) -> None:
+def _complaints(columns: NDArray[np.float32], at: At, rows: Records, as_of_s: Ints) -> None:
     columns[_PLACE["complaint_idle_days"], at] = _days_since(rows["last_complaint_s"], as_of_s)
     number, severity = windows.complaint_window_sums(rows, _COMPLAINT_DAYS, as_of_s)
     for place, days in enumerate(_COMPLAINT_DAYS):
@@ -114,5 +121,6 @@ def _complaints(columns: NDArray[np.float32], at: NDArray[np.intp], rows: Record
 
 
 def _days_since(last_s: NDArray[np.uint32], as_of_s: Ints) -> Floats:
-    days: Floats = np.maximum(as_of_s - last_s.astype(np.int64), 0) * (1000 / DAY_MS)
+    """0 where there was none."""
+    days: Floats = (np.maximum(as_of_s - last_s.astype(np.int64), 0) * (last_s > 0)) * (1000 / DAY_MS)
     return days

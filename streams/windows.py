@@ -29,12 +29,13 @@ COMPLAINT_UNIT_S = 43_200
 COMPLAINT_WRAP = 8_192
 COMPLAINT_REACH = WINDOW_DAYS[-1] * 86_400 // COMPLAINT_UNIT_S
 
-_WIDTH_S = np.array([WIDTH_S[days] for days in WINDOW_DAYS])
 _SLOT = np.arange(SLOTS, dtype=np.int64)
 _ONES = np.ones(SLOTS, np.int64)
-_KEPT = np.ones(COMPLAINTS_KEPT, np.int64)
 _KEEP = ((_SLOT - _SLOT[:, None] - 1) & (SLOTS - 1))[:, None, :] >= np.arange(SLOTS + 1)[:, None]
 """_KEEP[newest slot, steps] is True for the slots that `steps` (0 to SLOTS) new buckets leave as they are."""
+_LEFT = _KEEP.astype(np.int64).reshape(-1, SLOTS)
+_A_COMPLAINT = 1 << 8
+"""So far above a severity that the severities of all complaints that are remembered do not reach it."""
 
 
 def roll(rows: Records, time_s: NDArray[np.int64]) -> None:
@@ -83,22 +84,11 @@ def window_sum(rows: Records, name: str, days: int, as_of_s: NDArray[np.int64]) 
     width = WIDTH_S[days]
     newest = rows["ring_s"].astype(np.int64) // width
     passed = as_of_s // width - newest
-    ring = rows[name]
+    ring = rows[name].astype(np.int64)
     if passed.any():
-        age = ((newest[:, None] - _SLOT) & (SLOTS - 1)) + passed[:, None]
-        ring = np.where(age < SLOTS, ring, 0)
+        ring *= _LEFT.take((newest & (SLOTS - 1)) * (SLOTS + 1) + np.minimum(passed, SLOTS), axis=0)
     # a product of integers is exact, has nothing to do with BLAS, and takes half the time of a sum
-    total: NDArray[np.int64] = ring.astype(np.int64) @ _ONES
-    return total
-
-
-def window_sums(rows: Records, names: Sequence[str], as_of_s: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The same of one ring a window, in the order of WINDOW_DAYS, at once: (windows, rows)."""
-    width = _WIDTH_S[:, None]
-    newest = rows["ring_s"].astype(np.int64) // width
-    age = ((newest[:, :, None] - _SLOT) & (SLOTS - 1)) + (as_of_s // width - newest)[:, :, None]
-    rings = np.array([rows[name] for name in names], np.int64)
-    total: NDArray[np.int64] = (rings * (age < SLOTS)) @ _ONES
+    total: NDArray[np.int64] = ring @ _ONES
     return total
 
 
@@ -128,12 +118,14 @@ def complaint_window_sums(
     rows: Records, days: Sequence[int], as_of_s: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The same of several windows at once: (windows, rows) each."""
-    ring = rows["complaint_ring"].astype(np.int64)
+    # complaint after complaint and in two bytes each: eight times as many go into a register
+    ring = np.ascontiguousarray(rows["complaint_ring"].T)
     severity = ring & 7
     length_s = np.array(days)[:, None] * 86_400
-    age = (as_of_s[:, None] // COMPLAINT_UNIT_S - (ring >> 3)) % COMPLAINT_WRAP
+    age = ((as_of_s // COMPLAINT_UNIT_S).astype(np.uint16) - (ring >> 3)) & (COMPLAINT_WRAP - 1)
     # the stored number wraps: all that is remembered lies within a year of the newest complaint, and that must not be old itself
     recent = rows["last_complaint_s"].astype(np.int64) + COMPLAINT_UNIT_S + length_s > as_of_s
-    reach = np.where(recent, length_s // COMPLAINT_UNIT_S, 0)
-    inside = np.where(severity > 0, age, COMPLAINT_WRAP) < reach[:, :, None]
-    return inside.astype(np.int64) @ _KEPT, (inside * severity) @ _KEPT
+    reach = (recent * (length_s // COMPLAINT_UNIT_S)).astype(np.uint16)
+    number_and_severity = (severity > 0) * np.uint16(_A_COMPLAINT) + severity
+    total = np.add.reduce(number_and_severity * (age < reach[:, None]), axis=1, dtype=np.uint16).astype(np.int64)
+    return total // _A_COMPLAINT, total % _A_COMPLAINT

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from detectors import served
 from detectors.btyd import logit_no_purchase, p_no_purchase
-from detectors.design import CLOSED_FORM, COLUMNS, GROUPS, design, prior_mean
+from detectors.design import CLOSED_FORM, COLUMNS, GROUPS, columns, design, prior_mean
 from detectors.linear_model import LinearModel
 from detectors.parameters import SHIPPED
 from detectors.reasons import contributions
@@ -30,7 +30,7 @@ def linear(seed: int = 3, shift: float = 0.25) -> LinearModel:
 
 def test_with_no_label_the_linear_model_is_the_closed_form_to_the_bit() -> None:
     prior = LinearModel(prior_mean(), "prior", 0, 0, 0, 0.0)
-    logit = prior.logit(design(INPUTS, SHIPPED, 90.0))
+    logit = prior.logit(columns(INPUTS, SHIPPED, 90.0))
     assert logit.tolist() == logit_no_purchase(SHIPPED, *HISTORY, 90.0).tolist()
     risk = ServedModel(SHIPPED, 90.0, prior).risk(INPUTS)
     assert risk == pytest.approx(p_no_purchase(SHIPPED, *HISTORY, 90.0), rel=1e-12)
@@ -54,7 +54,7 @@ def test_a_linear_model_that_does_not_serve_is_tried_and_scores_nobody() -> None
     closed_form, logit = tried.logits(INPUTS)
     assert closed_form.tolist() == scores.risk(INPUTS).tolist()
     assert logit is not None
-    assert logit.tolist() == linear().logit(design(INPUTS, SHIPPED, 90.0)).tolist()
+    assert logit.tolist() == linear().logit(columns(INPUTS, SHIPPED, 90.0)).tolist()
 
 
 def test_the_linear_model_scores_with_its_shift() -> None:
@@ -79,10 +79,10 @@ def test_each_part_is_the_weighed_columns_of_its_group_and_its_share_of_the_clos
     model = ServedModel(SHIPPED, 90.0, linear())
     found = model.contributions(INPUTS)
     told = contributions(SHIPPED, *HISTORY, 90.0)._asdict()
-    weights, columns = linear().weights, design(INPUTS, SHIPPED, 90.0)
+    weights, rows = linear().weights, design(INPUTS, SHIPPED, 90.0)
     for group, part in found.items():
         mine = [place for place, other in enumerate(GROUPS) if other == group and place != CLOSED_FORM]
-        wanted = columns[:, mine] @ weights[mine] + weights[CLOSED_FORM] * told.get(group, 0.0)
+        wanted = rows[:, mine] @ weights[mine] + weights[CLOSED_FORM] * told.get(group, 0.0)
         assert part == pytest.approx(wanted + (0.25 if group == "base" else 0.0), abs=1e-12), group
 
 
