@@ -24,17 +24,16 @@ from numpy.typing import NDArray
 from alerts.policy import SENDS, ReasonCode, copied, decide
 from alerts.rules import PolicyRules
 from detectors.served import ServedModel
-from streams import rfm, windows
 from streams.board import cells, recount
 from streams.columns import EVENT_KINDS, LOGIN, PURCHASE, TICK, Columns
 from streams.customer import Records, gather, last_purchase_day, new_records, scatter
 from streams.evaluations import FORGOTTEN, Evaluations, settle
 from streams.explain import Context, Moved, explain, together
+from streams.folded_ahead import Folded, FoldedAhead
 from streams.outcome_looks import OutcomeLooks
 from streams.outcomes import OutcomeRules
-from streams.quintiles import frequency_bin, monetary_bin
 from streams.record_marks import ended
-from streams.scoring import risk_bp
+from streams.scoring import assess
 from streams.step import Step, StepStats
 from streams.table import CustomerTable
 from streams.timers import LookRules, is_last_look, next_look_s
@@ -96,6 +95,8 @@ def advance(
 class _Advance:
     """One step's working rows: every customer of the batch once, and those who come due."""
 
+    ahead: FoldedAhead
+
     def __init__(self, table: CustomerTable, batch: Columns, rules: EngineRules, model: ServedModel, told: bool) -> None:
         self.table, self.rules, self.model, self.batch, self.told = table, rules, model, batch, told
         self.ids, self.rows, self.slots = customers(table, batch)
@@ -116,7 +117,10 @@ class _Advance:
         self.work = loaded(self.table, self.rows)
         self.outcomes = OutcomeLooks(self.rules.outcomes, self.ids, self.model)
         old_cell = cells(self.work)
-        for events in rounds(self.slots, self.batch.kind):
+        in_rounds = rounds(self.slots, self.batch.kind)
+        floor_ms = np.maximum(self.batch.time_ms, self.before)
+        self.ahead = FoldedAhead(self.batch, self.slots, in_rounds, floor_ms, self.work, self.model)
+        for events in in_rounds:
             self._round(events)
         if sweep:
             self._sweep(watermark_ms)
@@ -157,24 +161,20 @@ class _Advance:
         # in arrears after a hold, a look belongs to the watermark it meets: the sketch has gone past the day on which it was due
         self._fire(slots, floor_ms, before_ms * self.held, self.after[events])
         rows = gather(self.work, slots)
-        repeat = rfm.is_repeat(rows, batch.id_hash[events])
+        repeat, folded = self.ahead.at(events, slots, rows)
         if repeat.any():
             self.repeats.append(events[repeat])
             fresh = ~repeat
-            events, slots, rows, floor_ms = events[fresh], slots[fresh], gather(rows, np.flatnonzero(fresh)), floor_ms[fresh]
+            events, slots, rows = events[fresh], slots[fresh], gather(rows, np.flatnonzero(fresh))
             if not len(events):
                 return
-        self.late += int((batch.time_ms[events] < self.before[events]).sum())
-        old_day = last_purchase_day(rows)
-        kind, was_over = batch.kind[events], ended(rows)
-        time_ms, amount_minor, id_hash = batch.time_ms[events], batch.amount_minor[events], batch.id_hash[events]
-        rfm.fold(rows, kind, time_ms, amount_minor, batch.severity[events], batch.cause[events], id_hash)
-        as_of_ms = np.maximum(floor_ms, rows["seen_ms"])
-        over = np.flatnonzero(ended(rows) & ~was_over)
-        self.outcomes.cancelled(slots[over], gather(rows, over), time_ms[over], as_of_ms[over])
+        time_ms, as_of_ms, kind = batch.time_ms[events], folded.as_of_ms, batch.kind[events]
+        self.late += int((time_ms < self.before[events]).sum())
+        over = np.flatnonzero(ended(folded.rows) & ~ended(rows))
+        self.outcomes.cancelled(slots[over], gather(folded.rows, over), time_ms[over], as_of_ms[over])
         late = np.flatnonzero((kind == LOGIN) & (time_ms < as_of_ms))
-        self.outcomes.logged_in(slots[late], gather(rows, late), time_ms[late], as_of_ms[late])
-        self._evaluate(slots, rows, as_of_ms, self.after[events], kind == PURCHASE, old_day, events)
+        self.outcomes.logged_in(slots[late], gather(folded.rows, late), time_ms[late], as_of_ms[late])
+        self._evaluate(slots, folded, self.after[events], kind == PURCHASE, last_purchase_day(rows), events)
 
     def _fire(self, slots: NDArray[np.intp], until_ms: Ints, first_ms: Ints, last_ms: Ints) -> None:
         """Fire the looks at `slots` due by `until_ms`, one after another.
@@ -198,12 +198,14 @@ class _Advance:
         self.outcomes.look(slots, rows, due_ms)
         no_purchase = np.zeros(len(rows), bool)
         no_event = np.full(len(rows), NO_EVENT, np.intp)
-        self._evaluate(slots, rows, due_ms, place_ms, no_purchase, last_purchase_day(rows), no_event)
+        looked = Folded(rows, due_ms, assess(self.model, rows, due_ms, np.arange(len(rows))))
+        self._evaluate(slots, looked, place_ms, no_purchase, last_purchase_day(rows), no_event)
         self.looks += len(rows)
 
     def _forget(self, slots: NDArray[np.intp], rows: Records, place_ms: Ints) -> None:
         """Take the customers at `slots`, whose rows these are, for new ones, and out of the sketch at their place."""
         scatter(self.work, slots, new_records(len(slots)))
+        self.ahead.forget(slots)
         nothing, reason = np.zeros(len(slots), np.uint8), np.full(len(slots), FORGOTTEN, np.uint8)
         old_bins = rows["frequency_bin"], rows["monetary_bin"]
         self.evaluations.append(
@@ -220,25 +222,20 @@ class _Advance:
     def _evaluate(
         self,
         slots: NDArray[np.intp],
-        rows: Records,
-        as_of_ms: Ints,
+        now: Folded,
         place_ms: Ints,
         by_purchase: NDArray[np.bool_],
         old_day: Ints,
         events: NDArray[np.intp],
     ) -> None:
-        """Risk, decision and next look of different customers; `rows` (copies) are changed and put back at `slots`."""
-        bought = rows["purchases"] > 0
-        risk = risk_bp(self.model, rows, as_of_ms)
+        """Decision and next look of different customers; the rows (copies) are changed and put back at `slots`."""
+        rows, as_of_ms, (risk, frequency, monetary) = now
         decided = decide(rows["policy"], risk, as_of_ms, rows["purchases"], by_purchase, self.rules.policy, ended(rows))
         copied(decided.state, into=rows["policy"])
         rows["risk_bp"] = risk
         rows["seen_ms"] = as_of_ms
         due_s = next_look_s(rows, as_of_ms, decided.wants_look_ms, self.rules.looks)
         rows["due_s"] = self.outcomes.sooner(due_s, slots, rows, as_of_ms)
-        as_of_s = as_of_ms // 1000
-        frequency = frequency_bin(windows.window_sum(rows, "purchases_365d", 365, as_of_s)) * bought
-        monetary = monetary_bin(windows.window_sum(rows, "spent_365d", 365, as_of_s)) * bought
         old_bins = rows["frequency_bin"].copy(), rows["monetary_bin"].copy()
         rows["frequency_bin"], rows["monetary_bin"] = frequency, monetary
         scatter(self.work, slots, rows)

@@ -42,8 +42,7 @@ def stretches(blocks: Iterable[Rows], ticks_ms: Ints, stops_ms: Sequence[int], m
     for stop_ms in stops_ms:
         reached = False
         while not reached:
-            if not len(held):
-                held = next(rest, held)
+            held = _filled(held, rest, stop_ms, max_rows)
             end = min(int(np.searchsorted(held["time_ms"], stop_ms, side="right")), max_rows)
             reached = not len(held) or (end < len(held) and int(held["time_ms"][end]) > stop_ms)
             taken, held = held[:end], held[end:]
@@ -51,6 +50,19 @@ def stretches(blocks: Iterable[Rows], ticks_ms: Ints, stops_ms: Sequence[int], m
             until = np.searchsorted(ticks_ms, stop_ms if reached else taken["time_ms"][-1], side="right" if reached else "left")
             yield Stretch(taken, ticks_ms[:until], stop_ms if reached else None)
             ticks_ms = ticks_ms[until:]
+
+
+def _filled(held: Rows, rest: Iterator[Rows], stop_ms: int, max_rows: int) -> Rows:
+    """`held` with the next blocks behind it, as far as a stretch up to the stop can take them: a call of the engine has its price."""
+    parts = [held]
+    rows = len(held)
+    while rows < max_rows and (not rows or int(parts[-1]["time_ms"][-1]) <= stop_ms):
+        block = next(rest, None)
+        if block is None:
+            break
+        parts.append(block)
+        rows += len(block)
+    return np.concatenate(parts) if len(parts) > 1 else held
 
 
 def columns_of(rows: Rows, ticks_ms: Ints, ids: NDArray[np.object_]) -> Columns:
