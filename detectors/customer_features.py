@@ -36,6 +36,7 @@ class Raw:
 
     def __init__(self, inputs: NDArray[np.float32], closed_form: BtydParameters, horizon_days: float) -> None:
         self._columns = np.ascontiguousarray(inputs.T, dtype=np.float64)
+        self._at: NDArray[np.intp] | None = None
         self.horizon_days = horizon_days
         self._usual_login_gap: Column | None = None
         gaps, between = self["repeat_days"], self["between_days"]
@@ -50,7 +51,7 @@ class Raw:
 
     def __getitem__(self, name: str) -> Column:
         column: Column = self._columns[_PLACE[name]]
-        return column
+        return column if self._at is None else column[self._at]
 
     @property
     def usual_login_gap(self) -> Column:
@@ -61,11 +62,14 @@ class Raw:
         return self._usual_login_gap
 
     def some(self, at: NDArray[np.intp]) -> Raw:
-        """These rows alone."""
+        """The raw inputs of these rows alone, each picked out when it is asked for, since few of them are.
+
+        What several features of everybody are made of stays behind: whoever asks for it fails, and gets no other rows'.
+        """
         found = copy(self)
-        found._columns, found._usual_login_gap = np.take(self._columns, at, axis=1), None  # contiguous, see btyd
+        found._at, found._usual_login_gap = at, None
         for name in _MADE_OF_SEVERAL:
-            setattr(found, name, getattr(self, name)[at])
+            delattr(found, name)
         return found
 
 
@@ -188,7 +192,7 @@ def _login(name: str, group: str, scale: float, formula: Formula) -> Feature:
     return Feature(name, group, 0.0, scale, formula, SIGNAL_VARIANCE, "logins_365d")
 
 
-FEATURES: Final = (
+FEATURES: Final[tuple[Feature, ...]] = (
     Feature("closed_form", "silence", 0.0, 1.5, lambda raw: raw.closed_form_logit),
     Feature("idle", "silence", 3.2, 1.2, _log1p("idle_days")),
     Feature("ratio", "silence", 0.0, 1.0, _over("idle_days", lambda raw: raw.shrunk_gap)),
@@ -223,7 +227,7 @@ FEATURES: Final = (
     _complaint("severity_90d", 1.5, _log1p("severity_90d")),
     _complaint("complaint_since", 1.0, _since_purchase),
     _complaint("severity_since", 1.0, _severity_since),
-    _login("logs_in", "base", 1.0, lambda raw: np.ones_like(raw.gaps)),
+    _login("logs_in", "base", 1.0, lambda raw: np.ones_like(raw["logins"])),
     _login("login_rate", "base", 1.0, lambda raw: np.log1p(30.0 / raw.usual_login_gap)),
     _login("login_silence", "logins", 1.0, _login_silence),
     _login("logins_7d", "logins", 0.6, _logins_against_usual(7)),

@@ -59,7 +59,7 @@ _OF_SOME = {
     for signal in dict.fromkeys(_SIGNALS[_OF_ALL:])
     if signal is not None
 }
-if _SIGNALS != sorted(_SIGNALS, key=[None, *_OF_SOME].index):
+if sorted(_SIGNALS, key=[None, *_OF_SOME].index) != _SIGNALS:
     raise AssertionError("features of everybody come first, then those of each signal together: they are filled in slices")
 _CENTRE = np.array([[feature.centre] for feature in FEATURES])
 _SCALE = np.array([[feature.scale] for feature in FEATURES])
@@ -126,8 +126,8 @@ def _of_some(scaled: NDArray[np.float64], raw: Raw, signal: str, places: slice) 
     if not len(at):
         return
     some, found = (raw, scaled) if everybody else (raw.some(at), np.empty((len(scaled), len(at))))
-    for row, feature in zip(found, FEATURES[places], strict=True):
-        row[:] = feature.formula(some)
+    for place, feature in enumerate(FEATURES[places]):
+        found[place] = feature.formula(some)
     found -= _CENTRE[places]
     found /= _SCALE[places]
     np.clip(found, -CLIP, CLIP, out=found)

@@ -24,7 +24,7 @@ from detectors.reasons import contributions as closed_form_contributions
 
 LEARNT: Final = "logit"
 """Name of a linear model, as alerts carry it."""
-BLOCK = 1024
+BLOCK = 2048
 Inputs = NDArray[np.float32]
 
 

@@ -20,7 +20,7 @@ The way through, in the order to read:
     customer_causes        why customers would leave, most probably
     evaluations, explain   scores in their order; alerts with their reasons (transitions: without words)
     working_rows, board    the rows and rounds of one step; customers by tier and segment
-    model_inputs, scoring  what a model may know of a customer; the risk it sees
+    model_inputs, scoring  what a model may know of a customer; the risk it sees (folded_ahead: of all events of a step at once)
     outcomes, outcome_looks   when customers are taken down for learning, and what became of them (staying: by what)
     pending, labels, scores   how that waits, and how it travels to the learner with what customers were scored
     label_order, counted_once   what the learner learns next, however it came; each label and score once

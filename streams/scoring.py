@@ -1,5 +1,5 @@
-"""What is made of customers' records whenever they are evaluated: the risk by the model in use, in whole basis points as decisions
-take it, and the bins of the last year's purchases and money.
+"""What is made of customers' records whenever they are evaluated: the risk by the model in use, in whole basis points as
+decisions take it, and the bins of the last year's purchases and money.
 
 All of it is each row's own. Rows are worked on in blocks: with all that is made of them a block stays in the processor's cache.
 """
@@ -19,7 +19,7 @@ from streams.features import closed_form_inputs
 from streams.model_inputs import input_columns
 from streams.quintiles import frequency_bin, monetary_bin
 
-BLOCK = 1024
+BLOCK = 2048
 
 Ints = NDArray[np.int64]
 
@@ -42,12 +42,13 @@ class Assessment(NamedTuple):
 
     def of(self, rows: NDArray[np.intp]) -> Assessment:
         """These rows alone."""
-        return Assessment(*(column[rows] for column in self))
+        return Assessment(self.risk_bp[rows], self.frequency_bin[rows], self.monetary_bin[rows])
 
     def put(self, rows: NDArray[np.intp] | slice, values: Assessment) -> None:
         """Set these rows, in place."""
-        for column, value in zip(self, values, strict=True):
-            column[rows] = value
+        self.risk_bp[rows] = values.risk_bp
+        self.frequency_bin[rows] = values.frequency_bin
+        self.monetary_bin[rows] = values.monetary_bin
 
 
 def assess(model: ServedModel, records: Records, as_of_ms: Ints, at: NDArray[np.intp]) -> Assessment:

@@ -53,7 +53,7 @@ def stretches(blocks: Iterable[Rows], ticks_ms: Ints, stops_ms: Sequence[int], m
 
 
 def _filled(held: Rows, rest: Iterator[Rows], stop_ms: int, max_rows: int) -> Rows:
-    """`held` with the next blocks behind it, as far as a stretch up to the stop can take them: a call of the engine has its price."""
+    """`held` with the next blocks behind it, as far as a stretch up to the stop takes them: a call of the engine costs."""
     parts = [held]
     rows = len(held)
     while rows < max_rows and (not rows or int(parts[-1]["time_ms"][-1]) <= stop_ms):
