@@ -129,7 +129,9 @@ class LearnerProcess(Service):
             return LearnerDesk(self.rules, closed_form, fields, self._fitter)
         except ValueError as problem:
             log.warning("everything is learnt anew from churn.labels", why=str(problem))
-            return LearnerDesk(self.rules, closed_form, {}, self._fitter)
+            desk = LearnerDesk(self.rules, closed_form, {}, self._fitter)
+            desk.instead_of(fields)
+            return desk
 
     async def _ranges(self, expected: Mapping[TP, int]) -> dict[TP, LogRange]:
         return await log_ranges(self.settings.kafka, expected)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import msgspec
 import pytest
 
 from alerts.alert import ModelAlert, decode_any
@@ -129,6 +132,25 @@ async def test_how_it_stands_is_told_once_the_past_is_learnt_anew_where_people_k
     (alert,) = map(decode_any, learner.alerts)
     assert isinstance(alert, ModelAlert)
     assert alert.status == "firing"
+
+
+async def test_a_demotion_by_other_settings_is_over_once_the_past_is_learnt_by_new_ones() -> None:
+    learner = await learning(20)
+    for day in range(20, 32):
+        learner.tell(message(DAY_0 + day, leave=True))
+        await learner.round()
+    learner.rules, learner.labels = replace(DESK, learner=replace(DESK.learner, horizon_days=3)), []
+    await learner.start()
+    learner.tell(msgspec.structs.replace(message(DAY_0 + 33), horizon_days=3))
+    for _ in range(2):
+        await learner.round()
+        await learner.start()
+    firing, resolved = map(decode_any, dict.fromkeys(learner.alerts))
+    assert isinstance(firing, ModelAlert)
+    assert isinstance(resolved, ModelAlert)
+    assert (firing.alert_id, resolved.status, resolved.live) == (resolved.alert_id, "resolved", True)
+    assert "other settings" in resolved.text
+    assert resolved.as_of > firing.as_of
 
 
 async def test_what_happened_while_no_learner_ran_is_told_late_and_whole() -> None:
