@@ -123,7 +123,8 @@ class LearnerTask:
         self._urgent |= asked or fitted
         arrived = self._arrive()
         # before anything is sent again because of another's word, the commit tells whether we are still the learner
-        if took or asked or fitted or arrived or self._shop.models.contradicted:
+        contradicted = self._shop.models.contradicted and bool(self.desk.papers.serving)
+        if took or asked or fitted or arrived or contradicted:
             await self._commit()
         elif self.desk.leaving:
             await self._leave()

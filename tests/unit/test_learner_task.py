@@ -71,15 +71,30 @@ async def test_a_successor_sends_again_only_what_the_topic_does_not_say() -> Non
     assert [one.linear.labels for one in learner.servings if one.linear] == [20, 40, 60, 80]
 
 
-async def test_what_another_hand_has_written_is_put_right_once() -> None:
+@pytest.mark.parametrize("theirs", ["an earlier one", "no message", None])
+async def test_what_another_hand_has_written_is_put_right_once(theirs: str | None) -> None:
     learner = await learning(5)
-    ours = learner.servings[-1]
-    learner.write(MODELS, SERVING_KEY, encode_serving(learner.servings[0]))
+    ours, count = learner.servings[-1], len(learner.written)
+    value = encode_serving(learner.servings[0]) if theirs == "an earlier one" else theirs and theirs.encode()
+    learner.write(MODELS, SERVING_KEY, value)
     commits = learner.task.seq
     for _ in range(3):
         await learner.round()
-    assert learner.servings[-2:] == [learner.servings[0], ours]
+    assert learner.written[count:] == [(MODELS, SERVING_KEY, value), (MODELS, SERVING_KEY, encode_serving(ours))]
     assert learner.task.seq == commits + 1, "the commit told that it still is the learner"
+
+
+@pytest.mark.parametrize("theirs", [b"no message", None])
+async def test_who_has_nothing_that_serves_yet_lets_anothers_word_stand(theirs: bytes | None) -> None:
+    learner = PlayedLearner()
+    await learner.start()
+    learner.write(MODELS, SERVING_KEY, theirs)
+    for _ in range(3):
+        await learner.round()
+    assert (learner.task.seq, learner.written) == (0, [(MODELS, SERVING_KEY, theirs)])
+    learner.tell(message(DAY_0))
+    await learner.round()
+    assert learner.written[-1] == (MODELS, SERVING_KEY, learner.task.desk.papers.serving)
 
 
 async def test_who_was_replaced_while_frozen_contradicts_nobody() -> None:
