@@ -61,7 +61,7 @@ class ChallengersProcess(Service):
         showing: asyncio.Task[None] | None = None
         try:
             if await self._unless_stopped(check_labels(self.settings, self._backoff)):
-                showing = asyncio.create_task(self._show())
+                showing = self._beside(self._show())
                 await self._unless_stopped(self.follower.start())
                 self._refused.caught_up()
                 log.info("read to the end", labels=self.challenging.challengers.labels)
