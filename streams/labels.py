@@ -98,8 +98,8 @@ class LabelMessage(msgspec.Struct, frozen=True, kw_only=True):
         """Raise ValueError, naming field and value, where there are rows that no worker with this horizon can have told.
 
         Live, nothing is known long before the watermark has come there, and what the clock held back is known when it is let go.
-        While history is loaded, ticks may be any time apart, and nothing is held back. Raises OtherHorizon where it is not told of
-        which horizon they are, and it is not this one.
+        While history is loaded, ticks may be any time apart, and nothing is held back. Raises OtherHorizon where the horizon is
+        not told, and is not this one.
         """
         labels, scored = labels_of(self) if self.inputs_hash == INPUTS_HASH else Labels.none(), at_ms(scores_of(self))
         latest_ms = labels.at_ms + (horizon_days + LATEST_DAYS) * DAY_MS

@@ -103,7 +103,7 @@ class Service(ABC):
         return False
 
     def _beside(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Do `work` beside what else is done. What it raises makes going on impossible: nobody would see that it is done no more."""
+        """Do `work` beside what else is done. What it raises makes going on impossible, since nobody else would notice."""
 
         def ended(task: asyncio.Task[None]) -> None:
             if not task.cancelled() and (problem := task.exception()) is not None:
