@@ -75,13 +75,14 @@ class ChallengersProcess(Service):
 
     async def _take(self, record: Any) -> None:
         self.metrics.messages.inc()
-        message = read_labels(record, self._refused, self.challenging.challengers.rules)
+        message, far_ahead = read_labels(record, self._refused, self.challenging.challengers.rules), self.order.far_ahead
         try:
             released = self.order.push(record.offset, message)
         except NotPushed as problem:
             self.metrics.refused.inc()
             log.error("passed over on churn.labels", offset=record.offset, error=str(problem))
             released = self.order.push(record.offset, None)
+        self.metrics.refused.inc(self.order.far_ahead - far_ahead)
         for release in released:
             await self._learn(release)
 

@@ -154,7 +154,7 @@ class LearnerTask:
         message = read_labels(record, self._refused, self.desk.rules.learner)
         if message is not None and not message.history:
             self._watermark_ms = max(self._watermark_ms, message.reached_ms)
-        before, too_old = self.desk.learner.events, self.desk.order.too_old
+        before, too_old, far_ahead = self.desk.learner.events, self.desk.order.too_old, self.desk.order.far_ahead
         try:
             learnt = await self.desk.take(record.offset, message)
         except NotPushed as problem:
@@ -164,6 +164,9 @@ class LearnerTask:
         if old := self.desk.order.too_old - too_old:
             metrics.too_old.inc(old)
             log.warning("labels taken for learnt before: known over 8 days before the newest", offset=record.offset, labels=old)
+        if ahead := self.desk.order.far_ahead - far_ahead:
+            metrics.refused.inc(ahead)
+            log.error("passed over on churn.labels: rows of a history dated far ahead of its end", messages=ahead)
         for event in self.desk.told(before):
             if event.what in metrics.events:
                 metrics.events[event.what].inc()
