@@ -32,12 +32,11 @@ from numpy.typing import NDArray
 
 from detectors.labels import Labels
 from detectors.learner_rules import LATEST_DAYS
-from detectors.model_inputs import INPUTS_HASH
 from detectors.scored import Scored
 from streams.columns import DAY_MS
 from streams.contract import END_TIME_MS
 from streams.counted_once import CountedOnce
-from streams.labels import LabelMessage, labels_of, scores_of
+from streams.labels import LabelMessage
 from streams.scores import SCORE, Scores, as_counts, at_ms
 
 Times = NDArray[np.int64]
@@ -200,7 +199,7 @@ class LabelOrder:
                 raise ValueError(f"partition {message.partition}: there are {len(self._now)}, see kafka.partitions")
             if not 0 <= message.reached_ms < END_TIME_MS:
                 raise ValueError(f"reached_ms = {message.reached_ms}: must lie within 1970 to 2099, ms since 1970")
-            return labels_of(message) if message.inputs_hash == INPUTS_HASH else Labels.none(), scores_of(message)
+            return message.rows
         except ValueError as problem:
             raise NotPushed(str(problem)) from None
 
@@ -243,7 +242,7 @@ class LabelOrder:
         return Release(tick_ms, together.in_order(), _added_up(rows), rows)
 
     def _drop_beyond(self, latest_ms: int) -> None:
-        """What no tick could tell to be too late: with the end of history all goes, and would drag time along."""
+        """Where ticks are waited for, rows far ahead wait too; at the end of history all goes, and they would take time along."""
         for one in self._held:
             good, good_scores = one.labels.known_ms <= latest_ms, at_ms(one.scores) <= latest_ms
             self.far_ahead += not (good.all() and good_scores.all())

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Annotated, Literal
 
 import msgspec
@@ -60,7 +61,7 @@ class ScoredRows(msgspec.Struct, frozen=True, kw_only=True):
     rows: bytes
 
 
-class LabelMessage(msgspec.Struct, frozen=True, kw_only=True):
+class LabelMessage(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """What a commit of a partition tells the learner; keyed by the partition.
 
     number        of the message in the partition's outbox
@@ -85,6 +86,11 @@ class LabelMessage(msgspec.Struct, frozen=True, kw_only=True):
     labels: list[LabelEntry] = []
     scored: ScoredRows | None = None
 
+    @cached_property
+    def rows(self) -> tuple[Labels, Scores]:
+        """`labels` and `scored`, read once; no labels where they are of other inputs. Raises as `labels_of` and `scores_of`."""
+        return labels_of(self) if self.inputs_hash == INPUTS_HASH else Labels.none(), scores_of(self)
+
     def check(self, horizon_days: int, staying: Staying) -> None:
         """Raise ValueError where worker and learner do not mean the same by leaving: nothing is learnt from it then."""
         if self.horizon_days not in (msgspec.UNSET, horizon_days):
@@ -101,7 +107,7 @@ class LabelMessage(msgspec.Struct, frozen=True, kw_only=True):
         While history is loaded, ticks may be any time apart, and nothing is held back. Raises OtherHorizon where the horizon is
         not told, and is not this one.
         """
-        labels, scored = labels_of(self) if self.inputs_hash == INPUTS_HASH else Labels.none(), at_ms(scores_of(self))
+        labels, scored = self.rows
         latest_ms = labels.at_ms + (horizon_days + LATEST_DAYS) * DAY_MS
         if self.horizon_days is msgspec.UNSET:
             _check_untold(labels, latest_ms, horizon_days)
@@ -110,7 +116,7 @@ class LabelMessage(msgspec.Struct, frozen=True, kw_only=True):
         _not_above("known_ms", labels.known_ms, latest_ms, f"with a horizon of {horizon_days} days it is known at %d")
         if not self.history:
             newest_ms = self.reached_ms + LATEST_DAYS * DAY_MS
-            for name, times in (("known_ms", labels.known_ms), ("the time of a score", scored)):
+            for name, times in (("known_ms", labels.known_ms), ("the time of a score", at_ms(scored))):
                 _not_above(name, times, np.full(len(times), newest_ms), "the worker's time and lateness are at %d")
 
     def without_rows(self) -> LabelMessage:

@@ -9,9 +9,11 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter
 
 from detectors.model_inputs import INPUTS
+from streams import labels
 from streams.columns import DAY_MS
 from streams.label_order import LabelOrder, NotPushed
 from streams.labels import LabelMessage, encode_labels, entries
+from streams.pending import unpack_inputs
 from streams.runtime.label_reader import Refused, read_labels
 from streams.runtime.topics import LABELS
 from tests.support.learners import DAY_0, RULES, some_labels
@@ -21,9 +23,9 @@ REACHED_MS = DAY_0 * DAY_MS
 
 
 def message(*, history: bool = True, reached_ms: int = REACHED_MS) -> LabelMessage:
-    labels = entries(some_labels(DAY_0, 3))
+    told = entries(some_labels(DAY_0, 3))
     return LabelMessage(
-        partition=0, number=0, history=history, reached_ms=reached_ms, horizon_days=RULES.horizon_days, labels=labels
+        partition=0, number=0, history=history, reached_ms=reached_ms, horizon_days=RULES.horizon_days, labels=told
     )
 
 
@@ -131,3 +133,13 @@ def test_what_reaches_the_order_unread_is_not_pushed_either() -> None:
             order.push(0, one)
         assert order.to_bytes() == before
         assert (order.loading, order.waits_for()) == (False, [])
+
+
+def test_what_was_read_is_not_decoded_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(labels, "unpack_inputs", lambda rows: asked.append(len(rows)) or unpack_inputs(rows))
+    found, _ = read(message())
+    (released,) = LabelOrder(1).push(0, found)
+    assert (len(released.labels), asked) == (3, [3])
+    assert found is not None
+    assert len(found.without_rows().rows[0]) == 0, "what was decoded does not go along"
