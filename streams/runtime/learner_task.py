@@ -126,7 +126,7 @@ class LearnerTask:
         contradicted = self._shop.models.contradicted and bool(self.desk.papers.serving)
         if took or asked or fitted or arrived or contradicted:
             await self._commit()
-        elif self.desk.leaving:
+        elif self.desk.leaving:  # of a commit, ours or the former learner's, after which not all was read yet; now it may be
             await self._leave()
         await self._publish()
         self._show(SHOW_EVERY_S)

@@ -182,6 +182,18 @@ async def test_what_happened_while_no_learner_ran_is_told_late_and_whole() -> No
     assert learner.models.champions.keys() == {version for version, _ in learner.task.desk.papers.champions}
 
 
+async def test_what_a_commit_could_not_send_before_all_was_read_leaves_then_without_another_commit() -> None:
+    learner = await learning(20)
+    learner.caught_up = False
+    learner.tell(*(message(DAY_0 + day, leave=True) for day in range(20, 32)))
+    await learner.round()
+    commits = learner.task.seq
+    assert learner.alerts == []
+    learner.caught_up = True
+    await learner.round()
+    assert (len(learner.alerts), learner.task.seq) == (1, commits)
+
+
 @pytest.mark.parametrize("history", [True, False])
 async def test_a_demotion_is_an_alert_and_so_is_its_end(history: bool) -> None:
     learner = await learning(20, history=history)
