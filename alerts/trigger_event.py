@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from alerts.alert import Alert, Risk, ValueAtStake
 from alerts.foreign_json import decoded
@@ -27,7 +27,8 @@ class TriggerData(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     action: str
     message: Annotated[str, Meta(description="key of the message to send; the retention tool knows it")]
     tier: Tier
-    risk: Risk
+    risk: Annotated[Risk, Meta(description="P(no purchase in the alert's horizon_days), or P(no login): see risk_of")]
+    risk_of: Annotated[Literal["no_login"] | UnsetType, Meta(description="absent: the risk is P(no purchase)")] = UNSET
     value_at_stake: ValueAtStake
     segment: Annotated[str, Meta(description="RFM segment")]
     cause: Annotated[str, Meta(description="probable cause class")]
@@ -66,6 +67,7 @@ def build_trigger(alert: Alert, play: Play, playbook_hash: str, source: str) -> 
             message=play.message,
             tier=alert.tier,
             risk=alert.risk,
+            risk_of=alert.risk_of,
             value_at_stake=alert.value_at_stake,
             segment=alert.segment,
             cause=alert.cause,

@@ -11,7 +11,8 @@ passes. So what is released depends on each partition's own order alone.
     that partition said T before or with whatever made it pass T.
 
 **Live** labels are released as they come: time is the watermark's, and to wait for a quiet partition would hold up the others.
-A partition that has gone live holds up no tick. Once none loads history, nothing is held any more.
+A partition that has gone live holds up no tick. Once none loads history, nothing is held any more; what then lies further ahead
+than a live message may tell, no worker has told.
 
 A label counts once by its id, a score by that of its snapshot (see counted_once.py). Numbers of the outbox say nothing: after
 a failover they come again with other content, and a rebuild begins them anew.
@@ -30,11 +31,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.labels import Labels
-from detectors.model_inputs import INPUTS_HASH
+from detectors.learner_rules import LATEST_DAYS
 from detectors.scored import Scored
+from streams.columns import DAY_MS
 from streams.contract import END_TIME_MS
 from streams.counted_once import CountedOnce
-from streams.labels import LabelMessage, labels_of, scores_of
+from streams.labels import LabelMessage
 from streams.scores import SCORE, Scores, as_counts, at_ms
 
 Times = NDArray[np.int64]
@@ -108,6 +110,7 @@ class LabelOrder:
     next_offset  the lowest offset on the topic that a restart must push again, or the one after the last pushed
     complete_ms  the last tick of history that is complete, ms since 1970; 0 = none
     too_old      labels pushed that were taken for counted by their time alone
+    far_ahead    messages of a history with rows that lie ahead of where it ended, of which these were dropped
 
     Raises NotPushed for a message of a partition that there is not, or of times or rows that cannot be.
     """
@@ -120,7 +123,7 @@ class LabelOrder:
         self._held: deque[_Held] = deque()
         self._ticks: set[int] = set()
         self._end = 0
-        self.complete_ms = self.too_old = 0
+        self.complete_ms = self.too_old = self.far_ahead = 0
 
     @property
     def next_offset(self) -> int:
@@ -159,6 +162,7 @@ class LabelOrder:
         released = self._complete(held)
         if not self.loading:
             self._ticks.clear()
+            self._drop_beyond(message.reached_ms + LATEST_DAYS * DAY_MS)
             released.append(self._release(None, _ALL_MS, self._held))
         self._held.append(held)
         if not message.history:
@@ -195,7 +199,7 @@ class LabelOrder:
                 raise ValueError(f"partition {message.partition}: there are {len(self._now)}, see kafka.partitions")
             if not 0 <= message.reached_ms < END_TIME_MS:
                 raise ValueError(f"reached_ms = {message.reached_ms}: must lie within 1970 to 2099, ms since 1970")
-            return labels_of(message) if message.inputs_hash == INPUTS_HASH else Labels.none(), scores_of(message)
+            return message.rows
         except ValueError as problem:
             raise NotPushed(str(problem)) from None
 
@@ -236,6 +240,14 @@ class LabelOrder:
             rows += self._scores_of(source, mine, until_ms)
         together = Labels.concat(labels)
         return Release(tick_ms, together.in_order(), _added_up(rows), rows)
+
+    def _drop_beyond(self, latest_ms: int) -> None:
+        """Where ticks are waited for, rows far ahead wait too; at the end of history all goes, and they would take time along."""
+        for one in self._held:
+            good, good_scores = one.labels.known_ms <= latest_ms, at_ms(one.scores) <= latest_ms
+            self.far_ahead += not (good.all() and good_scores.all())
+            one.labels, one.labels_ms = one.labels.take(good), one.labels_ms[good]
+            one.scores, one.scores_ms = one.scores[good_scores], one.scores_ms[good_scores]
 
     def _labels_of(self, source: int, held: list[_Held], until_ms: int) -> Labels:
         parts = []

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Annotated, Literal
 
 import msgspec
@@ -60,7 +61,7 @@ class ScoredRows(msgspec.Struct, frozen=True, kw_only=True):
     rows: bytes
 
 
-class LabelMessage(msgspec.Struct, frozen=True, kw_only=True):
+class LabelMessage(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """What a commit of a partition tells the learner; keyed by the partition.
 
     number        of the message in the partition's outbox
@@ -68,7 +69,7 @@ class LabelMessage(msgspec.Struct, frozen=True, kw_only=True):
     reached_ms    history: the last tick that was passed, 0 = none yet; all that was known up to it stands here or before. Live:
                   the watermark. ms since 1970; to 2099
     inputs_hash   of the inputs' names: what does not match the learner's is not learnt from
-    horizon_days  of the outcomes; absent: not told, by an earlier build
+    horizon_days  of the outcomes; absent: not told, by an earlier build; what cannot be of the learner's is not learnt from
     staying       what the outcomes are about; absent: purchases
     labels        outcomes, ordered by the time at which they were known, then by id
     scored        what customers were scored who were taken down; null = none were
@@ -85,6 +86,11 @@ class LabelMessage(msgspec.Struct, frozen=True, kw_only=True):
     labels: list[LabelEntry] = []
     scored: ScoredRows | None = None
 
+    @cached_property
+    def rows(self) -> tuple[Labels, Scores]:
+        """`labels` and `scored`, read once; no labels where they are of other inputs. Raises as `labels_of` and `scores_of`."""
+        return labels_of(self) if self.inputs_hash == INPUTS_HASH else Labels.none(), scores_of(self)
+
     def check(self, horizon_days: int, staying: Staying) -> None:
         """Raise ValueError where worker and learner do not mean the same by leaving: nothing is learnt from it then."""
         if self.horizon_days not in (msgspec.UNSET, horizon_days):
@@ -98,21 +104,35 @@ class LabelMessage(msgspec.Struct, frozen=True, kw_only=True):
         """Raise ValueError, naming field and value, where there are rows that no worker with this horizon can have told.
 
         Live, nothing is known long before the watermark has come there, and what the clock held back is known when it is let go.
-        While history is loaded, ticks may be any time apart, and nothing is held back.
+        While history is loaded, ticks may be any time apart, and nothing is held back. Raises OtherHorizon where the horizon is
+        not told, and is not this one.
         """
-        labels, scored = labels_of(self) if self.inputs_hash == INPUTS_HASH else Labels.none(), at_ms(scores_of(self))
+        labels, scored = self.rows
         latest_ms = labels.at_ms + (horizon_days + LATEST_DAYS) * DAY_MS
+        if self.horizon_days is msgspec.UNSET:
+            _check_untold(labels, latest_ms, horizon_days)
         if not self.history:
             latest_ms = np.maximum(latest_ms, self.reached_ms)
         _not_above("known_ms", labels.known_ms, latest_ms, f"with a horizon of {horizon_days} days it is known at %d")
         if not self.history:
             newest_ms = self.reached_ms + LATEST_DAYS * DAY_MS
-            for name, times in (("known_ms", labels.known_ms), ("the time of a score", scored)):
+            for name, times in (("known_ms", labels.known_ms), ("the time of a score", at_ms(scored))):
                 _not_above(name, times, np.full(len(times), newest_ms), "the worker's time and lateness are at %d")
 
     def without_rows(self) -> LabelMessage:
         """How far its worker has come, and nothing else."""
         return msgspec.structs.replace(self, labels=[], scored=None)
+
+
+class OtherHorizon(ValueError):
+    """Outcomes of another horizon, by what they say."""
+
+
+def _check_untold(labels: Labels, latest_ms: NDArray[np.int64], horizon_days: int) -> None:
+    """Builds that did not tell the horizon dated all by its end, but who left by a cancellation. Who stayed did so to the end."""
+    too_soon = (labels.left == 0) & (labels.known_ms < labels.at_ms + horizon_days * DAY_MS)
+    if (too_soon | (labels.known_ms > latest_ms)).any():
+        raise OtherHorizon(f"outcomes of a horizon that is not told, and is not of {horizon_days} days, as risk.horizon_days is")
 
 
 def entries(labels: Labels) -> list[LabelEntry]:

@@ -23,9 +23,10 @@ from streams.outcomes import (
     snapshot_day,
     snapshot_due,
 )
-from streams.staying import left, stayed, stayed_after_all
+from streams.staying import left, stayed, stayed_after_all, unknown
 
 Ints = NDArray[np.int64]
+Marks = NDArray[np.bool_]
 
 
 class OutcomeLooks:
@@ -41,7 +42,7 @@ class OutcomeLooks:
         self._hashes = customer_hashes(ids) if rules else np.empty(0, np.uint64)
         self._phase = phases(self._hashes, rules.grid_days) if rules else np.empty(0, np.int64)
         self._taken: list[tuple[NDArray[np.intp], Ints, NDArray[np.float32]]] = []
-        self._found: list[tuple[NDArray[np.intp], Ints, Ints, NDArray[np.bool_]]] = []
+        self._found: list[tuple[NDArray[np.intp], Ints, Ints, Marks, Marks]] = []
         self._void: list[tuple[NDArray[np.intp], Ints]] = []
 
     def sooner(self, due_s: NDArray[np.uint32], slots: NDArray[np.intp], rows: Records, as_of_ms: Ints) -> NDArray[np.uint32]:
@@ -63,8 +64,9 @@ class OutcomeLooks:
             self._find(slots[at], due_ms[at] // DAY_MS - self._rules.horizon_days, due_ms[at], left=False)
         at = np.flatnonzero(outcome_due(rows, due_ms, phase, self._rules))
         if len(at):
-            day = snapshot_day(due_ms[at], self._rules)
-            self._found.append((slots[at], day, due_ms[at], left(gather(rows, at), day, self._rules)))
+            of_these, day = gather(rows, at), snapshot_day(due_ms[at], self._rules)
+            marks = left(of_these, day, self._rules), unknown(of_these, day, self._rules)
+            self._found.append((slots[at], day, due_ms[at], *marks))
 
     def cancelled(self, slots: NDArray[np.intp], rows: Records, cancelled_ms: Ints, as_of_ms: Ints) -> None:
         """Different customers have ended the relationship, as of `cancelled_ms`: whatever waits has its outcome."""
@@ -73,8 +75,9 @@ class OutcomeLooks:
         at, day = open_days(rows, as_of_ms, self._phase[slots], self._rules)
         if len(at):
             # no look is asked for after the end, so of a horizon that was over by then the record must tell now
-            within = cancelled_ms[at] < (day + self._rules.horizon_days) * DAY_MS
-            self._found.append((slots[at], day, as_of_ms[at], within | left(gather(rows, at), day, self._rules)))
+            within, of_these = cancelled_ms[at] < (day + self._rules.horizon_days) * DAY_MS, gather(rows, at)
+            marks = within | left(of_these, day, self._rules), ~within & unknown(of_these, day, self._rules)
+            self._found.append((slots[at], day, as_of_ms[at], *marks))
 
     def logged_in(self, slots: NDArray[np.intp], rows: Records, login_ms: Ints, as_of_ms: Ints) -> None:
         """Different customers' logins are folded: one that comes late may show that its customer stayed."""
@@ -91,7 +94,7 @@ class OutcomeLooks:
 
     def _find(self, slots: NDArray[np.intp], day: Ints, known_ms: Ints, *, left: bool) -> None:
         if len(slots):
-            self._found.append((slots, day, known_ms, np.full(len(slots), left)))
+            self._found.append((slots, day, known_ms, np.full(len(slots), left), np.zeros(len(slots), np.bool_)))
 
     def void(self, ids: Sequence[str]) -> list[tuple[str, int]]:
         """(customer, day) of what waits for nothing."""
@@ -114,8 +117,9 @@ class OutcomeLooks:
         """What became of whom, by the time at which it was known and hash."""
         if not self._found:
             return Outcomes()
-        slot, day, known_ms, gone = (np.concatenate(column) for column in zip(*self._found, strict=True))
+        slot, day, known_ms, gone, unclear = (np.concatenate(column) for column in zip(*self._found, strict=True))
         order = np.lexsort((self._hashes[slot], known_ms))
         slot = slot[order]
         customers = [ids[k] for k in slot.tolist()]
-        return Outcomes(customers, self._hashes[slot], day[order], known_ms[order], gone[order].astype(np.uint8))
+        left = gone[order].astype(np.uint8)
+        return Outcomes(customers, self._hashes[slot], day[order], known_ms[order], left, unclear[order])

@@ -101,6 +101,7 @@ class Outcomes:
     day         day of the snapshot, days since 1970; where none was taken, or its outcome is known already, it is no label
     known_ms    when it is known, ms since 1970 UTC
     left        1: the customer did not stay
+    unknown     which is known only if it was taken by these rules, see staying.py; None: all are known
     """
 
     customers: list[str] = field(default_factory=list)
@@ -108,6 +109,7 @@ class Outcomes:
     day: Ints = field(default_factory=lambda: np.empty(0, np.int64))
     known_ms: Ints = field(default_factory=lambda: np.empty(0, np.int64))
     left: NDArray[np.uint8] = field(default_factory=lambda: np.empty(0, np.uint8))
+    unknown: Marks | None = None
 
     def __len__(self) -> int:
         return len(self.customers)
@@ -116,7 +118,8 @@ class Outcomes:
         """Those that are the first of their snapshot: they count."""
         at = np.sort(np.unique(label_ids(self.hashes, self.day), return_index=True)[1])
         customers = [self.customers[k] for k in at.tolist()]
-        return Outcomes(customers, self.hashes[at], self.day[at], self.known_ms[at], self.left[at])
+        unknown = None if self.unknown is None else self.unknown[at]
+        return Outcomes(customers, self.hashes[at], self.day[at], self.known_ms[at], self.left[at], unknown)
 
 
 def customer_hashes(customers: Sequence[str]) -> NDArray[np.uint64]:

@@ -12,7 +12,8 @@ By logins, `left = no login in [d, d + H)`, and of logins the record has the tim
 
 The last two cannot tell who logged in before the end from who did only after it, and say "left" of both. Of the former it was
 found earlier that they stayed, and of one snapshot the first outcome counts. So who stays is known sooner than who leaves, by
-the lateness.
+the lateness. Of a snapshot that was taken when purchases counted it may not have been found, since nobody looked: then it is
+unknown.
 """
 
 from __future__ import annotations
@@ -37,6 +38,14 @@ def left(rows: Records, since_day: Ints, rules: OutcomeRules) -> Marks:
     latest = np.where(recent < end_day[:, None], recent, 0).max(axis=1)
     gone = latest < since_day
     return gone
+
+
+def unknown(rows: Records, since_day: Ints, rules: OutcomeRules) -> Marks:
+    """Whether `left` says so only because a later login hides what the last was within the horizon, if there was any."""
+    if rules.staying != "logins":
+        return np.zeros(len(rows), np.bool_)
+    hidden: Marks = rows["last_login_s"].astype(np.int64) // DAY_S >= since_day + rules.horizon_days
+    return hidden
 
 
 def stayed(rows: Records, as_of_ms: Ints, phase: Ints, rules: OutcomeRules) -> Marks:

@@ -21,7 +21,7 @@ from urllib.parse import unquote, urlencode, urlsplit, urlunsplit
 from aiohttp import encode_basic_auth
 
 from alerts.alert import Digest, Message
-from alerts.channels.alertmanager_alerts import HOLD_MS, INGESTION, RISK, Posted, ended, passes, posted
+from alerts.channels.alertmanager_alerts import HOLD_MS, INGESTION, MODEL, RISK, Posted, ended, passes, posted
 from alerts.channels.port import DELIVERED, Answer
 from alerts.channels.posting import JsonClient, Reply, judged
 from alerts.ids import rfc3339
@@ -141,7 +141,7 @@ class Alertmanager:
         return self._asked
 
     async def _ask(self, there: Address) -> Reply:
-        wanted = [f'alertname=~"{RISK}|{INGESTION}"', f"system={json.dumps(self._system)}"]
+        wanted = [f'alertname=~"{RISK}|{INGESTION}|{MODEL}"', f"system={json.dumps(self._system)}"]
         query = urlencode([("filter", matcher) for matcher in wanted])
         return await self._client.request("GET", f"{there.alerts}?{query}", headers=there.headers)
 

@@ -19,6 +19,8 @@ from streams.runtime.settings import Settings
 
 DIGITS = 12
 """Of a hash."""
+LIVE_ALONE = ("publish_s", "keep_models")
+"""Of learning: how what was learnt gets to the workers, and what is kept of it."""
 PATHS = ("parameters_file", "cause_model_file")
 
 
@@ -42,6 +44,8 @@ def settings_of(
     shown |= settings.model_dump(mode="json", include={"risk", "policy", "looks", "learning", "money", "retention"})
     for path in PATHS:
         del shown["risk"][path]
+    for name in LIVE_ALONE:
+        del shown["learning"][name]
     return shown | {
         "lateness_s": settings.time.lateness_s,
         "refit_days": refit_days,

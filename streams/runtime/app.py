@@ -107,7 +107,7 @@ class Worker(Service):
         side: list[asyncio.Task[None]] = []
         try:
             # a broker that is away at the start is waited for; a signal ends the waiting
-            side.append(asyncio.create_task(check_redis(self.settings, self._link, self._backoff, self._on_failure)))
+            side.append(self._beside(check_redis(self.settings, self._link, self._backoff, self._on_failure)))
             admitted = partial(check_broker, self.settings, self.sender)
             for beginning in (self._redis_watch.look, self.sender.start, admitted, self.models.start, self.channels.start):
                 if not await self._unless_stopped(beginning()):
@@ -121,13 +121,13 @@ class Worker(Service):
             )
             self.app.on_partitions_revoked.connect(self._rebalancing)
             await self._unless_stopped(self.app.start())
-            side.append(asyncio.create_task(self._gauges.run()))
-            side.append(asyncio.create_task(self._watch_faust()))
+            side.append(self._beside(self._gauges.run()))
+            side.append(self._beside(self._watch_faust()))
             prober = Prober(lambda: self.app, self.owner, self.settings.time.stalled_after_s, self.clock.trusted_ms)
-            side.append(asyncio.create_task(prober.run()))
+            side.append(self._beside(prober.run()))
             watch = TopicWatch(self.sender, self._topics(), self.owner.check_topics, self._on_failure)
-            side.append(asyncio.create_task(watch.run()))
-            side.append(asyncio.create_task(self._redis_watch.run()))
+            side.append(self._beside(watch.run()))
+            side.append(self._beside(self._redis_watch.run()))
             await self._stop.wait()
             log.info("stopping")
         finally:

@@ -61,7 +61,7 @@ class ChallengersProcess(Service):
         showing: asyncio.Task[None] | None = None
         try:
             if await self._unless_stopped(check_labels(self.settings, self._backoff)):
-                showing = asyncio.create_task(self._show())
+                showing = self._beside(self._show())
                 await self._unless_stopped(self.follower.start())
                 self._refused.caught_up()
                 log.info("read to the end", labels=self.challenging.challengers.labels)
@@ -75,13 +75,14 @@ class ChallengersProcess(Service):
 
     async def _take(self, record: Any) -> None:
         self.metrics.messages.inc()
-        message = read_labels(record, self._refused, self.challenging.challengers.rules)
+        message, far_ahead = read_labels(record, self._refused, self.challenging.challengers.rules), self.order.far_ahead
         try:
             released = self.order.push(record.offset, message)
         except NotPushed as problem:
             self.metrics.refused.inc()
             log.error("passed over on churn.labels", offset=record.offset, error=str(problem))
             released = self.order.push(record.offset, None)
+        self.metrics.refused.inc(self.order.far_ahead - far_ahead)
         for release in released:
             await self._learn(release)
 

@@ -12,7 +12,7 @@ from typing import Literal
 from redis.exceptions import RedisError
 
 from streams.runtime.backoff import Backoff
-from streams.runtime.log_range import topics_seen
+from streams.runtime.log_range import partitions_seen
 from streams.runtime.redis_link import RedisLink, mask
 from streams.runtime.redis_refused import refused_for_good
 from streams.runtime.redis_rights import check_commands, worker_roles
@@ -46,9 +46,9 @@ async def check_labels(settings: Settings, backoff: Backoff) -> None:
         from streams.runtime import kafka_rights  # as above
 
         await asyncio.to_thread(kafka_rights.check_rights, settings, kafka_rights.wanted_by_challengers(settings))
-    seen = await backoff.run("list topics", lambda: topics_seen(kafka), passing)
+    seen = await backoff.run("list topics", lambda: partitions_seen(kafka), passing)
     specs = [spec for spec in kafka.topics() if spec.name == kafka.topic_prefix + LABELS]
-    check_partitions(specs, dict.fromkeys(seen, 1))
+    check_partitions(specs, seen)
 
 
 async def check_redis(settings: Settings, link: RedisLink, backoff: Backoff, on_failure: Callable[[BaseException], None]) -> None:

@@ -19,8 +19,9 @@ from kafka.errors import (  # type: ignore[import-untyped]  # as above
 from streams.runtime.backoff import Backoff
 from streams.runtime.connect import PATIENCE_S, link_to
 from streams.runtime.kafka_client import AdminError, admin_client, producer
+from streams.runtime.learner_papers import FORGOTTEN, Papers, papers_of
 from streams.runtime.learner_store import RedisLearnerStore
-from streams.runtime.model_in_use import newest_by_key
+from streams.runtime.model_in_use import model_in_use, newest_by_key
 from streams.runtime.settings import Settings
 from streams.runtime.topics import LABELS, MODELS
 from streams.serving import CHAMPION_PREFIX, CONTROL_KEY, FITTED_PREFIX, SERVING_KEY
@@ -55,15 +56,26 @@ async def forget_partition(settings: Settings, partition: int) -> int:
 async def forget_learnt(settings: Settings) -> None:
     """Delete what the learner has learnt, and all that it could learn it from again: it begins with what comes from now on.
 
-    What people fitted stays. Cut short, it is done again. Neither workers nor learner may run meanwhile. Raises AdminError.
+    What people fitted stays. An alert that the champion is demoted ends, since nobody would know of it afterwards. Cut short, it
+    is done again. Neither workers nor learner may run meanwhile. Raises AdminError.
     """
     forget_labels_and_models(settings)
     link = link_to(settings.redis)
     try:
-        key = f"{settings.redis.prefix}:learner"
-        await link.send(key, "UNLINK", key)
+        store = RedisLearnerStore(link, prefix=settings.redis.prefix, backoff=Backoff(patience_s=PATIENCE_S))
+        tell_ends(settings, papers_of((await store.read()).fields))
+        await link.send(store.key, "UNLINK", store.key)
     finally:
         await link.close()
+
+
+def tell_ends(settings: Settings, papers: Papers | None) -> None:
+    """End the alerts that the learner's last commit left standing. papers: what it wrote of them. Raises AdminError."""
+    ending = [] if papers is None else papers.ends(model_in_use(settings).version, FORGOTTEN)
+    if ending:
+        with producer(settings) as sending:
+            for answer in [sending.send(settings.kafka.topic_prefix + one.topic, key=one.key, value=one.value) for one in ending]:
+                answer.get(ANSWER_S)
 
 
 def forget_labels_and_models(settings: Settings) -> None:

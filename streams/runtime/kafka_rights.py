@@ -85,6 +85,7 @@ ROLES: Mapping[str, tuple[Rights, ...]] = {
     "rebuild --forget-learnt, also": (
         Rights("topic", (LABELS,), ("DELETE",)),
         Rights("topic", (MODELS,), ("READ", "WRITE")),
+        Rights("topic", (ALERTS,), ("WRITE",)),
         Rights("group", ("-learner",), ("DESCRIBE",)),
     ),
     "fit --publish": (Rights("topic", (MODELS,), ("WRITE",)),),

@@ -10,7 +10,7 @@ from prometheus_client import Counter
 
 from detectors.learner_rules import LearnerRules
 from detectors.model_inputs import INPUTS_HASH
-from streams.labels import LabelMessage, decode_labels, decode_progress
+from streams.labels import LabelMessage, OtherHorizon, decode_labels, decode_progress
 
 log = structlog.get_logger()
 
@@ -74,6 +74,9 @@ def read_labels(record: Any, refused: Refused, rules: LearnerRules) -> LabelMess
         return message.without_rows()
     try:
         message.check_rows(rules.horizon_days)
+    except OtherHorizon as problem:
+        refused.other(record, message, str(problem))
+        return message.without_rows()
     except ValueError as problem:
         refused.damaged(record, problem)
         return message.without_rows()

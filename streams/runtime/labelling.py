@@ -71,10 +71,13 @@ class Labelling:
         taken = {
             pending_name(customer, day): inputs
             for customer, day, inputs in zip(
-                step.snapshots.customers, step.snapshots.day.tolist(), pack_pending(step.snapshots.inputs), strict=True
+                step.snapshots.customers,
+                step.snapshots.day.tolist(),
+                pack_pending(step.snapshots.inputs, rules.staying),
+                strict=True,
             )
         }
-        labels, known = await self._labels(step.outcomes, taken)
+        labels, known = await self._labels(step.outcomes, taken, rules)
         if not history:
             # what was held back is known now and not before; the learner takes what was known long ago for counted
             labels = replace(labels, known_ms=np.maximum(labels.known_ms, before_ms)).in_order()
@@ -96,8 +99,8 @@ class Labelling:
         """A commit with this batch is in the store."""
         self.tick_ms = self.tick_after(batch, rules, history=history)
 
-    async def _labels(self, outcomes: Outcomes, taken: dict[str, bytes]) -> tuple[Labels, list[str]]:
-        """The labels, ordered by time and id, and the names of the snapshots that they settle."""
+    async def _labels(self, outcomes: Outcomes, taken: dict[str, bytes], rules: OutcomeRules) -> tuple[Labels, list[str]]:
+        """The labels, ordered by time and id, and the names of the snapshots that are settled."""
         if not len(outcomes):
             return Labels.none(), []
         outcomes = outcomes.firsts()
@@ -105,8 +108,11 @@ class Labelling:
         missing = [name for name in names if name not in taken]
         stored = await self._shop.store.pending(self._partition, missing) if missing else []
         kept = taken | dict(zip(missing, stored, strict=True))
-        places, inputs = unpack_pending([kept[name] for name in names])
+        places, inputs, staying = unpack_pending([kept[name] for name in names])
         at = np.array(places, np.intp)
+        if outcomes.unknown is not None:
+            told = ~outcomes.unknown[at] | np.array([one == rules.staying for one in staying], np.bool_)
+            at, inputs = at[told], inputs[told]
         ids = label_ids(outcomes.hashes[at], outcomes.day[at])
         labels = Labels(ids, outcomes.day[at] * DAY_MS, outcomes.known_ms[at], outcomes.left[at], inputs)
         there = [name for name in names if kept[name] is not None]

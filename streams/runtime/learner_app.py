@@ -86,7 +86,7 @@ class LearnerProcess(Service):
     async def _work(self, scratch: str) -> None:
         side: list[asyncio.Task[None]] = []
         try:
-            side.append(asyncio.create_task(check_learner_redis(self.settings, self._link, self._backoff, self._on_failure)))
+            side.append(self._beside(check_learner_redis(self.settings, self._link, self._backoff, self._on_failure)))
             admitted = partial(check_broker, self.settings, self.sender, "learner")
             for beginning in (self.sender.start, admitted, self.models.start):
                 if not await self._unless_stopped(beginning()):
@@ -96,7 +96,7 @@ class LearnerProcess(Service):
             self.app = build_app(group, [topic], self.owner, self.owner.receive, options)
             self.app.on_partitions_revoked.connect(self._rebalancing)
             await self._unless_stopped(self.app.start())
-            side += [asyncio.create_task(one) for one in (self._gauges(), self._watch_faust(), self._watch_topic())]
+            side += [self._beside(one) for one in (self._gauges(), self._watch_faust(), self._watch_topic())]
             await self._stop.wait()
             log.info("stopping")
         finally:
@@ -129,7 +129,9 @@ class LearnerProcess(Service):
             return LearnerDesk(self.rules, closed_form, fields, self._fitter)
         except ValueError as problem:
             log.warning("everything is learnt anew from churn.labels", why=str(problem))
-            return LearnerDesk(self.rules, closed_form, {}, self._fitter)
+            desk = LearnerDesk(self.rules, closed_form, {}, self._fitter)
+            desk.instead_of(fields)
+            return desk
 
     async def _ranges(self, expected: Mapping[TP, int]) -> dict[TP, LogRange]:
         return await log_ranges(self.settings.kafka, expected)

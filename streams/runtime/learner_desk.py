@@ -18,8 +18,6 @@ from typing import Protocol
 import msgspec
 import structlog
 
-from alerts.alert import encode
-from alerts.model_alert import build_model_alert
 from detectors.champion import Standing
 from detectors.labels import Labels
 from detectors.learner import Learner
@@ -30,8 +28,8 @@ from streams.label_order import LabelOrder, Release
 from streams.labels import LabelMessage
 from streams.model_control import ControlMessage
 from streams.refits import refit_due, refit_version
-from streams.runtime.learner_papers import ALERT_KEY, Outgoing, Papers, newest
-from streams.runtime.topics import ALERTS, MODELS
+from streams.runtime.learner_papers import Outgoing, Papers, newest, papers_of
+from streams.runtime.topics import MODELS
 from streams.serving import CHAMPION_PREFIX, FITTED_PREFIX, Serving, decode_serving, encode_serving, serving_of
 
 log = structlog.get_logger()
@@ -114,6 +112,11 @@ class LearnerDesk:
             self._tell_of(new_events(before, self.learner.events), live=release.tick_ms is None)
         return bool(released)
 
+    def instead_of(self, fields: Mapping[str, bytes]) -> None:
+        """This desk is new, since what a commit wrote is of other settings or another release; people know what it told."""
+        former = papers_of(fields)
+        self.papers.former_ms = (former.former_ms or former.demoted_ms) if former is not None else 0
+
     def read_from(self, offset: int) -> None:
         """Messages come from this offset on, since those at `next_offset` are not to be had."""
         self.order.read_from(offset)
@@ -185,7 +188,8 @@ class LearnerDesk:
             changed = self.papers.know(champions, self.rules.keep_models)
         ends = self.papers.anew and bool(self.papers.first_ms)
         if ends:
-            self.papers.caught_up(told_demoted=_demoted(told))
+            learner, live = self.learner, not self.order.loading
+            self.papers.caught_up(told_demoted=_demoted(told), model=learner.served().version, at_ms=learner.tick_ms, live=live)
         return changed or ends
 
     @property
@@ -274,20 +278,9 @@ class LearnerDesk:
         self.papers.champions = champions[-self.rules.keep_models :]
 
     def _tell_of(self, events: Sequence[Event], *, live: bool) -> None:
-        """Alerts about what the gate did."""
         for event in events:
             log.info("learner", what=event.what, why=event.why, at_ms=event.at_ms)
-            if event.what == "demoted":
-                self.papers.demoted_ms = event.at_ms
-            elif event.what not in ("recovered", "serving") or not self.papers.demoted_ms:
-                continue
-            alert = build_model_alert(
-                self.learner.served().version, event.why, resolved=event.what != "demoted", since_ms=self.papers.demoted_ms,
-                as_of_ms=event.at_ms, live=live,
-            )  # fmt: skip
-            if alert.status == "resolved":
-                self.papers.demoted_ms = 0
-            self.papers.outgoing.append(Outgoing(ALERTS, ALERT_KEY, encode(alert)))
+            self.papers.tell(event, self.learner.served().version, live=live)
 
 
 def _demoted(told: bytes) -> bool:

@@ -33,7 +33,7 @@ class PublishedModels:
     changed   called after each record
 
     serving       the newest message of what serves, as bytes; empty where there is none
-    contradicted  whether that was written by another hand, since `settled`
+    contradicted  whether that was written, or taken away, by another hand, since `settled`
     closed_form   the newest parameters that a person has sent; None: never
     fits          version -> parameters that the learner has fitted
     champions     version -> model to go back to
@@ -103,7 +103,7 @@ class PublishedModels:
         elif key.startswith(FITTED_PREFIX):
             self.fits.pop(key.removeprefix(FITTED_PREFIX).decode(), None)
         elif key == SERVING_KEY:
-            self.serving, self.contradicted = b"", False
+            self.serving, self.contradicted = b"", True  # a learner takes nothing away here
         elif key == CONTROL_KEY:
             self._asked = [(offset, what) for offset, what in self._asked if not isinstance(what, ControlMessage)]
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from alerts.alert import ModelAlert, decode_any, encode
+from alerts.model_alert import build_model_alert
+from detectors.learner_rules import Event
 from streams.runtime.topics import ALERTS, MODELS
-from streams.serving import CHAMPION_PREFIX, Serving
+from streams.serving import CHAMPION_PREFIX, Serving, decode_serving
 
 ALERT_KEY = b"model"
+FORGOTTEN = "what was learnt is deleted, and learnt anew"
+OTHERS = "what was learnt is of other settings or another release, and learnt anew"
 
 
 class Outgoing(msgspec.Struct, array_like=True, frozen=True):
@@ -43,6 +49,7 @@ class Papers(msgspec.Struct, array_like=True):
     outgoing        what leaves once this commit is written and all of the topic is read
     demoted_ms      when the champion was demoted, if it is; 0 = it is not
     anew            whether the past is read from its beginning: what people were told of it is not told again
+    former_ms       when the champion was demoted by the state that was given up, if it was; 0 = it was not, or its end is told
     """
 
     first_ms: int = 0
@@ -53,6 +60,30 @@ class Papers(msgspec.Struct, array_like=True):
     outgoing: list[Outgoing] = []
     demoted_ms: int = 0
     anew: bool = False
+    former_ms: int = 0
+
+    def tell(self, event: Event, model: str, *, live: bool) -> None:
+        """Alerts about what the gate did. model: what scores from now on."""
+        if event.what == "demoted":
+            self.demoted_ms = event.at_ms
+        elif event.what not in ("recovered", "serving") or not self.demoted_ms:
+            return
+        resolved = event.what != "demoted"
+        alert = build_model_alert(model, event.why, resolved=resolved, since_ms=self.demoted_ms, as_of_ms=event.at_ms, live=live)
+        if resolved:
+            self.demoted_ms = 0
+        self.outgoing.append(Outgoing(ALERTS, ALERT_KEY, encode(alert)))
+
+    def ends(self, model: str, why: str) -> list[Outgoing]:
+        """The end of every demotion that people may know of, for when all of this is deleted. model: what scores then."""
+        at_ms, live = 0, True
+        if self.serving:
+            with contextlib.suppress(ValueError):  # of another release
+                serving = decode_serving(self.serving)
+                at_ms, live = serving.at_ms, serving.tick_ms is None
+        waiting = [one for one in self.outgoing if one.topic == ALERTS and _resolved(one)]
+        known = [since_ms for since_ms in dict.fromkeys((self.former_ms, self.demoted_ms)) if since_ms]
+        return waiting + [end_of(since_ms, model, why, as_of_ms=max(since_ms, at_ms), live=live) for since_ms in known]
 
     def know(self, found: Mapping[str, Serving], most: int) -> bool:
         """What there is to go back to: of what stands on the topic unknown, the newest fill up the number; the rest goes.
@@ -66,9 +97,36 @@ class Papers(msgspec.Struct, array_like=True):
         self.champions = [*((version, day) for version in unknown[len(gone) :]), *self.champions]
         return bool(unknown)
 
-    def caught_up(self, *, told_demoted: bool) -> None:
-        """The past is learnt: people are told how it stands now, where that is not what they know."""
+    def caught_up(self, *, told_demoted: bool, model: str, at_ms: int, live: bool) -> None:
+        """The past is learnt: people are told how it stands now, where that is not what they know.
+
+        told_demoted   what they know
+        model          what scores now; at_ms   event time, ms; live   whether the system is
+        """
         self.anew = False
         self.outgoing = newest(self.outgoing, alerts=True)
-        if told_demoted == bool(self.demoted_ms):
+        another = self.former_ms not in (0, self.demoted_ms)
+        if (told_demoted and not another) == bool(self.demoted_ms):
             self.outgoing = [one for one in self.outgoing if one.topic != ALERTS]
+        if another:
+            self.outgoing.insert(0, end_of(self.former_ms, model, OTHERS, as_of_ms=max(self.former_ms, at_ms), live=live))
+        self.former_ms = 0
+
+
+def end_of(since_ms: int, model: str, why: str, *, as_of_ms: int, live: bool) -> Outgoing:
+    """The alert that a demotion is over, though the champion has not recovered."""
+    alert = build_model_alert(model, why, resolved=True, since_ms=since_ms, as_of_ms=as_of_ms, live=live)
+    return Outgoing(ALERTS, ALERT_KEY, encode(alert))
+
+
+def papers_of(fields: Mapping[str, bytes]) -> Papers | None:
+    """What lies on the desk by a commit; None where there was none, or it is of a release that wrote it otherwise."""
+    try:
+        return msgspec.msgpack.decode(fields.get("desk", b""), type=Papers)
+    except msgspec.DecodeError:
+        return None
+
+
+def _resolved(one: Outgoing) -> bool:
+    alert = decode_any(one.value or b"")
+    return isinstance(alert, ModelAlert) and alert.status == "resolved"

@@ -123,9 +123,10 @@ class LearnerTask:
         self._urgent |= asked or fitted
         arrived = self._arrive()
         # before anything is sent again because of another's word, the commit tells whether we are still the learner
-        if took or asked or fitted or arrived or self._shop.models.contradicted:
+        contradicted = self._shop.models.contradicted and bool(self.desk.papers.serving)
+        if took or asked or fitted or arrived or contradicted:
             await self._commit()
-        elif self.desk.leaving:
+        elif self.desk.leaving:  # of a commit, ours or the former learner's, after which not all was read yet; now it may be
             await self._leave()
         await self._publish()
         self._show(SHOW_EVERY_S)
@@ -153,7 +154,7 @@ class LearnerTask:
         message = read_labels(record, self._refused, self.desk.rules.learner)
         if message is not None and not message.history:
             self._watermark_ms = max(self._watermark_ms, message.reached_ms)
-        before, too_old = self.desk.learner.events, self.desk.order.too_old
+        before, too_old, far_ahead = self.desk.learner.events, self.desk.order.too_old, self.desk.order.far_ahead
         try:
             learnt = await self.desk.take(record.offset, message)
         except NotPushed as problem:
@@ -163,6 +164,9 @@ class LearnerTask:
         if old := self.desk.order.too_old - too_old:
             metrics.too_old.inc(old)
             log.warning("labels taken for learnt before: known over 8 days before the newest", offset=record.offset, labels=old)
+        if ahead := self.desk.order.far_ahead - far_ahead:
+            metrics.refused.inc(ahead)
+            log.error("passed over on churn.labels: rows of a history dated far ahead of its end", messages=ahead)
         for event in self.desk.told(before):
             if event.what in metrics.events:
                 metrics.events[event.what].inc()

@@ -56,15 +56,18 @@ async def log_ranges(kafka: KafkaSettings, expected: Mapping[TP, int]) -> dict[T
     return {TP(tp.topic, tp.partition): LogRange(begins[tp], max(begins[tp], ends[tp])) for tp in tps}
 
 
-async def topics_seen(kafka: KafkaSettings) -> set[str]:
-    """Every topic that the broker lets us see. Raises KafkaError when it does not answer; asking again may help."""
+async def partitions_seen(kafka: KafkaSettings) -> dict[str, int]:
+    """Topic -> number of partitions, of every topic that the broker lets us see.
+
+    Raises KafkaError when it does not answer; asking again may help.
+    """
     consumer = AIOKafkaConsumer(**aiokafka_options(kafka), group_id=None)
     try:
         await consumer.start()
-        found: set[str] = await consumer.topics()
+        cluster = await consumer._client.fetch_all_metadata()  # what `topics` calls, and keeps the names of
     finally:
         await consumer.stop()
-    return found
+    return {topic: len(cluster.partitions_for_topic(topic) or ()) for topic in cluster.topics()}
 
 
 async def _fetched_ends(consumer: Any, named: Mapping[Any, int], expected: Mapping[Any, int]) -> dict[Any, int]:

@@ -68,6 +68,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
     "fit": ("hgetall", "mget", "scan"),
     "go-live": ("hgetall", "mget", "zrevrange"),
     "rebuild": ("scan", "unlink"),
+    "rebuild --forget-learnt, also": ("hgetall",),
     "rebuild --keep-state": ("eval", "evalsha", "exists", "hincrby", "hset"),
     "doctor": ("hget", "info", "time"),
     "every role with redis.cluster, also": ("asking", "cluster|slots"),

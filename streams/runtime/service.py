@@ -102,6 +102,17 @@ class Service(ABC):
             await doing
         return False
 
+    def _beside(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Do `work` beside what else is done. What it raises makes going on impossible, since nobody else would notice."""
+
+        def ended(task: asyncio.Task[None]) -> None:
+            if not task.cancelled() and (problem := task.exception()) is not None:
+                self._on_failure(problem)
+
+        task = asyncio.create_task(work)
+        task.add_done_callback(ended)
+        return task
+
     def _on_failure(self, problem: BaseException) -> None:
         if self._failure is None:
             self._failure = in_words(problem, self.settings.kafka)

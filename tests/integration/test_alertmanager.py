@@ -13,7 +13,7 @@ from alerts.channels.alertmanager_alerts import HOLD_MS
 from detectors.actions import Tier
 from tests.support.alertmanager import RunningAlertmanager
 from tests.support.eventually import eventually
-from tests.support.messages import a_message, catch_up, no_data
+from tests.support.messages import a_message, catch_up, demoted, no_data
 from tests.support.receiver import Receiver
 
 Make = Callable[..., Alertmanager]
@@ -121,7 +121,7 @@ async def test_whoever_takes_the_channel_over_goes_on_repeating_what_stands(
     own_alertmanager: RunningAlertmanager, make: Make
 ) -> None:
     first = make(own_alertmanager.url)
-    for message in (a_message("anna"), a_message("ben"), no_data(0), catch_up()):
+    for message in (a_message("anna"), a_message("ben"), no_data(0), demoted(), catch_up()):
         await first.send(message)
     (before,) = own_alertmanager.alerts(customer_id="anna")
     heir = make(own_alertmanager.url)
@@ -134,7 +134,8 @@ async def test_whoever_takes_the_channel_over_goes_on_repeating_what_stands(
     assert after["annotations"] == before["annotations"]
     assert after["startsAt"] == before["startsAt"]
     assert shown(own_alertmanager, "ben") == []
-    assert len(own_alertmanager.alerts(alertname="ChurnIngestion")) == 1
+    for name in ("ChurnIngestion", "ChurnModel"):
+        assert len(own_alertmanager.alerts(alertname=name)) == 1
     assert own_alertmanager.alerts(alertname="ChurnDigest") == [], "a digest tells of a moment"
 
 

@@ -30,11 +30,12 @@ from streams.runtime.diagnosis import _kafka
 from streams.runtime.entrance import check_labels
 from streams.runtime.findings import Finding
 from streams.runtime.follower import Follower
-from streams.runtime.forgetting import forget_labels_and_models
+from streams.runtime.forgetting import forget_labels_and_models, tell_ends
 from streams.runtime.kafka_client import AdminError, admin_client
 from streams.runtime.kafka_refused import KafkaRefused
 from streams.runtime.kafka_rights import ROLES, Right, missing_rights, rights_of
 from streams.runtime.learner_diagnosis import diagnose_learner
+from streams.runtime.learner_papers import Papers
 from streams.runtime.model_shelf import ask, read_shelf
 from streams.runtime.settings import Settings
 from streams.runtime.settings_learning import LearningSettings
@@ -106,6 +107,7 @@ def _rebuild(settings: Settings, _: Path) -> None:
 def _forget_learnt(settings: Settings, _: Path) -> None:
     admin.active_members(settings, "-learner")
     forget_labels_and_models(settings)
+    tell_ends(settings, Papers(demoted_ms=1))
 
 
 def _erase(settings: Settings, _: Path) -> None:

@@ -37,9 +37,11 @@ def told(partition: int, day: int, *, history: bool) -> bytes:
     rows["closed_form_bp"], rows["logit"] = chance.integers(0, 10_001, 30), chance.integers(-60, 60, 30)
     labels = entries(some_labels(day, 10, seed=partition))
     scored = ScoredRows(model="m", rows=rows.tobytes())
-    return encode_labels(
-        LabelMessage(partition=partition, number=day, history=history, reached_ms=day * DAY_MS, labels=labels, scored=scored)
-    )
+    message = LabelMessage(
+        partition=partition, number=day, history=history, reached_ms=day * DAY_MS, horizon_days=RULES.horizon_days, labels=labels,
+        scored=scored,
+    )  # fmt: skip
+    return encode_labels(message)
 
 
 def a_label(place: int, **fields: Any) -> Spoil:

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
+import pytest
 from hypothesis import given, seed
 from hypothesis import strategies as st
 
 from streams.columns import DAY_MS
-from streams.engine import EngineRules
+from streams.engine import EngineRules, advance
+from streams.labels import labels_of
 from streams.outcomes import OutcomeRules
+from streams.runtime.labelling import Labelling
+from streams.runtime.store import CommitRequest
+from streams.table import CustomerTable
 from tests.oracle.rfm_twin import EventTwin
-from tests.property.test_labels import Told, backtested
-from tests.support.engine_rules import engine_rules
+from tests.property.test_labels import Told, backtested, in_rows
+from tests.support.engine_rules import engine_rules, served
 from tests.support.examples import examples
+from tests.support.memory_store import MemoryStore
+from tests.support.outcomes import sliced
 from tests.support.streams_of_rows import START_MS, cuts
 
 HOUR_MS = 3_600_000
@@ -82,6 +92,45 @@ def test_who_has_left_is_who_did_nothing_that_counts_within_the_horizon_or_cance
         end_ms = at_ms + rules.outcomes.horizon_days * DAY_MS
         earliest_ms = at_ms if cancels and left else end_ms
         assert earliest_ms <= known_ms <= end_ms + rules.outcomes.lateness_ms
+
+
+async def told_by_logins(events: list[EventTwin], batches: list[slice], rules: EngineRules, at: int) -> list[Told]:
+    """The labels by logins of a partition that went by purchases before the batch of this number."""
+    assert rules.outcomes is not None
+    store, table, found = MemoryStore(), CustomerTable(), list[Told]()
+    shop: Any = SimpleNamespace(store=store)
+    labelling = Labelling(0, shop, 0)
+    await store.take_epoch(0, 1, 4, "me")
+    for seq, batch in enumerate(sliced(events, batches), start=1):
+        now = replace(rules, outcomes=replace(rules.outcomes, staying="purchases" if seq <= at else "logins"))
+        step = advance(table, batch, 0, now, served(now))
+        labelled = await labelling.settle(step, batch, now.outcomes, history=True, before_ms=table.state.watermark_ms)
+        await store.commit(0, 1, "me", CommitRequest(seq, f"c{seq}", pending=labelled.pending, settled=labelled.settled))
+        table.apply(step)
+        found += [label for one in labelled.messages if one.staying == "logins" for label in in_rows(labels_of(one))]
+    return found
+
+
+@given(lives(), st.integers(1, 12))
+@examples(500)
+def test_whoever_waits_when_it_becomes_logins_is_told_right_or_not_at_all(drawn, at):
+    """What the former looks did not find out, and the record cannot tell any more, is no label."""
+    events, batches, rules = drawn
+    told = asyncio.run(told_by_logins(events, batches, rules, at))
+    assert [left for *_, left in told] == counted(events, told, replace(rules.outcomes, staying="logins"))
+
+
+@pytest.mark.parametrize(("days", "stayed"), [((), False), ((1.0, 3.5, 5.5), True)])
+def test_when_it_becomes_logins_who_logged_in_within_the_horizon_or_not_at_all_is_told(days, stayed):
+    rules, first = engine_rules(DAY_MS, 6.0, outcomes=SHORT), START_MS // DAY_MS * DAY_MS
+    events = [EventTwin("purchase", first, "c0", 100, 0, 1)]
+    events += [EventTwin("login", first + int(day * DAY_MS), "c0", 0, 0, 9 + k) for k, day in enumerate(days)]
+    before = slice(0, len(events))
+    batches = [before, slice(before.stop, before.stop + 1)]
+    events.append(EventTwin("tick", first + 60 * DAY_MS))
+    told = asyncio.run(told_by_logins(events, batches, rules, 1))
+    assert len(told) == len(backtested(events, batches, rules, 0)) > 0
+    assert [left for *_, left in told] == [int(not stayed)] * len(told)
 
 
 def test_the_drawn_lives_have_every_kind_of_outcome():

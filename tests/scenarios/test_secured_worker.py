@@ -13,10 +13,12 @@ import pytest
 from detectors.parameters import SHIPPED, dumps
 from streams.cli.fit import _publish
 from streams.cli.main import main
+from streams.runtime.backoff import Backoff
 from streams.runtime.catch_up import build_digest
 from streams.runtime.connect import connected_store, link_to
 from streams.runtime.customer_view import Judges
 from streams.runtime.kafka_rights import Right, missing_rights
+from streams.runtime.learner_store import RedisLearnerStore
 from streams.runtime.model_in_use import model_in_use
 from streams.runtime.redis_rights import ROLES
 from streams.runtime.redis_store import RedisPartitionStore
@@ -114,6 +116,7 @@ def commands_run_what_the_table_says(
         "worker with redis.wait_replicas, also": lambda: asyncio.run(_confirm(settings)),
         "rebuild --keep-state": lambda: _command("rebuild", "--keep-state"),
         "rebuild": lambda: _command("rebuild", "--yes"),
+        "rebuild --forget-learnt, also": lambda: asyncio.run(_learnt(settings)),
     }
     # what erasing runs beyond a worker's own is not tried here: it depends on what waits in the outbox, and for how long
     tested = {"worker", *ROLE, "every role with redis.cluster, also", *(role for role in ROLES if "erasure.key" in role)}
@@ -145,6 +148,12 @@ async def _confirm(settings: Settings) -> None:
     link = link_to(settings.redis)
     store = RedisPartitionStore(link, prefix=settings.redis.prefix, wait_replicas=1, wait_ms=1)
     await store.confirmed(0)
+    await link.close()
+
+
+async def _learnt(settings: Settings) -> None:
+    link = link_to(settings.redis)
+    await RedisLearnerStore(link, prefix=settings.redis.prefix, backoff=Backoff(patience_s=5.0)).read()
     await link.close()
 
 

@@ -110,6 +110,7 @@ class PlayedLearner:
             desk = LearnerDesk(self.rules, SHIPPED, record.fields, self.fitter)
         except ValueError:
             desk = LearnerDesk(self.rules, SHIPPED, {}, self.fitter)
+            desk.instead_of(record.fields)
         shop = LearnerShop(
             store=self,  # type: ignore[arg-type] # commits by shape
             sender=self,  # type: ignore[arg-type] # as above

@@ -101,6 +101,9 @@ def test_the_hash_is_of_the_settings_and_not_of_the_history(history, tmp_path):
     for more in (["--config", changed], ["--min-events", 3], ["--every", "15d"]):
         hashes.add(report(history, tmp_path / "3", *more)["settings_hash"])
     assert len(hashes) == 4
+    changed.write_text("learning: {publish_s: 5, keep_models: 2}\n")
+    decides_nothing = report(history, tmp_path / "4", "--config", changed)
+    assert (decides_nothing["settings_hash"], decides_nothing["settings"]) == (one["settings_hash"], one["settings"])
 
 
 def test_files_that_decide_are_in_the_hash_by_their_content_and_not_by_their_place(history, tmp_path):

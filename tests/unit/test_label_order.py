@@ -95,6 +95,19 @@ def test_once_all_are_live_nothing_is_held() -> None:
     assert reader.order.next_offset == len(reader.read)
 
 
+def test_what_is_dated_far_ahead_of_where_history_ends_is_dropped_and_holds_up_nothing() -> None:
+    """No tick came there, so no worker can have told it; nothing else would ever say so."""
+    reader = Reader(2)
+    reader.push(message(0, day(1), [(4, day(1.5)), (5, day(10)), (6, day(10.1)), (7, day(9_000))], [(8, day(10)), (9, day(11))]))
+    reader.push(message(1, day(1), [(2, day(9_000))]))
+    assert reader.push(message(1, day(2), history=False)) == []
+    reader.restart()
+    assert reader.order.far_ahead == 0
+    assert reader.push(message(0, day(2), [(3, day(2))], history=False)) == [(None, [4, 5], 1), (None, [3], 0)]
+    assert (reader.order.far_ahead, reader.order.next_offset) == (2, 4)
+    assert reader.push(message(0, day(3), [(6, day(3))], history=False)) == [(None, [6], 0)], "it has not counted"
+
+
 def test_a_rebuild_repeats_a_year_and_nothing_of_it_counts() -> None:
     reader = Reader(1)
     for at in range(1, 40):

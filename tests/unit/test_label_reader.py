@@ -9,9 +9,11 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter
 
 from detectors.model_inputs import INPUTS
+from streams import labels
 from streams.columns import DAY_MS
 from streams.label_order import LabelOrder, NotPushed
 from streams.labels import LabelMessage, encode_labels, entries
+from streams.pending import unpack_inputs
 from streams.runtime.label_reader import Refused, read_labels
 from streams.runtime.topics import LABELS
 from tests.support.learners import DAY_0, RULES, some_labels
@@ -21,7 +23,10 @@ REACHED_MS = DAY_0 * DAY_MS
 
 
 def message(*, history: bool = True, reached_ms: int = REACHED_MS) -> LabelMessage:
-    return LabelMessage(partition=0, number=0, history=history, reached_ms=reached_ms, labels=entries(some_labels(DAY_0, 3)))
+    told = entries(some_labels(DAY_0, 3))
+    return LabelMessage(
+        partition=0, number=0, history=history, reached_ms=reached_ms, horizon_days=RULES.horizon_days, labels=told
+    )
 
 
 def with_label(**changes: Any) -> LabelMessage:
@@ -89,6 +94,37 @@ def test_live_what_the_clock_held_back_for_long_is_learnt_when_it_is_let_go(hist
     assert (len(found.labels), refused) == ((0, 1) if history else (3, 0))
 
 
+UNTOLD = [
+    ("known long after ours is over, and the lateness", {"at_ms": REACHED_MS - 13 * DAY_MS, "left": True}, False),
+    ("known as late as may be", {"at_ms": REACHED_MS - 12 * DAY_MS, "left": True}, True),
+    ("stayed, before ours is over", {"at_ms": REACHED_MS - 4 * DAY_MS + 1, "left": False}, False),
+    ("stayed, when ours is over", {"at_ms": REACHED_MS - 4 * DAY_MS, "left": False}, True),
+    ("left, before ours is over: may have cancelled", {"at_ms": REACHED_MS - DAY_MS, "left": True}, True),
+]
+
+
+@pytest.mark.parametrize("history", [False, True])
+@pytest.mark.parametrize(("changes", "believed"), [case[1:] for case in UNTOLD], ids=[case[0] for case in UNTOLD])
+def test_of_what_an_earlier_build_tells_without_its_horizon_what_cannot_be_of_ours_is_no_alarm_and_not_learnt(
+    changes: dict[str, Any], believed: bool, history: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = msgspec.structs.replace(with_label(**changes), history=history, horizon_days=msgspec.UNSET)
+    found, refused = read(one)
+    assert found is not None
+    assert (len(found.labels), found.reached_ms, refused) == (3 if believed else 0, REACHED_MS, 0)
+    assert capsys.readouterr().out == ""
+
+
+def test_once_all_is_read_it_is_told_what_the_outcomes_are_not(capsys: pytest.CaptureFixture[str]) -> None:
+    counter = Counter("refused", "so many", registry=CollectorRegistry())
+    refused = Refused(counter)
+    refused.caught_up()
+    one = msgspec.structs.replace(with_label(at_ms=REACHED_MS, left=False), horizon_days=msgspec.UNSET)
+    read_labels(FakeRecord(LABELS, 0, 77, 0, 1, b"0", encode_labels(one)), refused, RULES)
+    assert "outcomes of a horizon that is not told, and is not of 4 days" in capsys.readouterr().out
+    assert counter._value.get() == 1
+
+
 def test_what_reaches_the_order_unread_is_not_pushed_either() -> None:
     for one in (*(case for case, _ in CASES[:7]), message(reached_ms=10**30), msgspec.structs.replace(message(), partition=3)):
         order = LabelOrder(1)
@@ -97,3 +133,13 @@ def test_what_reaches_the_order_unread_is_not_pushed_either() -> None:
             order.push(0, one)
         assert order.to_bytes() == before
         assert (order.loading, order.waits_for()) == (False, [])
+
+
+def test_what_was_read_is_not_decoded_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(labels, "unpack_inputs", lambda rows: asked.append(len(rows)) or unpack_inputs(rows))
+    found, _ = read(message())
+    (released,) = LabelOrder(1).push(0, found)
+    assert (len(released.labels), asked) == (3, [3])
+    assert found is not None
+    assert len(found.without_rows().rows[0]) == 0, "what was decoded does not go along"

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import numpy as np
 import pytest
 
 from detectors.labels import Labels
+from detectors.learner_rules import Staying
 from detectors.model_inputs import INPUTS
 from streams.columns import DAY_MS, TICK, empty_columns
 from streams.labels import decode_labels, encode_labels, labels_of, scores_of
@@ -217,8 +218,8 @@ async def test_without_learning_there_is_nothing_to_do() -> None:
 
 
 async def test_inputs_of_another_release_are_no_label() -> None:
-    kept = pack_pending(inputs_of(1.0, 0.0))
-    places, inputs = unpack_pending([None, kept[0], b"\0\0\0\0" + kept[1][4:], kept[1]])
-    assert places == [1, 3]
+    kept = [pack_pending(inputs_of(1.0, 0.0), staying)[k] for k, staying in enumerate(get_args(Staying))]
+    places, inputs, staying = unpack_pending([None, kept[0], b"\0\0\0\0" + kept[1][4:], kept[1]])
+    assert (places, staying) == ([1, 3], ["purchases", "logins"])
     assert inputs.tobytes() == inputs_of(1.0, 0.0).tobytes()
     assert pending_name("a:b", 5) == "5:a:b"

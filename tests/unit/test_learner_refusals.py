@@ -70,6 +70,18 @@ async def test_rubbish_and_labels_of_other_inputs_are_passed_over_and_counted() 
     assert learner.task.desk.next_offset == 9
 
 
+async def test_labels_and_scores_of_a_history_far_ahead_of_where_it_ends_are_not_learnt_and_told(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    learner = await learning(3, history=True)
+    ahead = message(DAY_0 + 9_000, history=True)
+    learner.tell(msgspec.structs.replace(ahead, reached_ms=(DAY_0 + 2) * DAY_MS), message(DAY_0 + 3))
+    await learner.round()
+    assert learner.task.desk.learner.tick_ms == (DAY_0 + 3) * DAY_MS
+    assert (metric(learner, "messages_refused_total"), metric(learner, "labels_total")) == (1, 80)
+    assert "dated far ahead" in capsys.readouterr().out
+
+
 async def test_labels_that_are_taken_for_learnt_by_their_time_are_counted_apart() -> None:
     learner = await learning(1)
     learner.tell(message(DAY_0 - 30, 5), message(DAY_0 + 1, 7))

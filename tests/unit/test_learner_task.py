@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import msgspec
 import pytest
 
 from alerts.alert import ModelAlert, decode_any
@@ -68,15 +71,30 @@ async def test_a_successor_sends_again_only_what_the_topic_does_not_say() -> Non
     assert [one.linear.labels for one in learner.servings if one.linear] == [20, 40, 60, 80]
 
 
-async def test_what_another_hand_has_written_is_put_right_once() -> None:
+@pytest.mark.parametrize("theirs", ["an earlier one", "no message", None])
+async def test_what_another_hand_has_written_is_put_right_once(theirs: str | None) -> None:
     learner = await learning(5)
-    ours = learner.servings[-1]
-    learner.write(MODELS, SERVING_KEY, encode_serving(learner.servings[0]))
+    ours, count = learner.servings[-1], len(learner.written)
+    value = encode_serving(learner.servings[0]) if theirs == "an earlier one" else theirs and theirs.encode()
+    learner.write(MODELS, SERVING_KEY, value)
     commits = learner.task.seq
     for _ in range(3):
         await learner.round()
-    assert learner.servings[-2:] == [learner.servings[0], ours]
+    assert learner.written[count:] == [(MODELS, SERVING_KEY, value), (MODELS, SERVING_KEY, encode_serving(ours))]
     assert learner.task.seq == commits + 1, "the commit told that it still is the learner"
+
+
+@pytest.mark.parametrize("theirs", [b"no message", None])
+async def test_who_has_nothing_that_serves_yet_lets_anothers_word_stand(theirs: bytes | None) -> None:
+    learner = PlayedLearner()
+    await learner.start()
+    learner.write(MODELS, SERVING_KEY, theirs)
+    for _ in range(3):
+        await learner.round()
+    assert (learner.task.seq, learner.written) == (0, [(MODELS, SERVING_KEY, theirs)])
+    learner.tell(message(DAY_0))
+    await learner.round()
+    assert learner.written[-1] == (MODELS, SERVING_KEY, learner.task.desk.papers.serving)
 
 
 async def test_who_was_replaced_while_frozen_contradicts_nobody() -> None:
@@ -131,6 +149,25 @@ async def test_how_it_stands_is_told_once_the_past_is_learnt_anew_where_people_k
     assert alert.status == "firing"
 
 
+async def test_a_demotion_by_other_settings_is_over_once_the_past_is_learnt_by_new_ones() -> None:
+    learner = await learning(20)
+    for day in range(20, 32):
+        learner.tell(message(DAY_0 + day, leave=True))
+        await learner.round()
+    learner.rules, learner.labels = replace(DESK, learner=replace(DESK.learner, horizon_days=3)), []
+    await learner.start()
+    learner.tell(msgspec.structs.replace(message(DAY_0 + 33), horizon_days=3))
+    for _ in range(2):
+        await learner.round()
+        await learner.start()
+    firing, resolved = map(decode_any, dict.fromkeys(learner.alerts))
+    assert isinstance(firing, ModelAlert)
+    assert isinstance(resolved, ModelAlert)
+    assert (firing.alert_id, resolved.status, resolved.live) == (resolved.alert_id, "resolved", True)
+    assert "other settings" in resolved.text
+    assert resolved.as_of > firing.as_of
+
+
 async def test_what_happened_while_no_learner_ran_is_told_late_and_whole() -> None:
     learner = await learning(20)
     learner.tell(*(message(DAY_0 + day, leave=day < 40) for day in range(20, 60)))
@@ -143,6 +180,18 @@ async def test_what_happened_while_no_learner_ran_is_told_late_and_whole() -> No
     await learner.round()
     assert [one.status for one in map(decode_any, learner.alerts) if isinstance(one, ModelAlert)] == ["firing", "resolved"]
     assert learner.models.champions.keys() == {version for version, _ in learner.task.desk.papers.champions}
+
+
+async def test_what_a_commit_could_not_send_before_all_was_read_leaves_then_without_another_commit() -> None:
+    learner = await learning(20)
+    learner.caught_up = False
+    learner.tell(*(message(DAY_0 + day, leave=True) for day in range(20, 32)))
+    await learner.round()
+    commits = learner.task.seq
+    assert learner.alerts == []
+    learner.caught_up = True
+    await learner.round()
+    assert (len(learner.alerts), learner.task.seq) == (1, commits)
 
 
 @pytest.mark.parametrize("history", [True, False])

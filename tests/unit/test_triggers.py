@@ -15,6 +15,7 @@ from tests.support.triggers import FIRED, SOURCE, alert_at, decided, play
 
 CONTRACTS = Path(__file__).parents[2] / "docs" / "contracts"
 T_S = 1_700_000_000
+LEARNT = {"risk_of": "no_login"}
 BOOK = Playbook((play("call", tier="critical", every_days=30), play("mail", tier="high", every_days=7)))
 NAME = memory_name(BOOK.plays[0], "c-17")
 
@@ -97,6 +98,12 @@ def test_a_trigger_is_a_cloud_event_in_structured_mode():
     }  # fmt: skip
 
 
+def test_of_a_risk_that_was_learnt_by_logins_it_says_so():
+    (trigger,) = decided([alert_at(T_S, **LEARNT)], BOOK).triggers
+    assert json.loads(encode_trigger(trigger))["data"]["risk_of"] == "no_login"
+    assert decode_trigger(encode_trigger(trigger)) == trigger
+
+
 def test_it_tells_the_three_strongest_reasons_and_the_same_alert_gives_the_same_bytes():
     many = [msgspec.structs.replace(FIRED.reasons[0], text=f"r{k}") for k in range(5)]
     one, other = (decided([alert_at(T_S, reasons=many)], BOOK).triggers[0] for _ in range(2))
@@ -109,9 +116,12 @@ def test_it_tells_the_three_strongest_reasons_and_the_same_alert_gives_the_same_
 
 def test_the_schema_names_and_requires_every_key_on_the_wire():
     schema = json.loads((CONTRACTS / "trigger.schema.json").read_text("utf-8"))["$defs"]
-    event = json.loads(encode_trigger(decided([alert_at(T_S)], BOOK).triggers[0]))
-    for kind, keys in (("Trigger", list(event)), ("TriggerData", list(event["data"]))):
-        assert (list(schema[kind]["properties"]), schema[kind]["required"]) == (keys, keys)
+    sometimes, always = (json.loads(encode_trigger(decided([alert_at(T_S, **more)], BOOK).triggers[0])) for more in (LEARNT, {}))
+    for kind, keys, required in (
+        ("Trigger", list(sometimes), list(always)),
+        ("TriggerData", list(sometimes["data"]), list(always["data"])),
+    ):
+        assert (list(schema[kind]["properties"]), schema[kind]["required"]) == (keys, required)
     channel = json.loads((CONTRACTS / "asyncapi.json").read_text("utf-8"))["channels"]["churn.triggers"]
     assert channel["messages"]["trigger"] == {
         "contentType": "application/cloudevents+json", "payload": {"$ref": "./trigger.schema.json"},
