@@ -164,6 +164,7 @@ def commit_request(
     return CommitRequest(
         seq=journal.seq,
         commit_id=journal.commit_id,
+        follows=journal.follows,
         records=list(zip(ids, row_bytes(step.records, record_version), strict=True)),
         due=list(zip([ids[k] for k in new_due.tolist()], due, strict=True)),
         risk=list(zip([ids[k] for k in new_risk.tolist()], (risk_bp[new_risk] / 10_000).tolist(), strict=True)),

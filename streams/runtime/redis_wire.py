@@ -99,6 +99,7 @@ def pack_commit(epoch: int, nonce: str, request: CommitRequest) -> bytes:
     ]
     body.append([len(part) for part in body if isinstance(part, list)])
     body.append(_leaving(request) if request.gone or request.removal else False)
+    body.append(False if request.follows is None else request.follows)
     return cast(bytes, msgpack.packb(body, use_bin_type=False))
 
 

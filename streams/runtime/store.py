@@ -162,6 +162,8 @@ class CommitRequest:
     settled     names of what waits no more; none of them is in `pending`
     gone        customers whose record, look and risk are deleted; none of them is in `records`, `due` or `risk`
     removal     what else goes, where something does
+    follows     commit_id of n - 1, "" for the first: applied onto no other, which a fail-over may have put in its place under the
+                same number; None: onto whichever there is
     """
 
     seq: int
@@ -178,6 +180,7 @@ class CommitRequest:
     settled: Sequence[str] = ()
     gone: Sequence[str] = ()
     removal: Removal | None = None
+    follows: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

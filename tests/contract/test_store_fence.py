@@ -145,6 +145,21 @@ async def test_a_gap_under_the_own_epoch_means_lost_commits(store_case: StoreCas
     assert await store_case.save(0) == before
 
 
+async def test_a_commit_is_applied_onto_no_other_than_it_names(store_case: StoreCase) -> None:
+    """After a fail-over, and a take-over that arrived twice, an owner's number may fit where its commit does not."""
+    store = store_case.store
+    await store.take_epoch(0, 1, 4, "a")
+    await store.commit(0, 1, "a", CommitRequest(1, "c1", [("x", b"1")], follows=""))
+    before = await store_case.save(0)
+    for follows in ("another", ""):
+        with pytest.raises(LostCommits, match="commit 1"):
+            await store.commit(0, 1, "a", CommitRequest(2, "c2", [("x", b"2")], follows=follows))
+    assert await store_case.save(0) == before
+    for _ in range(2):  # the same again is a retry
+        await store.commit(0, 1, "a", CommitRequest(2, "c2", [("x", b"2")], follows="c1"))
+    assert (await store.read_meta(0)).commit_id == "c2"
+
+
 async def test_a_zombie_is_fenced_and_writes_nothing(store_case: StoreCase) -> None:
     store = store_case.store
     await store.take_epoch(0, 1, 4, "zombie")

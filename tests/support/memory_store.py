@@ -92,7 +92,7 @@ class MemoryStore:
         check_owner("commit", (meta.epoch, meta.nonce, meta.seq), epoch, nonce)
         if (meta.seq, meta.commit_id) == (request.seq, request.commit_id):
             return
-        if meta.seq != request.seq - 1:
+        if meta.seq != request.seq - 1 or request.follows not in (None, meta.commit_id):
             raise LostCommits(f"at commit {meta.seq} of epoch {meta.epoch}")
         if request.outbox and request.outbox[0].number != meta.outbox_no + 1:
             raise StoreMisconfigured(f"outbox number {request.outbox[0].number}, expected {meta.outbox_no + 1}")

@@ -65,7 +65,7 @@ class World:
             [(name, None if (seq + k) % 3 == 0 else seq) for k, name in enumerate(ids)],
             [(name, min(1.0, seq / 100)) for name in ids],
             {"purchases": who.offsets.get("purchases", -1) + 1 + customers}, mark.encode() if customers != 1 else None, outbox,
-            [(name, seq) for name in NAMES[:customers]], seq - 1 if forget else None,
+            [(name, seq) for name in NAMES[:customers]], seq - 1 if forget else None, follows=who.head,
         )  # fmt: skip
         who.pending = Commit(request, who.head)
         return who.pending

@@ -4,7 +4,7 @@
 -- ARGV[1]  MessagePack: {epoch, nonce, seq, commit id, records, due ids, due times, ids to look at no more, risk ids, risks,
 --          {topic, offset, ...}, state or false, {number, topic, key, value, ...}, triggered names, triggered times,
 --          time before which triggers are forgotten or false, pending {field, value, ...}, fields pending no more,
---          lengths of the twelve lists, what is taken away or false}
+--          lengths of the twelve lists, what is taken away or false, id of the commit it follows or false}
 --          Taken away: {customers gone, triggered names, outbox numbers, {digest, time, ...}, digests to forget,
 --          fingerprint of the digests' secret, lengths of the five lists}
 --          epoch, seq and offsets are decimal strings: a Lua number would round them above 2^53 and print them as 1e+15.
@@ -38,17 +38,18 @@ local function finite(values, length)
 end
 
 local decoded, body, rest = pcall(cmsgpack.unpack, ARGV[1])
-if not decoded or type(body) ~= 'table' or rest ~= nil or #body ~= 20 then return malformed('not one array of 20') end
+if not decoded or type(body) ~= 'table' or rest ~= nil or #body ~= 21 then return malformed('not one array of 21') end
 local epoch, nonce, seq, commit_id = body[1], body[2], body[3], body[4]
 local records, due_ids, due_s, no_longer_due = body[5], body[6], body[7], body[8]
 local risk_ids, risks, offsets, state, entries = body[9], body[10], body[11], body[12], body[13]
 local triggered, triggered_s, forget_before_s, pending, settled = body[14], body[15], body[16], body[17], body[18]
-local lengths, leaving = body[19], body[20]
+local lengths, leaving, follows = body[19], body[20], body[21]
 
 local function count(text) return type(text) == 'string' and text:match('^%d+$') end
 
 if not count(epoch) or not count(seq) then return malformed('epoch or seq') end
 if type(nonce) ~= 'string' or type(commit_id) ~= 'string' then return malformed('nonce or commit id') end
+if follows ~= false and type(follows) ~= 'string' then return malformed('commit it follows') end
 if not all(lengths, 'number', 12) then return malformed('lengths') end
 local gone = {}
 if leaving ~= false then
@@ -88,7 +89,7 @@ if stored[1] ~= epoch or stored[2] ~= nonce then
 end
 local stored_seq = stored[3] or '0'
 if stored_seq == seq and stored[4] == commit_id then return { 'mine' } end
-if tonumber(stored_seq) + 1 ~= tonumber(seq) then
+if tonumber(stored_seq) + 1 ~= tonumber(seq) or (follows and follows ~= (stored[4] or '')) then
   return { 'refused', stored[1], stored[2], stored_seq, stored[4] or '' }
 end
 
