@@ -118,7 +118,7 @@ def _tell(site: Settings, days: int) -> None:
     """A label of each day, told by a live partition."""
     with producer(site) as client:
         for day in range(20_000, 20_000 + days):
-            one = message(0, day * DAY_MS, [(day, day * DAY_MS)], history=False)
+            one = message(0, day * DAY_MS, [(day, day * DAY_MS)], history=False, horizon_days=site.risk.horizon_days)
             client.send(site.kafka.topic_prefix + LABELS, encode_labels(one), key=b"0")
 
 
