@@ -148,8 +148,8 @@ class Removal:
 class CommitRequest:
     """Everything one commit changes; all of it is applied or none. A customer, or a name, comes at most once in each list.
 
-    seq         n; applied only onto n - 1
-    commit_id   unique to this content: a retry repeats it, other content under the same seq has another
+    seq, commit_id   n; unique to this content: a retry repeats it, other content under the same seq has another
+    follows     commit_id of n - 1, "" for the first: applied onto no other, as after a fail-over; None: onto any n - 1
     records     (customer, bytes)
     due         (customer, event time of the next look in s, or None to remove)
     risk        (customer, risk 0..1)
@@ -160,10 +160,7 @@ class CommitRequest:
     forget_triggered_before_s   of what was triggered, forget what lies before this event time, s; None: nothing
     pending     (name of what waits for its outcome, <day>:<customer>, bytes); replaces what is stored under the name
     settled     names of what waits no more; none of them is in `pending`
-    gone        customers whose record, look and risk are deleted; none of them is in `records`, `due` or `risk`
-    removal     what else goes, where something does
-    follows     commit_id of n - 1, "" for the first: applied onto no other, which a fail-over may have put in its place under the
-                same number; None: onto whichever there is
+    gone, removal   customers whose record, look and risk are deleted, not in `records`, `due` or `risk`; what else goes
     """
 
     seq: int

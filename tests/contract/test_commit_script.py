@@ -33,7 +33,7 @@ WRONG: dict[int, tuple[Any, ...]] = {
     15: (None, True, "1", [], [1], float("nan"), float("inf"), float("-inf")),
     16: (*LIST, [], [b"5:x"], [b"5:x", 5], [b"5:x", b"1", b"5:y"]), 17: (None, 1, True, "x", [[]], [1], []),
     18: (*LIST, [], [2, 2, 2, 0, 2, 2, 2, 5, 2, 2, 2, 1], [2, 2, 2, 0, 2, 2, 2, 4, 2, 2, 2], [1] * 12),
-    19: (None, True, 1, "x", [], {"a": 1}, [1, 2, 3, 4, 5, 6, 7]),
+    19: (None, True, 1, "x", [], {"a": 1}, [1, 2, 3, 4, 5, 6, 7]), 20: (None, 1, True, [], {"a": 1}),
 }  # fmt: skip
 
 
@@ -53,7 +53,7 @@ async def test_a_malformed_blob_writes_nothing(kind: str, request: pytest.Fixtur
         good = msgpack.unpackb(pack_commit(1, "owner", CommitRequest(
             1, "c1", [("x", b"1"), ("y", b"2")], [("x", 1), ("y", 2)], [("x", 0.1), ("y", 0.2)], {"t": 5}, b"s",
             [OutboxEntry(1, "t", b"k", b"v")], [("p\0x", 1), ("p\0y", 2)], 1, [("5:x", b"1")], ["4:x"],
-            ["z"], Removal(["p\0z"], [1], {b"d" * 16: 5}, "f", [b"e" * 16]),
+            ["z"], Removal(["p\0z"], [1], {b"d" * 16: 5}, "f", [b"e" * 16]), "",
         )))  # fmt: skip
         link = RedisLink(server.url)
         case = RedisCase(link, store.key(0, "meta").split(":")[0], store)
@@ -66,7 +66,9 @@ async def test_a_malformed_blob_writes_nothing(kind: str, request: pytest.Fixtur
 
         bodies = [[*good[:at], wrong, *good[at + 1 :]] for at, wrongs in WRONG.items() for wrong in wrongs]
         bodies += [
-            [*good[:-1], [*good[-1][:at], wrong, *good[-1][at + 1 :]]] for at, wrongs in LEAVING_WRONG.items() for wrong in wrongs
+            [*good[:19], [*good[19][:at], wrong, *good[19][at + 1 :]], good[20]]
+            for at, wrongs in LEAVING_WRONG.items()
+            for wrong in wrongs
         ]
         blobs = [msgpack.packb(body, use_bin_type=False) for body in [*bodies, good[:-1], [*good, 1], {}, 5, None]]
         whole = msgpack.packb(good, use_bin_type=False)
