@@ -67,7 +67,7 @@ class Raw:
         What several features of everybody are made of stays behind: whoever asks for it fails, and gets no other rows'.
         """
         found = copy(self)
-        found._at, found._usual_login_gap = at, None
+        found._at, found._usual_login_gap = at if self._at is None else self._at[at], None
         for name in _MADE_OF_SEVERAL:
             delattr(found, name)
         return found

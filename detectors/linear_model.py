@@ -39,7 +39,7 @@ class LinearModel:
             raise ValueError("version = '': must not be empty")
 
     def logit(self, columns: NDArray[np.float64]) -> Column:
-        """Unshifted log odds, one value a customer of `design.columns`, float64 (len(COLUMNS), n).
+        """Unshifted log odds, one value a customer of `design.columns`, float64 (len(COLUMNS), n), C-contiguous.
 
         A customer's sum goes from the first column to the last, whoever else is asked for. So it is no BLAS; and since numpy
         would sum a single customer's in another order, that one comes twice.

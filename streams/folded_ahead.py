@@ -4,8 +4,9 @@ What an event makes of its customer's history hangs on no decision, and assessin
 the twentieth event of the one busy customer would cost as much as the first events of all. So events are folded round by round,
 each one's record is kept, all are assessed together, and only the decisions are taken one after another.
 
-Two kinds of customers are folded only when their turn comes, on what was decided before: those whose relationship ends or has
-ended (the record tells its end where the policy tells that of the last alert), and those whom a look of this step has forgotten.
+Three kinds of customers are folded only when their turn comes, on what was decided before: those whose relationship ends or has
+ended (the record tells its end where the policy tells that of the last alert), those whom a look of this step has forgotten, and
+those with a repeat (it is not folded, yet looks fire up to its time, and no evaluation may lie before a look that was).
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ class FoldedAhead:
             before = newest[slots[events]]
             self._fold(events, gather(work, slots[events]) if before[0] < 0 else gather(self._rows, before))
             newest[slots[events]] = events
+        self._in_turn[slots[self._repeat]] = True
         self._assess(np.concatenate([np.empty(0, np.intp), *rounds]))
 
     def forget(self, slots: Index) -> None:

@@ -86,7 +86,7 @@ def window_sum(rows: Records, name: str, days: int, as_of_s: NDArray[np.int64]) 
     passed = as_of_s // width - newest
     ring = rows[name].astype(np.int64)
     if passed.any():
-        ring *= _LEFT.take((newest & (SLOTS - 1)) * (SLOTS + 1) + np.minimum(passed, SLOTS), axis=0)
+        ring *= _LEFT.take((newest & (SLOTS - 1)) * (SLOTS + 1) + np.clip(passed, 0, SLOTS), axis=0)
     # a product of integers is exact, has nothing to do with BLAS, and takes half the time of a sum
     total: NDArray[np.int64] = ring @ _ONES
     return total
