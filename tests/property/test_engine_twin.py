@@ -57,6 +57,18 @@ def resolved_by_a_login() -> History:
     return [(buys, 49 * DAY_MS, SHIPPED, True), ([login], 0, LIVELY, True)]
 
 
+def repeated_under_a_later_date() -> History:
+    """An event comes again, dated later: looks fire up to that date, and the late event behind it lies no earlier than they."""
+    buys = [EventTwin("purchase", START_MS + d * DAY_MS, "a", 100, 0, d) for d in (1, 10, 20)]
+    return [(buys, 0, SHIPPED, True), *[(again(d), 0, SHIPPED, True) for d in (23, 28, 41)]]
+
+
+def again(day: int) -> list[EventTwin]:
+    """The third purchase again on that day, and a login of the days before it."""
+    buy = EventTwin("purchase", START_MS + day * DAY_MS, "a", 100, 0, 20)
+    return [buy, EventTwin("login", START_MS + (day - 3) * DAY_MS, "a", 0, 0, 1000 + day)]
+
+
 def tell(twin: EngineTwin, events: list[EventTwin], ahead_ms: int, model: BtydParameters, sweep: bool) -> int:
     """One batch for the twin; returns the clock it was given at the end."""
     twin.model = model
@@ -71,6 +83,7 @@ def tell(twin: EngineTwin, events: list[EventTwin], ahead_ms: int, model: BtydPa
 @example(two_firing_customers(), engine_rules())
 @example(two_firing_customers(), engine_rules(policy=EAGER_POLICY))
 @example(resolved_by_a_login(), engine_rules())
+@example(repeated_under_a_later_date(), engine_rules())
 @examples(60)
 def test_the_engine_is_its_twin(history, rules):
     table, twin, settled = CustomerTable(), twin_of(rules), set[tuple[str, int]]()
