@@ -162,7 +162,8 @@ class LabelOrder:
         released = self._complete(held)
         if not self.loading:
             self._ticks.clear()
-            self._drop_beyond(message.reached_ms + LATEST_DAYS * DAY_MS)
+            end_ms = max(message.reached_ms, *(source.reached_ms for source in self._now))
+            self._drop_beyond(end_ms + LATEST_DAYS * DAY_MS)
             released.append(self._release(None, _ALL_MS, self._held))
         self._held.append(held)
         if not message.history:

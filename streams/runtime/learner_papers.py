@@ -128,5 +128,8 @@ def papers_of(fields: Mapping[str, bytes]) -> Papers | None:
 
 
 def _resolved(one: Outgoing) -> bool:
-    alert = decode_any(one.value or b"")
+    try:
+        alert = decode_any(one.value or b"")
+    except msgspec.DecodeError:  # of another release
+        return False
     return isinstance(alert, ModelAlert) and alert.status == "resolved"

@@ -108,6 +108,15 @@ def test_what_is_dated_far_ahead_of_where_history_ends_is_dropped_and_holds_up_n
     assert reader.push(message(0, day(3), [(6, day(3))], history=False)) == [(None, [6], 0)], "it has not counted"
 
 
+def test_history_ends_where_it_came_furthest_whoever_goes_live_last() -> None:
+    reader = Reader(2)
+    reader.push(message(1, day(1)))
+    reader.push(message(0, day(30), [(1, day(30))]))
+    assert reader.push(message(0, day(31), history=False)) == []
+    assert reader.push(message(1, 0, history=False)) == [(None, [1], 0)]
+    assert reader.order.far_ahead == 0
+
+
 def test_a_rebuild_repeats_a_year_and_nothing_of_it_counts() -> None:
     reader = Reader(1)
     for at in range(1, 40):
