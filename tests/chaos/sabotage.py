@@ -25,6 +25,7 @@ _NO_FENCE = {
     "commit": {
         "if stored[1] ~= epoch or stored[2] ~= nonce then": "if false then",
         "if tonumber(stored_seq) + 1 ~= tonumber(seq) then": "if false then",
+        "if follows and follows ~= (stored[4] or '') then": "if false then",
         # else its outbox numbers would give it away
         "local outbox_no = tonumber(stored[5] or '0')": "local outbox_no = tonumber(stored[5] or '0')\n"
         "if #entries > 0 and entries[1] ~= outbox_no + 1 then entries = {} end",

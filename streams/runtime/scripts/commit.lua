@@ -89,9 +89,9 @@ if stored[1] ~= epoch or stored[2] ~= nonce then
 end
 local stored_seq = stored[3] or '0'
 if stored_seq == seq and stored[4] == commit_id then return { 'mine' } end
-if tonumber(stored_seq) + 1 ~= tonumber(seq) or (follows and follows ~= (stored[4] or '')) then
-  return { 'refused', stored[1], stored[2], stored_seq, stored[4] or '' }
-end
+local refused = { 'refused', stored[1], stored[2], stored_seq, stored[4] or '' }
+if tonumber(stored_seq) + 1 ~= tonumber(seq) then return refused end
+if follows and follows ~= (stored[4] or '') then return refused end
 
 -- What would fail half way: keys of another type, outbox numbers that the stream refuses.
 local kinds = { [DUE] = 'zset', [RISK] = 'zset', [OUTBOX] = 'stream' }
