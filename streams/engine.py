@@ -39,7 +39,7 @@ from streams.table import CustomerTable
 from streams.timers import LookRules, is_last_look, next_look_s
 from streams.transitions import in_columns
 from streams.watermark import running
-from streams.working_rows import NO_EVENT, customers, loaded, rounds
+from streams.working_rows import NO_EVENT, customers, hashes, loaded, rounds
 
 Ints = NDArray[np.int64]
 
@@ -107,7 +107,7 @@ class _Advance:
         self.repeats: list[NDArray[np.intp]] = []
         self.late = self.looks = self.forgotten = 0
         self.held = False
-        self.outcomes = OutcomeLooks(None, (), model)
+        self.outcomes = OutcomeLooks(None, np.empty(0, np.uint64), model)
 
     def run(self, now_ms: int, *, sweep: bool, only: Sequence[str] | None) -> Step:
         self.held = not sweep
@@ -115,7 +115,8 @@ class _Advance:
         if sweep:
             self._add_due(self.table.due.due(watermark_ms // 1000) if only is None else self.table.rows(only))
         self.work = loaded(self.table, self.rows)
-        self.outcomes = OutcomeLooks(self.rules.outcomes, self.ids, self.model)
+        if self.rules.outcomes is not None:
+            self.outcomes = OutcomeLooks(self.rules.outcomes, hashes(self.table, self.ids, self.rows), self.model)
         old_cell = cells(self.work)
         in_rounds = rounds(self.slots, self.batch.kind)
         floor_ms = np.maximum(self.batch.time_ms, self.before)
@@ -151,7 +152,7 @@ class _Advance:
         rows = rows[~np.isin(rows, self.rows)]
         if len(rows):
             self.rows = np.concatenate([self.rows, rows])
-            self.ids += [self.table.ids[row] for row in rows.tolist()]
+            self.ids += self.table.ids_at(rows)
 
     def _round(self, events: NDArray[np.intp]) -> None:
         """Fold and evaluate events of different customers."""

@@ -15,7 +15,6 @@ from streams.outcomes import (
     OutcomeRules,
     Outcomes,
     Snapshots,
-    customer_hashes,
     next_outcome_look_s,
     open_days,
     outcome_due,
@@ -33,14 +32,14 @@ class OutcomeLooks:
     """Collects what the step's looks find.
 
     rules   None: nothing is taken down, and no look is asked for
-    ids     the step's customers
+    hashes  of the step's customers
     model   what the snapshots are scored with
     """
 
-    def __init__(self, rules: OutcomeRules | None, ids: Sequence[str], model: ServedModel) -> None:
+    def __init__(self, rules: OutcomeRules | None, hashes: NDArray[np.uint64], model: ServedModel) -> None:
         self._rules, self._model = rules, model
-        self._hashes = customer_hashes(ids) if rules else np.empty(0, np.uint64)
-        self._phase = phases(self._hashes, rules.grid_days) if rules else np.empty(0, np.int64)
+        self._hashes = hashes
+        self._phase = phases(hashes, rules.grid_days) if rules else np.empty(0, np.int64)
         self._taken: list[tuple[NDArray[np.intp], Ints, NDArray[np.float32]]] = []
         self._found: list[tuple[NDArray[np.intp], Ints, Ints, Marks, Marks]] = []
         self._void: list[tuple[NDArray[np.intp], Ints]] = []

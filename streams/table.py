@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.customer import NEVER_S, Records, new_records, scatter
+from streams.outcomes import customer_hashes
 from streams.state import PartitionState
 from streams.timers import DueIndex
 
@@ -27,6 +28,9 @@ class CustomerTable:
     """Rows of dtype CUSTOMER by customer id, with the partition's state.
 
     capacity   rows kept after `forget_unused`, at least 1; None = all
+
+    records, ids, hashes   by row: the record, whose it is ("" = nobody's) and the 64 bits of that id (`customer_hashes`)
+    end        rows from here on were never anybody's
     """
 
     def __init__(self, state: PartitionState | None = None, capacity: int | None = None) -> None:
@@ -35,7 +39,9 @@ class CustomerTable:
         self.state = state if state is not None else PartitionState()
         self.capacity = capacity
         self.records: Records = new_records(_START)
-        self.ids: list[str] = []
+        self.ids: NDArray[np.object_] = _nobody(_START)
+        self.hashes = np.zeros(_START, np.uint64)
+        self.end = 0
         self.row_of: dict[str, int] = {}
         self.due = DueIndex(_START)
         self._used = np.zeros(_START, np.uint32)
@@ -49,13 +55,18 @@ class CustomerTable:
         """Row number of each id, -1 where the table does not hold it."""
         return np.fromiter(map(self.row_of.get, ids, repeat(-1)), np.intp, len(ids))
 
+    def ids_at(self, rows: NDArray[np.intp]) -> list[str]:
+        """Whose these rows are."""
+        ids: list[str] = self.ids[rows].tolist()
+        return ids
+
     def first_due(self, until_s: int, limit: int) -> list[str]:
         """Of the customers held, those whose look is due at or before `until_s`: earliest first, ties by the id's bytes."""
         rows = self.due.due(until_s)
         if len(rows) > limit:  # those that are due with the last one stay, for their order is not settled yet
             times = self.records["due_s"][rows]
             rows = rows[times <= np.partition(times, limit - 1)[limit - 1]]
-        order = sorted(zip(self.records["due_s"][rows].tolist(), (self.ids[row].encode() for row in rows.tolist()), strict=True))
+        order = sorted(zip(self.records["due_s"][rows].tolist(), map(str.encode, self.ids_at(rows)), strict=True))
         return [customer.decode() for _, customer in order[:limit]]
 
     def put(self, ids: Sequence[str], records: Records) -> None:
@@ -91,29 +102,36 @@ class CustomerTable:
     def _drop(self, rows: NDArray[np.intp]) -> None:
         """These rows hold nobody any more; -1 among them is nobody."""
         gone = rows[rows >= 0]
-        for row in gone.tolist():
-            del self.row_of[self.ids[row]]
-            self.ids[row] = ""
+        for customer in self.ids_at(gone):
+            del self.row_of[customer]
+        self.ids[gone] = ""
         scatter(self.records, gone, new_records(len(gone)))
         self.due.put(gone, np.full(len(gone), NEVER_S, np.uint32))
         self._free.extend(gone.tolist())
 
     def _places(self, ids: list[str]) -> list[int]:
         reused = [self._free.pop() for _ in range(min(len(self._free), len(ids)))]
-        fresh = list(range(len(self.ids), len(self.ids) + len(ids) - len(reused)))
-        self.ids.extend([""] * len(fresh))
-        if len(self.ids) > len(self.records):
-            self._grow(len(self.ids))
+        fresh = list(range(self.end, self.end + len(ids) - len(reused)))
+        self.end += len(fresh)
+        if self.end > len(self.records):
+            self._grow(self.end)
         places = reused + fresh
-        for row, customer in zip(places, ids, strict=True):
-            self.ids[row] = customer
-            self.row_of[customer] = row
+        self.row_of.update(zip(ids, places, strict=True))
+        self.ids[places] = ids
+        self.hashes[places] = customer_hashes(ids)
         return places
 
     def _grow(self, rows: int) -> None:
         capacity = max(rows, 2 * len(self.records))
         grown = new_records(capacity)
         grown[: len(self.records)] = self.records
+        more = capacity - len(self.records)
         self.records = grown
-        self._used = np.concatenate([self._used, np.zeros(capacity - len(self._used), np.uint32)])
+        self.ids = np.concatenate([self.ids, _nobody(more)])
+        self.hashes = np.concatenate([self.hashes, np.zeros(more, np.uint64)])
+        self._used = np.concatenate([self._used, np.zeros(more, np.uint32)])
         self.due.grow(capacity)
+
+
+def _nobody(rows: int) -> NDArray[np.object_]:
+    return np.full(rows, "", np.object_)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from streams.columns import TICK, Columns
 from streams.customer import Records, gather, new_records, scatter
+from streams.outcomes import customer_hashes
 from streams.table import CustomerTable
 
 NO_EVENT = -1
@@ -23,11 +26,19 @@ def customers(table: CustomerTable, batch: Columns) -> tuple[list[str], NDArray[
     held = row_of_event >= 0
     slots = np.full(len(batch), NO_EVENT, np.intp)
     rows, slots[held] = np.unique(row_of_event[held], return_inverse=True)
-    ids = [table.ids[row] for row in rows.tolist()]
+    ids = table.ids_at(rows)
     fresh = np.flatnonzero(~held & (batch.kind != TICK))
     place: dict[str, int] = {}
     slots[fresh] = [len(ids) + place.setdefault(customer, len(place)) for customer in batch.customer[fresh].tolist()]
     return [*ids, *place], np.concatenate([rows, np.full(len(place), -1, np.intp)]), slots
+
+
+def hashes(table: CustomerTable, ids: Sequence[str], rows: NDArray[np.intp]) -> NDArray[np.uint64]:
+    """`customer_hashes(ids)`: the table's where it holds them, for they cost more than most of what a look does."""
+    found = table.hashes[np.maximum(rows, 0)]
+    new = np.flatnonzero(rows < 0)
+    found[new] = customer_hashes([ids[k] for k in new.tolist()])
+    return found
 
 
 def loaded(table: CustomerTable, rows: NDArray[np.intp]) -> Records:

@@ -62,4 +62,4 @@ class Tables:
 
     def everyone(self) -> list[Records]:
         """The rows of all who are kept, by partition, to be read; empty ones stand among them."""
-        return [table.records[: len(table.ids)] for table in self._tables]
+        return [table.records[: table.end] for table in self._tables]

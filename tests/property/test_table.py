@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from streams.customer import NEVER_S, new_records
+from streams.outcomes import customer_hashes
 from streams.table import CustomerTable
+from streams.working_rows import hashes
 from tests.support.examples import examples
 
 IDS = [f"c{k}" for k in range(30)]
@@ -58,12 +60,13 @@ class TableMachine(RuleBasedStateMachine):
 
     @rule(until_s=st.integers(0, 60))
     def ask_who_is_due(self, until_s):
-        due = [self.table.ids[row] for row in self.table.due.due(until_s).tolist()]
+        due = self.table.ids_at(self.table.due.due(until_s))
         assert sorted(due) == sorted(c for c, (_, due_s) in self.held.items() if due_s <= until_s)
 
     @invariant()
     def everyone_has_their_own_row(self):
         rows = self.table.rows(IDS)
+        assert hashes(self.table, IDS, rows).tolist() == customer_hashes(IDS).tolist()
         assert {c for c, row in zip(IDS, rows.tolist(), strict=True) if row >= 0} == set(self.held)
         assert len(self.table) == len(self.held)
         for customer, row in zip(IDS, rows.tolist(), strict=True):
@@ -84,7 +87,8 @@ def test_a_table_grows_past_its_first_rows_and_keeps_them():
         table.put(some, records_of(list(range(start, start + len(some))), [start + 1] * len(some)))
     assert table.records[table.rows(ids)]["purchases"].tolist() == list(range(5_000))
     assert len(table.due.due(NEVER_S - 1)) == 5_000
-    assert [table.ids[row] for row in table.due.due(1).tolist()] == ids[:900]
+    assert table.ids_at(table.due.due(1)) == ids[:900]
+    assert hashes(table, ids, table.rows(ids)).tolist() == customer_hashes(ids).tolist()
 
 
 def test_places_of_the_forgotten_are_used_again():
@@ -93,7 +97,7 @@ def test_places_of_the_forgotten_are_used_again():
         table.put([f"c{k}-{n}" for n in range(100)], records_of([k] * 100, [NEVER_S] * 100))
         table.forget_unused()
     assert len(table) == 100
-    assert len(table.ids) <= 200
+    assert table.end <= 200
     assert set(table.records[list(table.row_of.values())]["purchases"].tolist()) == {49}
 
 

@@ -30,8 +30,8 @@ def by_engine(stream: Stream) -> dict[str, Kept]:
     for whole in columns(stream, event_rules(SETTINGS).of_history()).values():
         table = CustomerTable()
         table.apply(advance(table, whole, 0, engine_rules(SETTINGS), ServedModel(SHIPPED, HORIZON_DAYS)))
-        rows = gather(table.records, np.arange(len(table.ids)))
-        found |= of_rows(table.ids, rows, SETTINGS.risk.horizon_days)
+        everyone = np.arange(table.end)
+        found |= of_rows(table.ids_at(everyone), gather(table.records, everyone), SETTINGS.risk.horizon_days)
     return found
 
 
