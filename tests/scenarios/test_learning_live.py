@@ -1,4 +1,4 @@
-"""A live system that begins on a backlog of months learns from it, goes on where it was killed, and does as people say."""
+"""A live system that begins on a backlog of months learns from it, goes on where it was killed, does as people say, and is repeated."""
 
 from __future__ import annotations
 
@@ -9,18 +9,22 @@ from pathlib import Path
 
 from kafka import TopicPartition
 
+from alerts.alert import encode
 from detectors.learner import Learner
 from detectors.parameters import SHIPPED
 from streams.columns import DAY_MS
 from streams.label_order import LabelOrder
 from streams.labels import decode_labels
+from streams.runtime.commits import unpack_state
 from streams.runtime.kafka_client import admin_client, ends, reader
 from streams.runtime.learner_app import desk_rules
 from streams.runtime.model_shelf import read_shelf
 from streams.runtime.reading import read_range
 from streams.runtime.topics import LABELS
+from tests.oracle.journal_repeat import repeat
 from tests.support.brokers import RunningBroker
 from tests.support.learning import LEARNER, LEARNING
+from tests.support.left_behind import left_behind
 from tests.support.live import Live, now_ms
 from tests.support.redis_servers import RunningRedis
 from tests.support.workers import Fleet, WorkerProcess, run_command
@@ -142,7 +146,19 @@ def test_a_live_system_learns_goes_on_where_it_was_killed_and_does_as_people_say
         fleet.until(lambda: uses(worker, expected.served().version), "and by the newest again")
         fleet.until(learner.ready, "the learner ready")
         assert learner.metric("churnwatch_learner_labels_known") == expected.logit.labels
+        fleet.until(lambda: not any(site.outbox(partition) for partition in range(PARTITIONS)), "all told")
         assert fleet.stop() == [0, 0]
+    assert_repeated_with_every_model(site)
+
+
+def assert_repeated_with_every_model(site: Live) -> None:
+    """The journal, the inputs and the models on their topic give the run once more, byte by byte."""
+    repeated = repeat(left_behind(site.settings, site.meta))
+    assert repeated.records == {customer: blob for p in range(PARTITIONS) for customer, blob in site.stored(p).items()}
+    assert repeated.states == {p: unpack_state(site.meta(p).state or b"").engine for p in range(PARTITIONS)}
+    assert {(one.message_id, encode(one)) for one in site.of_customers()} == set(repeated.alerts.items())
+    scored_by = {entry.model for entries in repeated.commits.values() for entry in entries}
+    assert len(scored_by) > 3, "closed form, earlier and newest model"
 
 
 def test_a_second_learner_stands_by_and_takes_over(
