@@ -1,4 +1,4 @@
-"""A live system that begins on a backlog of months learns from it, goes on where it was killed, does as people say, and is repeated."""
+"""A live system that begins on a backlog of months learns, goes on where it was killed, does as people say, and is repeated."""
 
 from __future__ import annotations
 
