@@ -13,8 +13,9 @@ from redis import Redis, RedisCluster
 from tests.chaos.schedule import Stage
 from tests.support.broker_trio import BrokerTrio, broker_trio
 from tests.support.brokers import KafkaBroker, kafka_broker
+from tests.support.eventually import wait_until
 from tests.support.redis_proxy import RedisProxy
-from tests.support.redis_servers import RunningCluster, RunningRedis, program, redis_cluster, redis_server, wait_until
+from tests.support.redis_servers import RunningCluster, RunningRedis, program, redis_cluster, redis_server
 
 
 class Brokers(Protocol):
@@ -158,7 +159,7 @@ class ClusterRedis:
         moved = 0
         for partition in range(partitions):
             slot = _slot(self.servers.nodes[0], partition)
-            at = self.servers.nodes.index(self.servers.owner(slot))
+            at = self.servers.nodes.index(self.servers.agreed_owner(slot))
             moved += self.servers.move_slot(slot, self.servers.nodes[(at + 1) % len(self.servers.nodes)], keys_at_a_time)
         return moved
 

@@ -9,7 +9,8 @@ import pytest
 
 from streams.runtime.backoff import Backoff, Retrying
 from streams.runtime.store import LostCommits
-from tests.support.redis_servers import RunningRedis, wait_until
+from tests.support.eventually import wait_until
+from tests.support.redis_servers import RunningRedis
 from tests.support.store_load import assert_whole, numbered, store_on
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(120)]

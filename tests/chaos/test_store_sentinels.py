@@ -16,8 +16,9 @@ from streams.runtime.redis_store import RedisPartitionStore
 from streams.runtime.settings import load_settings
 from streams.runtime.store import StoreMisconfigured, StoreUnavailable
 from tests.support.broker_fixtures import missing
+from tests.support.eventually import wait_until
 from tests.support.redis_sentinels import NAME, PASSWORD, RunningSentinel, WatchedRedis, redis_sentinels
-from tests.support.redis_servers import RedisMissing, wait_until
+from tests.support.redis_servers import RedisMissing
 from tests.support.store_load import assert_whole, numbered
 
 pytestmark = pytest.mark.timeout(120)

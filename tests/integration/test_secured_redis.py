@@ -18,8 +18,8 @@ from streams.runtime.redis_store import RedisPartitionStore
 from streams.runtime.settings import Settings
 from streams.runtime.store import CommitRequest, OutboxEntry, StoreMisconfigured
 from tests.support.certificates import Authority
+from tests.support.eventually import wait_until
 from tests.support.ports import own_port
-from tests.support.redis_servers import wait_until
 from tests.support.secured_redis import SecuredRedis, secured_redis
 
 WORKER = worker_roles(playbook=True, wait_replicas=True)

@@ -13,9 +13,10 @@ from redis.crc import key_slot
 from redis.exceptions import RedisError
 
 from tests.support.brokers import RunningBroker
+from tests.support.eventually import wait_until
 from tests.support.moving_slots import moving
 from tests.support.orphans import orphaned_commits
-from tests.support.redis_servers import RunningCluster, RunningRedis, follows_or_leads, wait_until
+from tests.support.redis_servers import RunningCluster, RunningRedis, follows_or_leads
 from tests.support.replays import (
     PARTITIONS,
     Replayed,
@@ -47,7 +48,7 @@ def test_slots_move_while_a_worker_and_a_node_are_killed(
                 fleet.until(lambda said=said, least=least: cluster.redirections(said) >= least, f"{least} times {said}")
             victim.kill()
             successor = fleet.start()
-            killed = cluster.owner(SLOTS[0])
+            killed = cluster.agreed_owner(SLOTS[0])
             killed.kill()
             fleet.until(lambda: mover.interrupted > 0, "the mover has met the dead node")
             killed.start()
@@ -88,7 +89,7 @@ def test_a_primary_of_the_cluster_is_killed_and_its_replica_promoted(
         site.finish(replay)
         fleet.until(site.caught_up, "every row committed and every message sent", 120)
         fleet.until(worker.ready, "the worker is ready")
-        wait_until(lambda: follows_or_leads(killed) and cluster.owner(SLOTS[0]) is not killed, "the former primary follows")
+        wait_until(lambda: follows_or_leads(killed) and cluster.agreed_owner(SLOTS[0]) is not killed, "the former one follows")
         assert fleet.stop() == [0]
     assert orphaned_commits(site) == 0
     assert_counted_once(site)

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.brokers import RunningBroker
+from tests.support.eventually import wait_until
 from tests.support.orphans import orphaned_commits
 from tests.support.redis_sentinels import WatchedRedis
-from tests.support.redis_servers import RunningRedis, wait_until
+from tests.support.redis_servers import RunningRedis
 from tests.support.replays import (
     PARTITIONS,
     Replayed,

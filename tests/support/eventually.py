@@ -19,3 +19,12 @@ def eventually(look: Callable[[], T], holds: Callable[[T], bool] = bool, deadlin
         if time.monotonic() > end_s:
             raise AssertionError(f"still {value!r} after {deadline_s:g} s")
         time.sleep(0.02)
+
+
+def wait_until(condition: Callable[[], bool], what: str, deadline_s: float = 60.0) -> None:
+    """Return when condition() holds; AssertionError naming `what` after the deadline."""
+    end_s = time.monotonic() + deadline_s
+    while not condition():
+        if time.monotonic() > end_s:
+            raise AssertionError(f"not within {deadline_s:g} s: {what}")
+        time.sleep(0.01)

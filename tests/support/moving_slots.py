@@ -22,13 +22,14 @@ class SlotMover:
     """Moves the slots one after another, each to the node after its owner; goes on where it was when a node was down.
 
     moves         slots that arrived
-    interrupted   attempts that failed on the way
+    interrupted   attempts that failed on the way, the last of them by `last`
     problem       why it gave up, if it did
     """
 
     def __init__(self, cluster: RunningCluster, slots: Sequence[int]) -> None:
         self._cluster, self._slots = cluster, list(slots)
         self.moves = self.interrupted = 0
+        self.last: BaseException | None = None
         self.problem: BaseException | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="slot-mover", daemon=True)
@@ -40,7 +41,7 @@ class SlotMover:
         """Finish the move under way, so that every slot is whole."""
         self._stop.set()
         self._thread.join(60)
-        assert not self._thread.is_alive(), "the move under way does not end"
+        assert not self._thread.is_alive(), f"the move under way does not end: {self.last!r}"
         assert self.problem is None, f"moving slots ended with {self.problem!r}"
 
     def _run(self) -> None:
@@ -63,8 +64,8 @@ class SlotMover:
                 self._cluster.move_slot(slot, to, keys_at_a_time=5)
                 self.moves += 1
                 return
-            except (RedisError, NobodyOwns):
-                self.interrupted += 1
+            except (RedisError, NobodyOwns) as problem:
+                self.interrupted, self.last = self.interrupted + 1, problem
                 threading.Event().wait(RETRY_S)  # a node is down, or the nodes do not agree yet
 
 

@@ -19,7 +19,8 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from streams.runtime import child
-from tests.support.redis_servers import RunningRedis, follows_or_leads, program, running, wait_until
+from tests.support.eventually import wait_until
+from tests.support.redis_servers import RunningRedis, follows_or_leads, program, running
 
 PASSWORD = "sentinels-s3cret"
 """Of the sentinels; the servers have none."""

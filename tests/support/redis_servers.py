@@ -11,8 +11,7 @@ from __future__ import annotations
 import shutil
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from redis.exceptions import ConnectionError, RedisError
 
 from streams.runtime import child
 from streams.runtime.wheels import EmbeddedError, valkey_program
+from tests.support.eventually import eventually, wait_until
 from tests.support.ports import own_port
 from tests.support.slot_moves import carry, settle
 
@@ -112,15 +112,6 @@ class RunningRedis:
             child.end(self._process, grace_s=0.5)  # a former replica that writes its first append-only file never ends by itself
 
 
-def wait_until(condition: Callable[[], bool], what: str, deadline_s: float = _START_S) -> None:
-    """Return when condition() holds; AssertionError naming `what` after the deadline."""
-    end_s = time.monotonic() + deadline_s
-    while not condition():
-        if time.monotonic() > end_s:
-            raise AssertionError(f"not within {deadline_s:g} s: {what}")
-        time.sleep(0.01)
-
-
 def program(name: str) -> str:
     """Path of a program of Debian's redis package. Raises RedisMissing."""
     found = shutil.which(name)
@@ -182,14 +173,27 @@ class RunningCluster:
         return RedisCluster(startup_nodes=[ClusterNode("127.0.0.1", node.port) for node in self.nodes], socket_timeout=10.0)
 
     def owner(self, slot: int) -> RunningRedis:
-        """The node that owns a slot, by its own word. Nodes that are down own nothing."""
-        for node in self.nodes:
-            with node.client() as client, suppress(ConnectionError):
-                mine = client.execute_command("CLUSTER MYID")
-                for begin, end, primary, *_ in client.execute_command("CLUSTER SLOTS"):
-                    if begin <= slot <= end and primary[2] == mine:
-                        return node
-        raise NobodyOwns(f"nobody owns slot {slot}")
+        """The node that owns a slot, by its own word. Nodes that are down own nothing.
+
+        Raises NobodyOwns where there is none, or several: one that was just started may claim what it had, and whoever moved the
+        slot away from there would have the keys deleted where they are.
+        """
+        found = [node for node in self.nodes if _claims(node, slot)]
+        if len(found) == 1:
+            return found[0]
+        raise NobodyOwns(f"{len(found)} nodes say that they own slot {slot}")
+
+    def agreed_owner(self, slot: int) -> RunningRedis:
+        """The same, as soon as it is one."""
+
+        def look() -> RunningRedis | None:
+            with suppress(NobodyOwns):
+                return self.owner(slot)
+            return None
+
+        found = eventually(look)
+        assert found is not None
+        return found
 
     def move_slot(self, slot: int, to: RunningRedis, keys_at_a_time: int = 10) -> int:
         """Move one slot while clients go on, as redis-cli's reshard does; returns the number of keys moved.
@@ -233,6 +237,14 @@ class RunningCluster:
             info = client.execute_command("CLUSTER INFO")
         text = info if isinstance(info, dict) else dict(line.split(":") for line in info.decode().split())
         return text["cluster_state"] == "ok" and int(text["cluster_known_nodes"]) == len(self.nodes)
+
+
+def _claims(node: RunningRedis, slot: int) -> bool:
+    with node.client() as client, suppress(ConnectionError):
+        mine = client.execute_command("CLUSTER MYID")
+        slots = client.execute_command("CLUSTER SLOTS")
+        return any(begin <= slot <= end and primary[2] == mine for begin, end, primary, *_ in slots)
+    return False
 
 
 def follows_or_leads(node: RunningRedis) -> bool:

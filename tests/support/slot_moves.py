@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from redis import Redis
 
+from tests.support.eventually import wait_until
+
 
 def carry(slot: int, source: Redis, target: Redis, to_port: int, keys_at_a_time: int) -> int:
     """Move a slot's keys and leave the slot where it is: who asks for one is sent to ask there. Returns how many moved.
@@ -21,7 +23,18 @@ def carry(slot: int, source: Redis, target: Redis, to_port: int, keys_at_a_time:
 
 
 def settle(slot: int, source: Redis, target: Redis) -> None:
-    """The slot follows its keys."""
+    """The slot follows its keys.
+
+    A target that was just started may not know yet how new the source's claims are. It would take the slot with an older one,
+    give it back to the source, which then believes that the target has it: nobody has, for ever.
+    """
+    wait_until(lambda: _epochs(target)[0] >= _epochs(source)[1], "the target knows how new the source's claims are")
     target_id = target.execute_command("CLUSTER MYID")
     for client in (target, source):
         client.execute_command("CLUSTER SETSLOT", slot, "NODE", target_id)
+
+
+def _epochs(node: Redis) -> tuple[int, int]:
+    """(the newest that the node knows of, that of its own claims)."""
+    info = node.execute_command("CLUSTER INFO")
+    return int(info["cluster_current_epoch"]), int(info["cluster_my_epoch"])
