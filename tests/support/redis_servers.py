@@ -26,8 +26,6 @@ from tests.support.eventually import eventually, wait_until
 from tests.support.ports import own_port
 from tests.support.slot_moves import carry, settle
 
-_START_S = 60.0
-
 
 class RedisMissing(Exception):
     """The server's program is not to be had here; says which."""
