@@ -140,7 +140,7 @@ def test_the_drawn_lives_have_every_kind_of_outcome():
         wanted |= {(staying, f"cancelled {what}"): 3 for what in ("within, left", "after, left", "after, stayed")}
         wanted |= {(staying, what): 20 for what in ("left", "stayed")}
     kinds: Counter[tuple[str, str]] = Counter()
-    for turn in range(8):
+    for turn in range(16):
         kinds += kinds_drawn(turn)
         if kinds >= Counter(wanted):
             break
@@ -153,7 +153,7 @@ def kinds_drawn(turn: int) -> Counter[tuple[str, str]]:
 
     @seed(turn)
     @given(st.booleans().flatmap(lambda cancels: lives(cancels=cancels)))
-    @examples(200)
+    @examples(100)
     def collect(drawn):
         events, batches, rules = drawn
         outcomes = rules.outcomes

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
+DEADLINE_S = 120.0
+"""Of a wait that says nothing about speed: long enough for a machine that is slow and has much else to do."""
 
 
-def eventually(look: Callable[[], T], holds: Callable[[T], bool] = bool, deadline_s: float = 60.0) -> T:
+def eventually(look: Callable[[], T], holds: Callable[[T], bool] = bool, deadline_s: float = DEADLINE_S) -> T:
     """What `look()` returns once `holds` is true of it. Raises AssertionError with the last value after `deadline_s`."""
     end_s = time.monotonic() + deadline_s
     while True:
@@ -21,7 +23,7 @@ def eventually(look: Callable[[], T], holds: Callable[[T], bool] = bool, deadlin
         time.sleep(0.02)
 
 
-def wait_until(condition: Callable[[], bool], what: str, deadline_s: float = 60.0) -> None:
+def wait_until(condition: Callable[[], bool], what: str, deadline_s: float = DEADLINE_S) -> None:
     """Return when condition() holds; AssertionError naming `what` after the deadline."""
     end_s = time.monotonic() + deadline_s
     while not condition():

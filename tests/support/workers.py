@@ -26,12 +26,12 @@ from urllib.error import HTTPError, URLError
 from prometheus_client.parser import text_string_to_metric_families
 
 from streams.runtime import child
+from tests.support.eventually import DEADLINE_S
 
 REPO = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-m", "streams.cli.main")
 WORKER = (*COMMAND, "worker")
 STOP_S = 15.0
-DEADLINE_S = 120.0  # of a wait that says nothing about speed, on a machine with much else to do
 POLL_S = 0.05  # to ask more often costs a worker and the test half a core
 LOG_TAIL_LINES = 40
 
@@ -42,7 +42,9 @@ def environment(settings: Mapping[str, str]) -> dict[str, str]:
     return own | {"PYTHONPATH": str(REPO), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"} | dict(settings)
 
 
-def run_command(args: Sequence[str], settings: Mapping[str, str], timeout_s: float = 60.0) -> subprocess.CompletedProcess[str]:
+def run_command(
+    args: Sequence[str], settings: Mapping[str, str], timeout_s: float = 2 * DEADLINE_S
+) -> subprocess.CompletedProcess[str]:
     """`churnwatch ARGS`, to its end."""
     return subprocess.run(
         [*COMMAND, *args], env=environment(settings), cwd=REPO, capture_output=True, text=True, timeout=timeout_s, check=False
