@@ -38,8 +38,7 @@ from streams.runtime.topics import ALERTS, DEAD_LETTERS, INPUTS, JOURNAL
 from tests.oracle.recount import COUNTED, recount
 from tests.support.any_redis import RedisForTests
 from tests.support.brokers import RunningBroker
-from tests.support.eventually import DEADLINE_S
-from tests.support.workers import COMMAND, REPO, environment, run_command
+from tests.support.workers import COMMAND, COMMAND_S, REPO, environment, run_command
 
 PARTITIONS = 4
 RUN_ON_DAYS = 30
@@ -135,7 +134,7 @@ class Site:
             command, env=environment(self.environment), cwd=REPO, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
 
-    def finish(self, process: subprocess.Popen[str], deadline_s: float = 2 * DEADLINE_S) -> None:
+    def finish(self, process: subprocess.Popen[str], deadline_s: float = COMMAND_S) -> None:
         """Wait for a replay; AssertionError when it fails."""
         try:
             said, _ = process.communicate(timeout=deadline_s)

@@ -32,6 +32,7 @@ REPO = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-m", "streams.cli.main")
 WORKER = (*COMMAND, "worker")
 STOP_S = 15.0
+COMMAND_S = 2 * DEADLINE_S  # of a whole command; below a test's own limit, so that the error names the command
 POLL_S = 0.05  # to ask more often costs a worker and the test half a core
 LOG_TAIL_LINES = 40
 
@@ -43,7 +44,7 @@ def environment(settings: Mapping[str, str]) -> dict[str, str]:
 
 
 def run_command(
-    args: Sequence[str], settings: Mapping[str, str], timeout_s: float = 2 * DEADLINE_S
+    args: Sequence[str], settings: Mapping[str, str], timeout_s: float = COMMAND_S
 ) -> subprocess.CompletedProcess[str]:
     """`churnwatch ARGS`, to its end."""
     return subprocess.run(
