@@ -13,7 +13,7 @@ Numbers are JSON's, shortest form: a model that was read back is the same to the
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 import numpy as np
@@ -21,7 +21,6 @@ import numpy as np
 from detectors.champion import verdict
 from detectors.design import COLUMNS
 from detectors.design_hash import DESIGN_HASH
-from detectors.learner import Learner
 from detectors.learner_report import plain
 from detectors.learner_rules import Staying, Told, as_told, staying_of
 from detectors.linear_model import LinearModel
@@ -29,6 +28,9 @@ from detectors.model_inputs import INPUTS_HASH
 from detectors.parameters import BtydParameters
 from detectors.served import ServedModel
 from streams.columns import DAY_MS
+
+if TYPE_CHECKING:  # a worker reads what serves and never learns: River's drift package alone is a third of its start
+    from detectors.learner import Learner
 
 SCHEMA: Literal["churnwatch.serving/1"] = "churnwatch.serving/1"
 

@@ -13,7 +13,8 @@ In the order to read:
     topics, intake                  the topics; whole fetched batches out of Faust (faust_options: its broker)
     owner, partition                which partitions are ours; one of them at work (taking: how much at once, and is there a model
                                     for it? admission: may we? log_range: where a topic
-                                    begins and ends; arrivals: what is on its way; offsets; task_set: those that run;
+                                    begins and ends; arrivals: what is on its way; offsets (fetch_state: as fetches
+                                    left them; told_offsets: what Kafka is told); task_set: those that run;
                                     acknowledgements: what Faust is told; claim; gaps, losses: what is gone from a topic before it
                                     was read; topic_watch, topic_ids: is it still the same topic?)
     mode, history_clock             is history being loaded, or is the partition live? ticks, up to the switch

@@ -38,13 +38,12 @@ class Gauges:
         buffered = 0
         for partition, task in self._owner.tasks.items():
             buffered += task.merge.buffered_bytes
-            ends = self._owner.ends(partition)
+            ends, passed = self._owner.ends(partition), task.passed(task.committer.done)
             for topic in EVENTS:
                 rank = TOPIC_RANKS[topic]
                 end = ends.get(rank)
                 if end is not None:
-                    lag = max(0, end - task.committer.done.get(rank, -1) - 1)
-                    self._metrics.lag.labels(topic, str(partition)).set(lag)
+                    self._metrics.lag.labels(topic, str(partition)).set(max(0, end - passed.get(rank, 0)))
             self._metrics.outbox_depth.labels(str(partition)).set(task.committer.publisher.depth or 0)
             self._metrics.commit_age.labels(str(partition)).set(time.monotonic() - task.committer.committed_s)
         self._metrics.intake_buffered_bytes.set(buffered)

@@ -8,7 +8,7 @@ named below with their reasons. Pinned to faust-streaming 0.15.3; tests/contract
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
@@ -20,6 +20,9 @@ from faust.transport.drivers.aiokafka import Consumer as AiokafkaConsumer
 from faust.transport.drivers.aiokafka import Transport as AiokafkaTransport
 from faust.transport.utils import DefaultSchedulingStrategy
 from faust.types import TP
+
+from streams.runtime import fetch_state
+from streams.runtime.told_offsets import ToldOffsets
 
 CHUNK_RECORDS = 4_000
 FETCH_WAIT_S = 0.25
@@ -121,6 +124,10 @@ class Owner(Protocol):
         """What not to fetch from now: it is ahead, or lost."""
         ...
 
+    def passed(self) -> Mapping[TP, int]:
+        """Where to go on reading, of all that is taken: what stands before is committed, or is no data."""
+        ...
+
 
 def chunk_scheduling(owner: Owner) -> type[DefaultSchedulingStrategy]:
     """A ConsumerScheduler that replaces each fetch by chunks of at most CHUNK_RECORDS records."""
@@ -161,6 +168,7 @@ class IntakeThread(AIOKafkaConsumerThread):
 
 def chunk_transport(owner: Owner) -> type[AiokafkaTransport]:
     """Faust's aiokafka transport with a consumer that seeks to Redis' offsets and leaves held partitions out of fetches."""
+    told = ToldOffsets(owner.passed)
 
     class ChunkConsumer(AiokafkaConsumer):
         @cached_property
@@ -199,25 +207,34 @@ def chunk_transport(owner: Owner) -> type[AiokafkaTransport]:
         async def _fetch(self, wanted: set[TP] | None, timeout: float) -> Any:
             found = await _what_is_there(super()._getmany(wanted, min(timeout, FETCH_WAIT_S)), owner)
             # the fetcher's thread moves a position before we have its records: only now do the two agree
-            positions = _positions(self.app)
+            positions = fetch_state.positions(self.app)
             owner.reached(positions)
             # what a seek overtook on its way to us is behind the position and comes again
             return {tp: got for tp, got in found.items() if positions.get(tp, got[-1].offset + 1) > got[-1].offset}
 
+        def _filter_committable_offsets(self, tps: Iterable[TP]) -> dict[TP, int]:
+            return told.with_passed(super()._filter_committable_offsets(tps))
+
         async def seek(self, partition: TP, offset: int) -> None:
             await super().seek(partition, offset)
             tp = TP(partition.topic, partition.partition)
-            # faust keeps the last offset read, and drops records below it
-            self._read_offset[tp] = ReadOffset(offset - 1) if offset else None
-            # and it commits nothing before all from Kafka's offset on is acknowledged; what Redis has passed never will be
-            self._committed_offset[tp] = offset or None
-            for kept in (self._acked, self._acked_index, self._gap):
-                kept[tp].clear()
+            told.sought(tp)
+            _read_from(self, tp, offset)
 
     class ChunkTransport(AiokafkaTransport):
         Consumer = ChunkConsumer
 
     return ChunkTransport
+
+
+def _read_from(consumer: Any, tp: TP, offset: int) -> None:
+    """Faust forgets what it kept of records before a seek."""
+    # it keeps the last offset read, and drops records below it
+    consumer._read_offset[tp] = ReadOffset(offset - 1) if offset else None
+    # and it commits nothing before all from Kafka's offset on is acknowledged; what Redis has passed never will be
+    consumer._committed_offset[tp] = offset or None
+    for kept in (consumer._acked, consumer._acked_index, consumer._gap):
+        kept[tp].clear()
 
 
 async def _what_is_there(fetching: Awaitable[Mapping[TP, Any]], owner: Owner) -> Mapping[TP, Any]:
@@ -229,32 +246,6 @@ async def _what_is_there(fetching: Awaitable[Mapping[TP, Any]], owner: Owner) ->
     except NoOffsetForPartitionError:
         await asyncio.sleep(0.02)  # the claim has not sought it yet
     return {}
-
-
-def _positions(app: Any) -> dict[TP, int]:
-    """Offset of the next record to be fetched, where it is known.
-
-    It is ahead of the last record by what carries no data, such as a transaction's marker.
-    """
-    found = ((TP(tp.topic, tp.partition), state._position) for tp, state in _partition_states(app))
-    return {tp: int(position) for tp, position in found if position is not None}
-
-
-def end_offset(app: Any, tp: TP) -> int | None:
-    """Where the latest fetch saw the end of what is committed, None before the first."""
-    state = next((state for known, state in _partition_states(app) if (known.topic, known.partition) == tp), None)
-    if state is None or state.highwater is None:
-        return None
-    # below the first open transaction; brokers that know no transactions give nothing or -1
-    return int(state.highwater) if state.lso is None or state.lso < 0 else int(state.lso)
-
-
-def _partition_states(app: Any) -> list[tuple[Any, Any]]:
-    # read only, of plain attributes: the fetcher's thread sets them, and asking it would cost a round trip
-    consumer = app.consumer._thread._consumer
-    subscription = None if consumer is None else consumer._subscription.subscription
-    assignment = None if subscription is None else subscription.assignment
-    return [] if assignment is None else [(tp, assignment.state_value(tp)) for tp in assignment.tps]
 
 
 def build_app(

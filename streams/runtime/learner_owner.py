@@ -15,7 +15,8 @@ import structlog
 from aiokafka.errors import IllegalStateError  # type: ignore[import-untyped] # aiokafka ships no types
 from faust.types import TP
 
-from streams.runtime.intake import Chunk, end_offset
+from streams.runtime.fetch_state import end_offset
+from streams.runtime.intake import Chunk
 from streams.runtime.learner_store import LearnerRecord, LearnerStore
 from streams.runtime.learner_task import TOPIC_ID, LearnerTask
 from streams.runtime.log_range import LogRange
@@ -62,7 +63,7 @@ class LearnerOwner:
         self.task: LearnerTask | None = None
         self._running: asyncio.Task[None] | None = None
         self._claiming: asyncio.Task[None] | None = None
-        self._lease = self._generation = 0
+        self._lease = self._generation = self._began = 0
 
     # -- what intake asks (see intake.Owner) ------------------------------------------------------------------------
 
@@ -99,6 +100,10 @@ class LearnerOwner:
         """Nothing is fetched before the claim is done, nor more than may wait."""
         full = self.task is not None and self.task.queued_bytes > QUEUE_BYTES
         return frozenset({self._tp}) if self.task is None or full else frozenset()
+
+    def passed(self) -> Mapping[TP, int]:
+        """Where reading began; faust knows what was committed since."""
+        return {self._tp: self._began} if self.task is not None and self.joined else {}
 
     async def receive(self, stream: Any, event: Any) -> None:
         """Hand a chunk to the task."""
@@ -175,7 +180,7 @@ class LearnerOwner:
         async with self._app().consumer.fetching:  # a fetch under way would bring what lies behind the seek, under the new lease
             self._lease += 1
             await self._app().consumer.seek(self._tp, offset)
-            self.task = task
+            self.task, self._began = task, offset
         log.info("learner taken", epoch=record.epoch, generation=generation, offset=offset, labels=task.desk.learner.logit.labels)
         self._running = asyncio.create_task(task.run(), name="learner")
         self._running.add_done_callback(lambda running: self._ended(task, running))

@@ -9,7 +9,7 @@ from faust.types import TP
 
 from streams.columns import TOPIC_RANKS
 from streams.runtime.arrivals import Arrivals
-from streams.runtime.intake import end_offset
+from streams.runtime.fetch_state import end_offset
 from streams.runtime.live_clock import Probe
 from streams.runtime.partition import PartitionTask
 
@@ -33,6 +33,14 @@ class Offsets:
     def positions(self, partition: int) -> dict[int, int | None]:
         """Topic rank -> the consumer's position at the end of a fetch, None while chunks are on their way to the task."""
         return {rank: self._arrivals.position(TP(name, partition)) for rank, name in self.names.items()}
+
+    def passed(self, tasks: Mapping[int, PartitionTask]) -> dict[TP, int]:
+        """Offset before which all is committed or is no data. Of a topic that nothing was committed of, 0."""
+        found: dict[TP, int] = {}
+        for partition, task in tasks.items():
+            passed, done = task.passed(task.committer.done), task.committer.done
+            found |= {TP(name, partition): passed.get(rank, 0) if rank in done else 0 for rank, name in self.names.items()}
+        return found
 
     def probed(self, asked_ms: int, ends: Mapping[TP, int], tasks: Mapping[int, PartitionTask]) -> None:
         """The broker has told these ends. A partition of which it was not asked in full learns nothing."""

@@ -154,6 +154,10 @@ class PartitionOwner:
         held |= {TP(name, partition) for partition in stuck | (self.assigned - self.tasks.keys()) for name in self._short}
         return frozenset(held)
 
+    def passed(self) -> Mapping[TP, int]:
+        """See `Offsets.passed`; nothing while a rebalance is under way."""
+        return self._offsets.passed(self.tasks) if self.joined else {}
+
     @property
     def aside(self) -> dict[int, str]:
         """Partition -> why it was set aside, until it has been taken again and has committed."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import structlog
@@ -140,6 +140,17 @@ class PartitionTask:
         """What dead letters that have not left yet take in memory, about."""
         return self._graveyard.nbytes
 
+    def passed(self, done: Mapping[int, int]) -> dict[int, int]:
+        """Topic rank -> where to go on, when all up to these last offsets is done."""
+        at = {rank: last + 1 for rank, last in done.items()}
+        # with nothing buffered or on its way, what lies between the last record and the position is no data
+        if not self.merge.buffered_rows:
+            fetched = self.shop.fetched(self.partition)
+            for rank, last in self.merge.done.items():
+                if done.get(rank, -1) == last:
+                    at[rank] = max(last + 1, fetched.get(rank) or 0)
+        return at
+
     # -- the loop ---------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
@@ -252,12 +263,7 @@ class PartitionTask:
         """Records below the ends that the broker told, and that are not folded."""
         if probe is None:
             return 0
-        lag, positions = 0, self.shop.fetched(self.partition)
-        for rank, last in self.merge.done.items():
-            # with nothing buffered or on its way, what lies between the last record and the position is no data
-            position = None if self.merge.buffered_rows else positions.get(rank)
-            lag += max(0, probe.ends[rank] - max(last + 1, position or 0))
-        return lag
+        return sum(max(0, probe.ends[rank] - at) for rank, at in self.passed(self.merge.done).items())
 
     async def _advance(
         self,

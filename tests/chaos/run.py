@@ -16,13 +16,14 @@ from tests.chaos.plan import plan
 from tests.chaos.schedule import DAYS, Schedule
 from tests.chaos.stages import BrokerPark, redis_of
 from tests.chaos.system import PARTITIONS, System
+from tests.support.eventually import DEADLINE_S
 from tests.support.host_clock import HostClock
 from tests.support.workers import WORKER, Fleet
 
 CUSTOMERS = 1500
 DAY_S = 0.1
 STORM_DAYS = 6
-END_S, UNSURE_S = 240.0, 20.0
+END_S, UNSURE_S = 2 * DEADLINE_S, 20.0
 
 Say = Callable[[str], None]
 

@@ -33,6 +33,7 @@ from tests.chaos.checker import (
 from tests.chaos.expected_alerts import expected, said
 from tests.chaos.load import Load
 from tests.chaos.stages import AnyRedis, Brokers
+from tests.support.eventually import DEADLINE_S
 from tests.support.host_clock import HostClock
 from tests.support.workers import Fleet, WorkerProcess, run_command
 
@@ -110,7 +111,7 @@ class System:
         running = [worker for worker in self.fleet.running() if not worker.frozen]
         return self.owned() == PARTITIONS and all(worker.ready() for worker in running)
 
-    def until(self, condition: Callable[[], bool], what: str, deadline_s: float = 90.0) -> float:
+    def until(self, condition: Callable[[], bool], what: str, deadline_s: float = DEADLINE_S) -> float:
         """Wait; how long it took, s. A server that is away meanwhile is no failure."""
         begun_s = time.monotonic()
         self.fleet.until(lambda: _quietly(condition), what, deadline_s)

@@ -15,7 +15,7 @@ from tests.support.broker_fixtures import missing
 from tests.support.brokers import KafkaMissing
 from tests.support.redis_servers import RedisMissing
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from streams.runtime.redis_store import RedisPartitionStore
 from streams.runtime.store import CommitRequest, Meta, OutboxEntry
 from tests.support.broker_fixtures import missing
 from tests.support.brokers import KafkaMissing, kafka_broker
+from tests.support.eventually import DEADLINE_S
 from tests.support.one_by_one import one_by_one
 from tests.support.redis_servers import RunningRedis
 from tests.support.store_load import store_on
@@ -71,7 +72,7 @@ class Commits:
 
 
 @pytest.mark.asyncio
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 async def test_nothing_is_lost_or_swapped_between_redis_and_kafka(tmp_path: Path, own_redis: Callable[..., RunningRedis]) -> None:
     redis, topic = own_redis(), "out" + secrets.token_hex(3)
     with contextlib.ExitStack() as parts:
@@ -100,7 +101,7 @@ async def test_nothing_is_lost_or_swapped_between_redis_and_kafka(tmp_path: Path
                 redis.kill()
                 redis.start()
                 await commits.some(mine, 5)
-                async with asyncio.timeout(60):
+                async with asyncio.timeout(DEADLINE_S):
                     await mine.drained()
             assert await store.outbox_depth(0) == 0
         arrived = await asyncio.to_thread(read_all, broker.bootstrap, topic)

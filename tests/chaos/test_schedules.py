@@ -14,7 +14,7 @@ from tests.support.broker_fixtures import missing
 from tests.support.brokers import KafkaMissing
 from tests.support.redis_servers import RedisMissing
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1200)
 
 
 @pytest.fixture(scope="module")

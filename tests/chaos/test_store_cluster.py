@@ -14,6 +14,7 @@ from streams.runtime.connect import link_to
 from streams.runtime.redis_store import RedisPartitionStore
 from streams.runtime.settings import load_settings
 from tests.support.broker_fixtures import missing
+from tests.support.eventually import DEADLINE_S
 from tests.support.redis_servers import (
     RedisMissing,
     RunningCluster,
@@ -25,7 +26,7 @@ from tests.support.redis_servers import (
 from tests.support.slot_moves import carry, settle
 from tests.support.store_load import CUSTOMERS, assert_whole, numbered
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")
@@ -111,12 +112,12 @@ def replica_of(cluster: RunningCluster, owner: RunningRedis) -> RunningRedis:
 
 
 async def confirmed(store: RedisPartitionStore, number: int) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(DEADLINE_S):
         while (await store.confirmed(0) or 0) < number:
             await asyncio.sleep(0.01)
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(DEADLINE_S):
         while not condition():
             await asyncio.sleep(0.01)

@@ -9,11 +9,11 @@ import pytest
 
 from streams.runtime.backoff import Backoff, Retrying
 from streams.runtime.store import LostCommits
-from tests.support.eventually import wait_until
+from tests.support.eventually import DEADLINE_S, wait_until
 from tests.support.redis_servers import RunningRedis
 from tests.support.store_load import assert_whole, numbered, store_on
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(600)]
 
 
 async def test_a_promoted_replica_that_lost_commits_is_noticed_and_worked_on(own_redis: Callable[..., RunningRedis]) -> None:
@@ -46,7 +46,7 @@ async def test_what_replicas_confirmed_is_there_after_the_failover(own_redis: Ca
         confirmed = 0
         for seq in range(1, 21):
             await before.commit(0, 1, "owner", numbered(seq))
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(DEADLINE_S):
                 while (confirmed := await before.confirmed(0) or 0) < seq:
                     pass
         replica.freeze()

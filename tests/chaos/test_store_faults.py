@@ -11,10 +11,11 @@ import pytest
 
 from streams.runtime.backoff import Backoff, Retrying
 from streams.runtime.store import StoreUnavailable
+from tests.support.eventually import DEADLINE_S
 from tests.support.redis_servers import RunningCluster, RunningRedis
 from tests.support.store_load import CUSTOMERS, assert_whole, commit_until, numbered, store_on
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(600)]
 
 
 async def test_every_acknowledged_commit_survives_sigkill_and_none_counts_twice(own_redis: Callable[..., RunningRedis]) -> None:
@@ -26,11 +27,11 @@ async def test_every_acknowledged_commit_survives_sigkill_and_none_counts_twice(
         for _ in range(5):
             errors, goal = len(told), acked + 20
             load = asyncio.create_task(commit_until(store, 1, lambda: False, seq=acked))
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(DEADLINE_S):
                 while (await store.read_meta(0)).seq < goal:
                     await asyncio.sleep(0)
             server.kill()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(DEADLINE_S):
                 while len(told) == errors:
                     await asyncio.sleep(0.001)
             server.start()  # from the main thread, to whose life the kernel binds it
@@ -53,7 +54,7 @@ async def test_copies_of_one_commit_that_pile_up_at_a_frozen_server_count_once(o
         await store.commit(0, 1, "owner", numbered(1))
         server.freeze()
         stuck = asyncio.create_task(store.commit(0, 1, "owner", numbered(2)))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(DEADLINE_S):
             while len(told) < 5:
                 await asyncio.sleep(0.01)
         server.thaw()
@@ -134,13 +135,13 @@ async def test_a_slot_that_moves_under_commits_tears_none(real_cluster: RunningC
             done = asyncio.Event()
             goal = acked + 20
             load = asyncio.create_task(commit_until(store, 1, lambda done=done: done.is_set(), fresh=fresh, seq=acked))
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(DEADLINE_S):
                 while (await store.read_meta(0)).seq < goal:
                     await asyncio.sleep(0)
             moved = await asyncio.to_thread(real_cluster.move_slot, slot, moves[0])
             assert moved > len(CUSTOMERS)
             after = (await store.read_meta(0)).seq
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(DEADLINE_S):
                 while (await store.read_meta(0)).seq < after + 5:
                     await asyncio.sleep(0)
             done.set()

@@ -16,12 +16,12 @@ from streams.runtime.redis_store import RedisPartitionStore
 from streams.runtime.settings import load_settings
 from streams.runtime.store import StoreMisconfigured, StoreUnavailable
 from tests.support.broker_fixtures import missing
-from tests.support.eventually import wait_until
+from tests.support.eventually import DEADLINE_S, wait_until
 from tests.support.redis_sentinels import NAME, PASSWORD, RunningSentinel, WatchedRedis, redis_sentinels
 from tests.support.redis_servers import RedisMissing
 from tests.support.store_load import assert_whole, numbered
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ async def test_commits_go_to_the_new_primary_only_once_there_is_one(watched: Wat
     await store.take_epoch(0, 1, 1, "owner")
     for seq in (1, 2, 3):
         await store.commit(0, 1, "owner", numbered(seq))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(DEADLINE_S):
         while (await store.confirmed(0) or 0) < 3:
             pass
     former = watched.primary()
@@ -100,7 +100,7 @@ async def test_commits_go_to_the_new_primary_only_once_there_is_one(watched: Wat
     former.thaw()  # with commit 4 in its socket, once or several times
     await stuck
     assert told, "the frozen primary was waited for"
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(DEADLINE_S):
         while (await store.confirmed(0) or 0) < 4:
             await asyncio.sleep(0.01)  # until the other replica has turned to the new primary
     for seq in range(5, 50):
@@ -118,7 +118,7 @@ async def test_a_known_primary_is_used_on_while_sentinels_hang(watched: WatchedR
     for sentinel in watched.sentinels:
         sentinel.freeze()
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE_S):
             for seq in range(1, 200):
                 await store.commit(0, 1, "owner", numbered(seq))
     finally:

@@ -13,8 +13,8 @@ import pytest
 from aiokafka import ConsumerRecord
 from faust.types import TP
 
-from streams.runtime import intake
-from streams.runtime.intake import CHUNK_RECORDS, end_offset
+from streams.runtime.fetch_state import end_offset, partition_states
+from streams.runtime.intake import BROKER_WAIT_MS, CHUNK_RECORDS
 from tests.support.brokers import RunningBroker
 from tests.support.intake_app import PARTITIONS, Recorder, committed, made, partitions_of, running, send, until
 
@@ -104,6 +104,25 @@ async def test_a_restart_reads_on_from_the_owners_offset_whatever_kafka_has_comm
         for tp, start in starts.items():
             assert second.offsets(tp) == list(range(start, 110))
         await until(lambda: committed(broker, group) == dict.fromkeys(starts, 110), "all committed")
+
+
+async def test_kafka_hears_where_reading_begins_and_what_is_passed(
+    broker: RunningBroker, topics: list[str], prefix: str, tmp_path: Path
+) -> None:
+    """Also before there is a record; and once each is read, the later of what was passed and what was acknowledged."""
+    begun, group = dict.fromkeys(partitions_of(topics), 0), f"{prefix}group"
+    async with running(broker, group, topics, Recorder(behind=begun), tmp_path / "first") as first:
+        await until(lambda: committed(broker, group) == begun, "where it begins")
+        tp, other = TP(topics[0], 0), TP(topics[1], 0)
+        await send(broker, {tp: 30, other: 30})
+        await until(lambda: committed(broker, group) == begun | {tp: 30, other: 30}, "what was acknowledged")
+        first.behind[other] = 27
+        first.behind[tp] = 31
+        await until(lambda: committed(broker, group) == begun | {tp: 31, other: 30}, "what was passed")
+    starts = {tp: 10, other: 30}
+    async with running(broker, group, topics, Recorder(starts=starts, behind=starts, acks=False), tmp_path / "second") as second:
+        await until(lambda: second.received() == 20, "the owner's offset counts")
+        await until(lambda: committed(broker, group) == begun | starts, "Kafka follows it back")
 
 
 async def test_commits_go_on_after_a_chunk_that_was_the_first_record_alone(
@@ -202,7 +221,7 @@ async def test_a_fetch_that_brings_nothing_still_tells_positions(
     async with running(broker, f"{prefix}group", topics, Recorder(), tmp_path) as found:
         await until(lambda: found.positions == dict.fromkeys(partitions_of(topics), 0), "position 0 everywhere")
         await until(lambda: all(end_offset(found.app, tp) == 0 for tp in partitions_of(topics)), "end 0 everywhere")
-        states = intake._partition_states(found.app)
+        states = partition_states(found.app)
         assert sorted(TP(tp.topic, tp.partition) for tp, _ in states) == sorted(partitions_of(topics))
         for _, state in states:
             assert {"_position", "highwater", "lso"} <= vars(state).keys()
@@ -214,4 +233,4 @@ async def test_a_request_that_finds_nothing_does_not_keep_the_others_waiting_at_
     """One is under way at a time, and faust would let the broker sit on it for 1.5 s."""
     async with running(broker, f"{prefix}group", topics, Recorder(), tmp_path) as found:
         await until(lambda: found.positions == dict.fromkeys(partitions_of(topics), 0), "position 0 everywhere")
-        assert found.app.consumer._thread._consumer._fetcher._fetch_max_wait_ms == intake.BROKER_WAIT_MS < 1_500
+        assert found.app.consumer._thread._consumer._fetcher._fetch_max_wait_ms == BROKER_WAIT_MS < 1_500

@@ -43,7 +43,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command += [word for option, values in SIZES.items() for word in (option, *map(str, values))]
     command += ["--parts", "real" if real_required() else "auto"]
     env = {name: value for name, value in os.environ.items() if name != "CHURNWATCH_CONFIG"}
-    done = subprocess.run(command, cwd=REPO, env=env, capture_output=True, text=True, timeout=280, check=False)
+    done = subprocess.run(command, cwd=REPO, env=env, capture_output=True, text=True, timeout=800, check=False)
     assert done.returncode == 0, done.stderr[-4000:]
     assert json.loads(done.stdout) == json.loads((folder / "bench.json").read_text("utf-8"))
     assert ("Quix Streams is LEFT OUT" in done.stderr) == (not peers_installed()), "what is left out is said"

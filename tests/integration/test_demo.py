@@ -27,11 +27,10 @@ from streams.dead_letters import DeadReason
 from streams.runtime.lag import lag
 from streams.runtime.rules import engine_rules, event_rules
 from streams.runtime.settings import Settings, load_settings
-from tests.support.eventually import eventually
+from tests.support.eventually import DEADLINE_S, eventually
 
 REPO = Path(__file__).parents[2]
 SMALL = ("--customers", "150", "--days", "200")
-ENDS_S = 30.0
 
 
 @contextmanager
@@ -93,7 +92,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, 
     """The data folder and the summary of one whole demo."""
     data = tmp_path_factory.mktemp("demo") / "data"
     with demo(data, "--once", "--json", *SMALL) as process:
-        out, err = process.communicate(timeout=240)
+        out, err = process.communicate(timeout=2 * DEADLINE_S)
         assert (process.returncode, err) == (0, "")
     return data, json.loads(out)
 
@@ -149,7 +148,7 @@ def test_it_serves_until_ctrl_c_and_refuses_a_second_one_on_its_folder(tmp_path:
     with demo(data, *SMALL) as process:
         started = all_three(process)
         with demo(data, "--once") as second:
-            out, err = second.communicate(timeout=60)
+            out, err = second.communicate(timeout=DEADLINE_S)
             assert (second.returncode, out) == (1, "")
             assert err == (
                 f"churnwatch: {data} is in use by another churnwatch (process {process.pid}) or by servers it left behind; "
@@ -163,7 +162,7 @@ def test_it_serves_until_ctrl_c_and_refuses_a_second_one_on_its_folder(tmp_path:
         running = load_settings(settings.read_text(), {})
         eventually(lambda: sum(row.lag for row in lag(running)), lambda behind: behind == 0)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=ENDS_S)
+        out, err = process.communicate(timeout=DEADLINE_S)
         assert (process.returncode, err) == (0, "")
         assert "nothing is left running" in out
         assert "\x1b" not in out
@@ -175,7 +174,7 @@ def test_ctrl_c_in_the_middle_leaves_nothing_behind(tmp_path: Path) -> None:
         started = all_three(process)
         line_of(process, "worker ready")
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=ENDS_S)
+        out, err = process.communicate(timeout=DEADLINE_S)
         assert (process.returncode, err) == (130, "")
         assert "nothing is left running" in out
     assert_gone(started)
@@ -188,7 +187,7 @@ def test_the_death_of_a_part_ends_it_with_one_line_that_names_the_log(tmp_path: 
         started = all_three(process)
         line_of(process, "worker ready")
         os.kill(started[victim], signal.SIGKILL)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=DEADLINE_S)
         assert process.returncode == 1
         assert err.startswith("churnwatch: the ")
         assert err.endswith(f"; read {data / log}\n")

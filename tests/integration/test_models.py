@@ -23,6 +23,7 @@ from streams.runtime.models import ModelFeed
 from streams.runtime.settings import Settings, load_settings
 from streams.serving import CLOSED_FORM_KEY, SERVING_KEY, Serving, encode_serving, serving_of
 from tests.support.brokers import RunningBroker, kafka_broker
+from tests.support.eventually import DEADLINE_S
 from tests.support.learners import a_learner
 
 
@@ -51,7 +52,7 @@ class Followed:
         self.feed = ModelFeed(settings, self.metrics, Backoff(on_retry=self.retries.append), self.failures.append)
 
     async def until(self, condition: Callable[[], bool], what: str) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(DEADLINE_S):
             while not condition():
                 assert not self.failures
                 await asyncio.sleep(0.02)
@@ -65,7 +66,7 @@ class Followed:
 async def following(settings: Settings) -> AsyncIterator[Followed]:
     followed = Followed(settings)
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(DEADLINE_S):
             await followed.feed.start()
         yield followed
     finally:
@@ -119,7 +120,7 @@ async def test_a_broker_that_is_away_at_the_start_is_waited_for(settings: Settin
             await followed.until(lambda: len(followed.retries) > 1, "tries again")
             assert not starting.done()
             await asyncio.to_thread(broker.start)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(DEADLINE_S):
                 await starting
             assert followed.feed.current.closed_form == version("kept")
             broker.kill()

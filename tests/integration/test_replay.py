@@ -26,6 +26,7 @@ from streams.runtime.kafka_client import admin_client, ends, reader
 from streams.runtime.reading import read_range
 from streams.runtime.settings import Settings, load_settings
 from tests.support.brokers import RunningBroker
+from tests.support.eventually import DEADLINE_S
 
 TOPICS = ("purchases", "complaints", "logins")
 MORE = (*TOPICS, "cancellations")
@@ -140,7 +141,7 @@ def replay_process(*args: str, env: dict[str, str]) -> subprocess.Popen[str]:
     )
 
 
-def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str], deadline_s: float = 60.0) -> None:
+def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str], deadline_s: float = DEADLINE_S) -> None:
     end_s = time.monotonic() + deadline_s
     while not condition():
         assert process.poll() is None, f"ended too early: {process.communicate()}"
@@ -201,7 +202,7 @@ def test_a_replay_killed_again_and_again_yields_every_event_once(
             beyond_ticks += watch.events_beyond(settings)
     assert beyond_ticks > 0, "no kill hit between events and their tick, so nothing was tried"
     process = replay_process(str(path), "--json", env=env)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=DEADLINE_S)
     assert process.returncode == 0, err
     summary = json.loads(out)
     assert 0 < summary["written"] < len(history) == summary["written"] + summary["already_written"]
@@ -315,7 +316,7 @@ def test_topics_that_differ_in_partitions_are_refused(broker: RunningBroker, pre
 def test_the_command_fails_in_one_line(args: list[str], bootstrap: str | None, said: str) -> None:
     env = {} if bootstrap is None else {"CHURNWATCH_KAFKA__BOOTSTRAP": bootstrap}
     process = replay_process(*args, env=env)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=DEADLINE_S)
     assert process.returncode == 1
     assert (out, len(err.splitlines())) == ("", 1)
     assert said in err

@@ -12,6 +12,7 @@ from streams.erasure import decode_notice
 from streams.runtime.topics import ERASURES
 from tests.support.brokers import RunningBroker
 from tests.support.erasing import Flow, buried, buy, folded, purchases, traces
+from tests.support.eventually import DEADLINE_S
 from tests.support.live import Live, days_ago, now_ms
 from tests.support.redis_servers import RunningRedis
 from tests.support.workers import COMMAND, REPO, Fleet, environment, run_command
@@ -77,7 +78,7 @@ def begin_erasing(site: Live, folder: Path) -> subprocess.Popen[str]:
 
 
 def finish(erasing: subprocess.Popen[str]) -> list[dict[str, object]]:
-    out, _ = erasing.communicate(timeout=90)
+    out, _ = erasing.communicate(timeout=DEADLINE_S)
     assert erasing.returncode == 0
     return json.loads(out)
 

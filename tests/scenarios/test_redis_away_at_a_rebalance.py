@@ -19,6 +19,7 @@ from streams.runtime.settings import load_settings
 from streams.runtime.topics import read_by_workers
 from tests.oracle.recount import read_plain
 from tests.support.brokers import RunningBroker
+from tests.support.eventually import DEADLINE_S
 from tests.support.live import Live
 from tests.support.redis_servers import RunningRedis
 from tests.support.replays import PARTITIONS, Replayed, Site, assert_as_from_the_file
@@ -79,7 +80,7 @@ async def test_a_worker_is_not_ready_while_a_rebalance_is_under_way_and_ends_whe
         await running
 
 
-async def until(running: asyncio.Task[None], condition: Callable[[], object], deadline_s: float = 120.0) -> None:
+async def until(running: asyncio.Task[None], condition: Callable[[], object], deadline_s: float = DEADLINE_S) -> None:
     async with asyncio.timeout(deadline_s):
         while not condition():
             assert not running.done(), "the worker ended"

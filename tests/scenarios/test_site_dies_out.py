@@ -20,8 +20,6 @@ START_DAY = 10_046  # 1997-07-04
 CUSTOMERS, DAYS = 1_500, 700
 DIES_DAY, ANEW_DAY = 250, 330
 
-pytestmark = pytest.mark.timeout(300)
-
 
 class Shop:
     """Times are days since the start."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
-DEADLINE_S = 120.0
+DEADLINE_S = 240.0
 """Of a wait that says nothing about speed: long enough for a machine that is slow and has much else to do."""
 
 

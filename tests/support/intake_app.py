@@ -17,8 +17,8 @@ from kafka import KafkaAdminClient
 
 from streams.runtime.intake import Chunk, build_app
 from tests.support.brokers import RunningBroker
+from tests.support.eventually import DEADLINE_S
 
-DEADLINE_S = 30.0
 PARTITIONS = 4
 
 
@@ -28,6 +28,7 @@ class Recorder:
 
     starts     offsets that "Redis" knows, sought on every claim; of others what Kafka has committed, or the beginning
     holding    what is not to be fetched
+    behind     what is said to be passed
     acks       whether chunks are acknowledged on arrival
     claims     what was assigned, claim by claim
     chunks     what arrived, in order
@@ -39,6 +40,7 @@ class Recorder:
 
     starts: Mapping[TP, int] = field(default_factory=dict)
     holding: set[TP] = field(default_factory=set)
+    behind: dict[TP, int] = field(default_factory=dict)
     acks: bool = True
     claims: list[frozenset[TP]] = field(default_factory=list)
     chunks: list[Chunk] = field(default_factory=list)
@@ -69,6 +71,9 @@ class Recorder:
 
     def held(self) -> frozenset[TP]:
         return frozenset(self.holding)
+
+    def passed(self) -> Mapping[TP, int]:
+        return self.behind
 
     async def receive(self, stream: Any, event: Any) -> None:
         self.chunks.append(event.value)

@@ -1,0 +1,86 @@
+"""Where a partition would go on reading: what the lag is counted from, and what Kafka is told."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+from faust.types import TP
+
+from streams.columns import TOPIC_RANKS
+from streams.runtime.arrivals import Arrivals
+from streams.runtime.offsets import Offsets
+from streams.runtime.told_offsets import ToldOffsets
+from tests.support.intake_app import until
+from tests.support.owners import Owned
+from tests.support.played import SILENT_FOR_MONTHS, Played
+
+PURCHASES = TOPIC_RANKS["purchases"]
+
+
+def told(played: Played) -> dict[TP, int]:
+    offsets = Offsets(lambda: None, {"shop.purchases": "purchases", "shop.logins": "logins"}, Arrivals())
+    return offsets.passed({3: played.task})
+
+
+def passed(played: Played) -> int:
+    return played.task.passed(played.task.committer.done)[PURCHASES]
+
+
+async def test_a_marker_behind_the_last_record_is_passed_once_nothing_waits_or_is_on_its_way() -> None:
+    async with Played().running() as played:
+        played.buys(0, *SILENT_FOR_MONTHS)
+        await until(lambda: played.done() == 5, "six purchases committed")
+        await until(lambda: passed(played) == 6, "and the task knows")
+        played.positions[PURCHASES] = 7
+        assert passed(played) == 7
+        assert told(played) == {TP("shop.purchases", 3): 7, TP("shop.logins", 3): 0}
+        played.positions[PURCHASES] = None
+        assert passed(played) == 6, "something is on its way"
+
+
+async def test_what_is_buffered_or_not_committed_yet_is_not_passed() -> None:
+    async with Played().running() as played:
+        played.ends[PURCHASES] = 12
+        played.buys(0, *SILENT_FOR_MONTHS[:3])
+        await until(played.commits(2), "commits while nine are to come")
+        assert passed(played) == 0, "three wait"
+        played.positions[PURCHASES] = 12
+        done = dict(played.task.merge.done)
+        assert played.task.passed(done)[PURCHASES] == done[PURCHASES] + 1
+        played.buys(3, *SILENT_FOR_MONTHS[3:])
+        await until(lambda: played.done() == 5, "all six committed")
+        assert played.task.passed({PURCHASES: 3})[PURCHASES] == 4, "two were folded and are not committed"
+
+
+async def test_of_a_topic_that_begins_late_and_of_which_nothing_was_read_kafka_is_told_the_beginning() -> None:
+    """An offset above 0 would say that state was lost, where there never was any."""
+    async with Played().running() as played:
+        played.positions[PURCHASES] = 100
+        assert passed(played) == 100, "no lag"
+        assert told(played)[TP("shop.purchases", 3)] == 0
+
+
+async def test_while_a_rebalance_is_under_way_nothing_is_told() -> None:
+    owned = Owned()
+    await owned.has_committed(0, purchases=6)
+    await owned.claim(0)
+    await owned.settled()
+    assert owned.owner.passed()[TP("purchases", 0)] == 7
+    owned.owner.rebalancing()
+    assert owned.owner.passed() == {}
+    await owned.owner.release()
+
+
+def test_each_offset_is_told_once_and_again_after_a_seek() -> None:
+    tp, other = TP("purchases", 0), TP("logins", 0)
+    owner = cast(Any, SimpleNamespace(at={tp: 0, other: 5}))
+    offsets = ToldOffsets(lambda: owner.at)
+    assert offsets.with_passed({}) == {tp: 0, other: 5}
+    assert offsets.with_passed({}) == {}
+    assert offsets.with_passed({tp: 9}) == {tp: 9}, "what faust acknowledges goes as ever"
+    owner.at = {tp: 8, other: 6}
+    assert offsets.with_passed({}) == {other: 6}, "nothing below what was told"
+    offsets.sought(tp)
+    assert offsets.with_passed({}) == {tp: 8}
+    assert offsets.with_passed({tp: 10, other: 3}) == {tp: 10, other: 6}, "nor what is acknowledged late"
