@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from streams.customer import DEDUP_EVENTS, read_records
-from streams.runtime.lag import lag
 from streams.runtime.topics import DEAD_LETTERS
 from tests.support.brokers import RunningBroker
 from tests.support.eventually import DEADLINE_S
@@ -87,11 +86,6 @@ def killed_at(site: Live, step: str, number: int, rates: dict[str, str]) -> None
     assert done.returncode == -signal.SIGKILL
 
 
-def total_lag(site: Live) -> int:
-    """As the group's offsets in Kafka say."""
-    return sum(row.lag for row in lag(site.settings))
-
-
 def letters(site: Live, rates: dict[str, str], *args: str) -> tuple[int, Any]:
     """`churnwatch dead-letters ARGS --json`."""
     done = run_command(["dead-letters", *args, "--json"], site.environment | rates)
@@ -139,7 +133,7 @@ def test_redriven_events_count_once_whatever_is_killed_repeated_and_rebuilt(
         assert rebuilt.returncode == 0, rebuilt.stderr
         third = fleet.start(**POUNDS)
         fleet.until(lambda: counted(site) == expected(events, "USD", "EUR", "GBP"), "the same again, and the pounds")
-        fleet.until(lambda: total_lag(site) == 0, "no lag, though transactions' markers stand at the ends")
+        fleet.until(lambda: site.lag() == 0, "no lag, though transactions' markers stand at the ends")
         fleet.until(lambda: third.metric("churnwatch_lag_events") == 0, "and the gauge says so")
         code, done = letters(site, POUNDS, "redrive", "--yes", "--reason", "unknown_currency")
         assert (code, done["letters"], done["left_out"]) == (0, [], {"redriven": refused, "outdated": 1})

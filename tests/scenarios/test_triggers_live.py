@@ -88,14 +88,14 @@ def test_a_live_alert_leads_to_one_trigger_and_one_about_the_past_to_none(
     with Fleet(site.environment, tmp_path) as fleet:
         worker = fleet.start()
         fleet.until(lambda: outcome(worker, "past") > 0, "an alert about the past")
-        fleet.until(lambda: worker.metric("churnwatch_outbox_depth") == 0, "an empty outbox")
+        fleet.until(lambda: site.unsent() == 0, "an empty outbox")
         assert {alert.live for alert in site.of_customers()} == {False}
         assert site.records(TRIGGERS) == []
         buy_and_fall_silent(site, now_ms() + 60_000)
         fleet.until(lambda: told(published(site)) == by_twin(site) != [], "the triggers of the alerts")
         found = published(site)
         held_out = {customer for customer in CUSTOMERS if in_holdout(customer, SHARE, SALT)}
-        fleet.until(lambda: worker.metric("churnwatch_outbox_depth") == 0, "an empty outbox")
+        fleet.until(lambda: site.unsent() == 0, "an empty outbox")
         triggered = {trigger.subject for trigger in found}
         assert triggered & set(CUSTOMERS) == set(CUSTOMERS) - held_out
         assert 5 < len(held_out) < len(CUSTOMERS) - 5

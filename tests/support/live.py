@@ -22,6 +22,7 @@ from alerts.alert import Alert, IngestionAlert, Message, decode_any
 from streams.columns import DAY_MS
 from streams.runtime.admin import create_topics
 from streams.runtime.commits import unpack_state
+from streams.runtime.lag import lag
 from streams.runtime.redis_wire import meta_of
 from streams.runtime.settings import load_settings
 from streams.runtime.store import Meta
@@ -148,6 +149,10 @@ class Live:
         """Messages of all kinds that are committed and have not been acknowledged by Kafka."""
         with self.redis.client() as client:
             return int(client.xlen(self._key(partition, "outbox")))
+
+    def lag(self) -> int:
+        """Records that the group has not passed, as its offsets in Kafka say."""
+        return sum(row.lag for row in lag(self.settings))
 
     def alerts(self) -> list[Message]:
         """What stands on `churn.alerts`, in order within a partition."""

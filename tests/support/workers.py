@@ -15,7 +15,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -26,14 +25,13 @@ from urllib.error import HTTPError, URLError
 from prometheus_client.parser import text_string_to_metric_families
 
 from streams.runtime import child
-from tests.support.eventually import DEADLINE_S
+from tests.support.eventually import DEADLINE_S, Wait
 
 REPO = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-m", "streams.cli.main")
 WORKER = (*COMMAND, "worker")
 STOP_S = 15.0
 COMMAND_S = 2 * DEADLINE_S  # of a whole command; below a test's own limit, so that the error names the command
-POLL_S = 0.05  # to ask more often costs a worker and the test half a core
 LOG_TAIL_LINES = 40
 
 
@@ -236,13 +234,13 @@ class Fleet:
 
     def until(self, condition: Callable[[], bool], what: str, deadline_s: float = DEADLINE_S) -> None:
         """Return when condition() holds. AssertionError after the deadline, or when a worker failed that nobody killed."""
-        end_s = time.monotonic() + deadline_s
+        wait = Wait(deadline_s)
         while not condition():
             for worker in self.workers:
                 if (code := worker.exit_code()) is not None and not worker.may_end:
                     self._replace(worker, code)
-            assert time.monotonic() < end_s, f"not within {deadline_s:g} s: {what}"
-            time.sleep(POLL_S)
+            assert not wait.over, f"not within {deadline_s:g} s: {what}"
+            wait.pause()
 
     def _replace(self, worker: WorkerProcess, code: int) -> None:
         expected = self._supervised and code > 0
