@@ -134,7 +134,7 @@ def came_back() -> tuple[list[EventTwin], list[slice], EngineRules]:
 
 @given(labelled_rows(), st.sampled_from([0, 1, 200 * DAY_MS]))
 @example(came_back(), 0)
-@examples(80)
+@examples(50)
 def test_each_snapshot_is_one_label_and_it_is_the_twins(drawn, ahead_ms):
     events, batches, rules = drawn
     twin = twin_of(rules)

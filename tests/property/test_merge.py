@@ -67,7 +67,7 @@ pushes = st.builds(
 takes = st.builds(Take, max_rows=st.integers(1, 8))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(steps=st.lists(pushes | takes, max_size=30))
 def test_every_take_equals_popping_the_smallest_head(steps: list[Push | Take]) -> None:
     merge, twin = PartitionMerge(RANKS), MergeTwin({rank: deque() for rank in RANKS})
@@ -120,7 +120,7 @@ def global_order(topics: dict[int, list[Row]], ticks: list[Tick]) -> list[Row]:
     return twin.take(10_000, lambda rank: rank != CLOCK_RANK)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(history=histories(), data=st.data())
 def test_history_gives_one_order_however_it_is_cut(history: tuple[dict[int, list[Row]], list[Tick]], data: st.DataObject) -> None:
     topics, ticks = history
@@ -163,7 +163,7 @@ def histories_and_what_came_after(draw: st.DrawFn) -> tuple[dict[int, list[Row]]
     return before, ticks, after, switch
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(found=histories_and_what_came_after(), data=st.data())
 def test_the_switch_follows_on_the_last_tick_whatever_has_been_fetched_of_what_came_after(
     found: tuple[dict[int, list[Row]], list[Tick], dict[int, list[Row]], Tick], data: st.DataObject

@@ -31,7 +31,7 @@ def fold_one(record, event: EventTwin) -> bool:
 
 
 @given(rows(max_rows=80, customers=1, ticks=False), LATER_S)
-@examples(250)
+@examples(150)
 def test_a_record_is_what_the_twin_remembers(events, later_s):
     record, life = new_records(1), CustomerTwin()
     for event in events:
@@ -77,7 +77,7 @@ def test_rows_of_one_call_do_not_touch_each_other(lives):
 
 
 @given(st.one_of(st.integers(0, 2**19), st.sampled_from([2**k + d for k in range(1, 36) for d in (-1, 0, 1)])))
-@examples(300)
+@examples(150)
 def test_bins_are_exact(value):
     assert frequency_bin(np.array([value]))[0] == quintiles_twin.frequency_bin(value)
     assert monetary_bin(np.array([value]))[0] == quintiles_twin.monetary_bin(value)
@@ -98,7 +98,7 @@ def test_bins_change_at_the_first_value_past_a_quarter_octave(k):
         max_size=60,
     )
 )
-@examples(150)
+@examples(80)
 def test_a_sketch_scores_as_a_recount_from_scratch(steps):
     """Each step: customer, days since the last step, last purchase day against today, bins of F and M."""
     sketch, twin, day = Quintiles(), SketchTwin(), 20_000

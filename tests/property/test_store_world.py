@@ -22,7 +22,7 @@ pytestmark = pytest.mark.timeout(180)
 def test_one_truth_whatever_is_lost_late_or_sent_twice(real_redis: RunningRedis) -> None:
     """On Redis and on the fake side by side."""
     run_state_machine_as_test(
-        lambda: StoreMachine(side_by_side(real_redis)), settings=settings(max_examples=100, stateful_step_count=40, deadline=None)
+        lambda: StoreMachine(side_by_side(real_redis)), settings=settings(max_examples=60, stateful_step_count=40, deadline=None)
     )
 
 

@@ -42,6 +42,12 @@ def report(history: Path, out: Path, *arguments: object) -> dict:
     return json.loads((out / "report.json").read_bytes())
 
 
+@pytest.fixture(scope="module")
+def alone(history, tmp_path_factory) -> dict:
+    """Of that history, with nothing asked for besides."""
+    return report(history, tmp_path_factory.mktemp("alone"))
+
+
 def test_it_writes_a_report_for_programs_and_one_for_people(history, tmp_path, capsys):
     found = report(history, tmp_path / "deep" / "out")
     assert set(found) >= PARTS
@@ -59,11 +65,10 @@ def test_it_writes_a_report_for_programs_and_one_for_people(history, tmp_path, c
     assert "cut-offs" in capsys.readouterr().out
 
 
-def test_challengers_are_measured_where_they_are_asked_for_and_change_nothing_else(history, tmp_path, capsys):
-    alone = report(history, tmp_path / "1")
+def test_challengers_are_measured_where_they_are_asked_for_and_change_nothing_else(history, alone, tmp_path, capsys):
     assert "challengers" not in alone["learning"]
     capsys.readouterr()
-    found = report(history, tmp_path / "2", "--challengers")
+    found = report(history, tmp_path, "--challengers")
     assert "adagrad" in capsys.readouterr().out
     challengers = found["learning"].pop("challengers")
     timed = {"seconds": 0, "events_per_s": 0, "engine_events_per_s": 0}
@@ -90,19 +95,19 @@ def test_json_on_stdout_is_the_report(history, tmp_path, capsys):
     assert json.loads(capsys.readouterr().out) == found
 
 
-def test_the_hash_is_of_the_settings_and_not_of_the_history(history, tmp_path):
-    other = simulated(tmp_path / "other.jsonl", customers=80, days=180, seed=9)
-    one, two = report(history, tmp_path / "1"), report(other, tmp_path / "2")
+def test_the_hash_is_of_the_settings_and_not_of_the_history(alone, tmp_path):
+    other = simulated(tmp_path / "other.jsonl", customers=40, days=180, seed=9)
+    one, two = alone, report(other, tmp_path / "2")
     assert one["settings_hash"] == two["settings_hash"]
     assert one["settings"] == two["settings"]
     changed = tmp_path / "settings.yaml"
     changed.write_text("policy: {watch: 0.6}\n")
     hashes = {one["settings_hash"]}
     for more in (["--config", changed], ["--min-events", 3], ["--every", "15d"]):
-        hashes.add(report(history, tmp_path / "3", *more)["settings_hash"])
+        hashes.add(report(other, tmp_path / "3", *more)["settings_hash"])
     assert len(hashes) == 4
     changed.write_text("learning: {publish_s: 5, keep_models: 2}\n")
-    decides_nothing = report(history, tmp_path / "4", "--config", changed)
+    decides_nothing = report(other, tmp_path / "4", "--config", changed)
     assert (decides_nothing["settings_hash"], decides_nothing["settings"]) == (one["settings_hash"], one["settings"])
 
 
@@ -124,18 +129,17 @@ def test_files_that_decide_are_in_the_hash_by_their_content_and_not_by_their_pla
         assert str(tmp_path) not in json.dumps(found)
 
 
-def test_days_of_ticks_beyond_the_last_event_change_no_number_of_the_history(history, tmp_path):
+def test_days_of_ticks_beyond_the_last_event_change_no_number_of_the_history(history, alone, tmp_path):
     """They are of no day of it, so no rate counts them."""
-    alone, beyond = report(history, tmp_path / "1")["alerts"], report(history, tmp_path / "2", "--run-on-days", 120)["alerts"]
-    changed = {name for name in alone if alone[name] != beyond[name]}
+    before, beyond = alone["alerts"], report(history, tmp_path, "--run-on-days", 120)["alerts"]
+    changed = {name for name in before if before[name] != beyond[name]}
     assert changed == {"fired_after", "messages"}
-    assert beyond["fired_after"] > alone["fired_after"] + 10
-    assert "raised after the last event, besides" in (tmp_path / "2" / "report.html").read_text("utf-8")
+    assert beyond["fired_after"] > before["fired_after"] + 10
+    assert "raised after the last event, besides" in (tmp_path / "report.html").read_text("utf-8")
 
 
-def test_days_of_ticks_beyond_the_last_event_are_in_the_hash(history, tmp_path):
-    one, two = (report(history, tmp_path, "--no-learning", "--run-on-days", days)["settings_hash"] for days in (0, 1))
-    assert one != two
+def test_days_of_ticks_beyond_the_last_event_are_in_the_hash(history, alone, tmp_path):
+    assert report(history, tmp_path, "--run-on-days", 1)["settings_hash"] != alone["settings_hash"]
 
 
 def test_profit_is_counted_where_it_was_assumed(history, tmp_path):

@@ -41,7 +41,7 @@ def tally_of(learnt) -> Tally:
 
 
 @given(EXAMPLES, TEXTS, st.sampled_from(["", "fees"]), st.floats(0.1, 4), st.floats(-3, 5))
-@examples(150)
+@examples(80)
 def test_probabilities_are_those_of_the_twin(learnt, text, category, temperature, silence):
     calibration = Calibration(temperature, silence, 0.0, CALIBRATION.measured)
     model = CauseModel(snapshot_of(tally_of(learnt), calibration, "x"))

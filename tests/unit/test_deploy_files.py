@@ -128,7 +128,7 @@ def test_docker_compose_accepts_the_file() -> None:
     if docker is None or subprocess.run([docker, "compose", "version"], capture_output=True, check=False).returncode:
         pytest.skip("the docker client here has no `compose`")
     command = [docker, "compose", "--file", str(ROOT / "docker-compose.yml"), "config", "--quiet"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert "warn" not in done.stderr.lower()
 
@@ -139,7 +139,7 @@ def amtool(*command: str) -> str:
     if found is None:
         missing("amtool", "install prometheus-alertmanager")
     folder = ROOT / "deploy" / "alertmanager"
-    done = subprocess.run([found, *command], cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([found, *command], cwd=folder, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -183,5 +183,5 @@ def test_promtool_accepts_them(command: list[str]) -> None:
     promtool = shutil.which("promtool")
     if promtool is None:
         missing("promtool", "install prometheus")
-    done = subprocess.run([promtool, *command], cwd=PROMETHEUS, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([promtool, *command], cwd=PROMETHEUS, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

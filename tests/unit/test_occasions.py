@@ -44,7 +44,7 @@ def occasions_of(bought) -> dict[int, list[int]]:
 
 
 @given(purchases())
-@examples(300)
+@examples(150)
 def test_purchases_at_one_instant_are_one_occasion_however_they_are_cut(drawn):
     bought, cuts = drawn
     occasions, got = Occasions(CUSTOMERS), defaultdict(list)
@@ -66,7 +66,7 @@ def test_purchases_at_one_instant_are_one_occasion_however_they_are_cut(drawn):
 
 
 @given(purchases(), st.integers(1, 30), st.integers(1, 30))
-@examples(300)
+@examples(150)
 def test_windows_hold_what_a_plain_count_finds(drawn, window_ms, every_ms):
     bought, _ = drawn
     start_ms = bought[0][0]
@@ -84,7 +84,7 @@ def test_windows_hold_what_a_plain_count_finds(drawn, window_ms, every_ms):
 
 
 @given(purchases(), st.integers(1, 20), st.integers(0, 15))
-@examples(300)
+@examples(150)
 def test_a_silence_is_a_purchase_after_which_none_came_for_a_horizon(drawn, horizon_ms, more_ms):
     bought, cuts = drawn
     end_ms = bought[-1][0] + more_ms
