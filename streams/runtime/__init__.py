@@ -15,8 +15,8 @@ In the order to read:
                                     for it? admission: may we? log_range: where a topic
                                     begins and ends; arrivals: what is on its way; offsets (fetch_state: as fetches
                                     left them; told_offsets: what Kafka is told); task_set: those that run;
-                                    acknowledgements: what Faust is told; claim; gaps, losses: what is gone from a topic before it
-                                    was read; topic_watch, topic_ids: is it still the same topic?)
+                                    claim; gaps, losses: what is gone from a topic before it was read; topic_watch,
+                                    topic_ids: is it still the same topic?)
     mode, history_clock             is history being loaded, or is the partition live? ticks, up to the switch
     live_clock, prober              may the wall clock move the watermark? where do the topics end?
     broker_clock, asking_time       what time is it? what the stamps on the journal tell; the first of them

@@ -1,8 +1,12 @@
 """Faust, set up to deliver whole fetched batches and to start where Redis says.
 
-One event at a time Faust costs about 80 µs of CPU each; handed over as fetched chunks it is some 20 times faster. Two
-documented settings do it (a scheduling strategy and a schema), and subclasses of its consumer whose overridden methods are
-named below with their reasons. Pinned to faust-streaming 0.15.3; tests/contract/test_faust_contract.py holds what is relied on.
+One event at a time Faust costs about 80 µs of CPU each; handed over as fetched chunks it is some 20 times faster. A schema
+does it, and subclasses of its consumer whose overridden methods are named below with their reasons. Pinned to faust-streaming
+0.15.3; tests/contract/test_faust_contract.py holds what is relied on.
+
+What was read, and what Kafka is told of it, is the owner's to say: of both Faust keeps its own account, one record at a time,
+and goes by it when it should not. It drops what stands before the last record handed on, also after a seek back that came while
+chunks were on their way; what Redis had not committed would then be passed over. So it is kept from knowing.
 """
 
 from __future__ import annotations
@@ -18,7 +22,6 @@ from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError  # 
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from faust.transport.drivers.aiokafka import Consumer as AiokafkaConsumer
 from faust.transport.drivers.aiokafka import Transport as AiokafkaTransport
-from faust.transport.utils import DefaultSchedulingStrategy
 from faust.types import TP
 
 from streams.runtime import fetch_state
@@ -35,24 +38,32 @@ BROKER_WAIT_MS = 50
 class Chunk:
     """Fetched records of one topic and partition, in offset order, never empty.
 
-    lease   which claim on the partition they were fetched under; a chunk of an older claim must not be folded
+    lease    which claim on the partition they were fetched under; a chunk of an older claim must not be folded
+    number   of the topic's chunks under this claim, from 1: one that is missing was lost on its way
     """
 
     tp: TP
     records: Sequence[Any]
     lease: int
     nbytes: int
+    number: int
 
     @property
     def last_offset(self) -> int:
         return int(self.records[-1].offset)
 
 
-class ReadOffset(int):
-    """An offset that Faust has read. It takes a falsy one for "none yet", and then commits nothing beyond offset 0."""
+class NothingRead(dict[TP, int | None]):
+    """What Faust has read of each partition: none, whatever it is told."""
 
-    def __bool__(self) -> bool:
-        return True
+    def __missing__(self, _tp: TP) -> None:
+        """None."""
+
+    def __setitem__(self, _tp: TP, _offset: int | None) -> None:
+        """Nothing."""
+
+    def update(self, *_: Any, **__: Any) -> None:
+        """Nothing."""
 
 
 class ChunkRecord:
@@ -74,7 +85,7 @@ class ChunkRecord:
 
     def __init__(self, chunk: Chunk) -> None:
         last = chunk.records[-1]
-        self.topic, self.partition, self.offset = last.topic, last.partition, ReadOffset(last.offset)
+        self.topic, self.partition, self.offset = last.topic, last.partition, last.offset
         self.timestamp, self.timestamp_type = last.timestamp, last.timestamp_type
         self.headers: tuple[()] = ()
         self.key = None
@@ -108,12 +119,12 @@ class Owner(Protocol):
         """Number of the present claim on this partition."""
         ...
 
-    def fetched(self, tp: TP, nbytes: int) -> None:
-        """So many bytes of it are now in memory."""
+    def fetched(self, tp: TP, nbytes: int) -> int:
+        """A chunk of so many bytes is now in memory; returns its number under the present claim."""
         ...
 
     def reached(self, positions: Mapping[TP, int]) -> None:
-        """A fetch has ended at these positions. What it brought is told by `fetched`, before anything else can happen."""
+        """A fetch has ended at these positions. What it brought was told by `fetched` just before."""
         ...
 
     def out_of_range(self, offsets: Mapping[TP, int]) -> None:
@@ -129,26 +140,17 @@ class Owner(Protocol):
         ...
 
 
-def chunk_scheduling(owner: Owner) -> type[DefaultSchedulingStrategy]:
-    """A ConsumerScheduler that replaces each fetch by chunks of at most CHUNK_RECORDS records."""
-
-    class ChunkScheduling(DefaultSchedulingStrategy):
-        def iterate(self, records: Mapping[TP, list[Any]]) -> Iterator[tuple[TP, Any]]:
-            chunks = {tp: [_record(owner, tp, part) for part in _parts(fetched)] for tp, fetched in records.items() if fetched}
-            return super().iterate(chunks)
-
-    return ChunkScheduling
+def _chunks(owner: Owner, found: Mapping[TP, list[Any]], positions: Mapping[TP, int]) -> dict[TP, list[ChunkRecord]]:
+    """Chunks of what a fetch brought. What a seek overtook on its way to us is behind the position, and comes again."""
+    kept = {tp: got for tp, got in found.items() if positions.get(tp, got[-1].offset + 1) > got[-1].offset}
+    return {tp: list(_cut(owner, TP(tp.topic, tp.partition), got)) for tp, got in kept.items()}
 
 
-def _parts(records: list[Any]) -> Iterator[list[Any]]:
+def _cut(owner: Owner, tp: TP, records: list[Any]) -> Iterator[ChunkRecord]:
     for start in range(0, len(records), CHUNK_RECORDS):
-        yield records[start : start + CHUNK_RECORDS]
-
-
-def _record(owner: Owner, tp: TP, records: list[Any]) -> ChunkRecord:
-    nbytes = sum(len(record.value or b"") for record in records)
-    owner.fetched(tp, nbytes)
-    return ChunkRecord(Chunk(tp, records, owner.lease(tp), nbytes))
+        part = records[start : start + CHUNK_RECORDS]
+        nbytes = sum(len(record.value or b"") for record in part)
+        yield ChunkRecord(Chunk(tp, part, owner.lease(tp), nbytes, owner.fetched(tp, nbytes)))
 
 
 class IntakeThread(AIOKafkaConsumerThread):
@@ -167,10 +169,14 @@ class IntakeThread(AIOKafkaConsumerThread):
 
 
 def chunk_transport(owner: Owner) -> type[AiokafkaTransport]:
-    """Faust's aiokafka transport with a consumer that seeks to Redis' offsets and leaves held partitions out of fetches."""
+    """Faust's aiokafka transport: its consumer seeks to Redis' offsets, leaves out what is held, and delivers chunks."""
     told = ToldOffsets(owner.passed)
 
     class ChunkConsumer(AiokafkaConsumer):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            self._read_offset = NothingRead()
+
         @cached_property
         def fetching(self) -> asyncio.Lock:
             """Held during a fetch. Who holds it may seek, and knows that no fetch from before the seek is on its way."""
@@ -178,11 +184,6 @@ def chunk_transport(owner: Owner) -> type[AiokafkaTransport]:
 
         def _new_consumer_thread(self) -> AIOKafkaConsumerThread:
             return IntakeThread(self, loop=self.loop, beacon=self.beacon)
-
-        async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
-            # 0.15.3 counts the message after a gap to the gap, so commits stall at it
-            if offset_to - 1 >= offset_from:
-                await super()._add_gap(tp, offset_from, offset_to - 1)
 
         async def perform_seek(self) -> None:
             # runs last of all in a rebalance, and would overwrite any seek made earlier
@@ -208,33 +209,26 @@ def chunk_transport(owner: Owner) -> type[AiokafkaTransport]:
             found = await _what_is_there(super()._getmany(wanted, min(timeout, FETCH_WAIT_S)), owner)
             # the fetcher's thread moves a position before we have its records: only now do the two agree
             positions = fetch_state.positions(self.app)
+            chunks = _chunks(owner, found, positions)  # here, for no claim can come between: it waits until we are done fetching
             owner.reached(positions)
-            # what a seek overtook on its way to us is behind the position and comes again
-            return {tp: got for tp, got in found.items() if positions.get(tp, got[-1].offset + 1) > got[-1].offset}
+            return chunks
 
-        def _filter_committable_offsets(self, tps: Iterable[TP]) -> dict[TP, int]:
-            return told.with_passed(super()._filter_committable_offsets(tps))
+        def _filter_committable_offsets(self, _tps: Iterable[TP]) -> dict[TP, int]:
+            return told.news()
+
+        async def _commit_offsets(self, offsets: Mapping[TP, int], *args: Any, **options: Any) -> bool:
+            done = await super()._commit_offsets(offsets, *args, **options)
+            told.answered(done=done)
+            return bool(done)
 
         async def seek(self, partition: TP, offset: int) -> None:
             await super().seek(partition, offset)
-            tp = TP(partition.topic, partition.partition)
-            told.sought(tp)
-            _read_from(self, tp, offset)
+            told.sought(TP(partition.topic, partition.partition))
 
     class ChunkTransport(AiokafkaTransport):
         Consumer = ChunkConsumer
 
     return ChunkTransport
-
-
-def _read_from(consumer: Any, tp: TP, offset: int) -> None:
-    """Faust forgets what it kept of records before a seek."""
-    # it keeps the last offset read, and drops records below it
-    consumer._read_offset[tp] = ReadOffset(offset - 1) if offset else None
-    # and it commits nothing before all from Kafka's offset on is acknowledged; what Redis has passed never will be
-    consumer._committed_offset[tp] = offset or None
-    for kept in (consumer._acked, consumer._acked_index, consumer._gap):
-        kept[tp].clear()
 
 
 async def _what_is_there(fetching: Awaitable[Mapping[TP, Any]], owner: Owner) -> Mapping[TP, Any]:
@@ -249,16 +243,15 @@ async def _what_is_there(fetching: Awaitable[Mapping[TP, Any]], owner: Owner) ->
 
 
 def build_app(
-    name: str, topics: Sequence[str], owner: Owner, receive: Callable[[Any, Any], Any], options: Mapping[str, Any]
+    name: str, topics: Sequence[str], owner: Owner, receive: Callable[[Chunk], Awaitable[None]], options: Mapping[str, Any]
 ) -> Any:
-    """The Faust app: one agent over the input topics that hands each event (a chunk) to `receive(stream, event)`.
+    """The Faust app: one agent over the input topics that hands each chunk to `receive`.
 
     name     consumer group
     options  broker, credentials, data folder and timeouts, as Faust names them
     """
     app = faust.App(
         name,
-        ConsumerScheduler=chunk_scheduling(owner),
         topic_disable_leader=True,
         consumer_auto_offset_reset="earliest",
         web_enabled=False,
@@ -279,7 +272,7 @@ def build_app(
 
     @app.agent(topic, name=f"{name}-intake", concurrency=1)
     async def intake(stream: Any) -> None:
-        async for event in stream.noack().events():
-            await receive(stream, event)
+        async for chunk in stream.noack():
+            await receive(chunk)
 
     return app

@@ -15,6 +15,7 @@ import structlog
 from aiokafka.errors import IllegalStateError  # type: ignore[import-untyped] # aiokafka ships no types
 from faust.types import TP
 
+from streams.runtime.arrivals import ChunkNumbers, LostChunk
 from streams.runtime.fetch_state import end_offset
 from streams.runtime.intake import Chunk
 from streams.runtime.learner_store import LearnerRecord, LearnerStore
@@ -63,7 +64,9 @@ class LearnerOwner:
         self.task: LearnerTask | None = None
         self._running: asyncio.Task[None] | None = None
         self._claiming: asyncio.Task[None] | None = None
-        self._lease = self._generation = self._began = 0
+        self._numbers = ChunkNumbers()
+        self._at_end: dict[TP, int] = {}
+        self._lease = self._generation = 0
 
     # -- what intake asks (see intake.Owner) ------------------------------------------------------------------------
 
@@ -85,8 +88,9 @@ class LearnerOwner:
         """Number of the present claim."""
         return self._lease
 
-    def fetched(self, tp: TP, nbytes: int) -> None:
-        """See `Owner.fetched`; the task counts what it was given."""
+    def fetched(self, tp: TP, nbytes: int) -> int:  # noqa: ARG002 - the task counts the bytes it was given
+        """See `Owner.fetched`."""
+        return self._numbers.next(tp)
 
     def reached(self, positions: Mapping[TP, int]) -> None:
         """See `Owner.reached`; nothing depends on it."""
@@ -102,20 +106,19 @@ class LearnerOwner:
         return frozenset({self._tp}) if self.task is None or full else frozenset()
 
     def passed(self) -> Mapping[TP, int]:
-        """Where reading began; faust knows what was committed since."""
-        return {self._tp: self._began} if self.task is not None and self.joined else {}
+        """See `LearnerTask.passed`; nothing while a rebalance is under way."""
+        return {self._tp: self.task.passed} if self.task is not None and self.joined else self._at_end
 
-    async def receive(self, stream: Any, event: Any) -> None:
+    async def receive(self, chunk: Chunk) -> None:
         """Hand a chunk to the task."""
-        chunk: Chunk = event.value
         if self.task is None or chunk.lease != self.task.lease:
             return
-        loop = asyncio.get_running_loop()
-
-        def acknowledge() -> None:
-            loop.create_task(stream.ack(event))  # noqa: RUF006 - faust's bookkeeping; nothing depends on when it is done
-
-        self.task.receive(chunk, acknowledge)
+        try:
+            self._numbers.arrived(chunk)
+        except LostChunk as problem:
+            self._on_failure(problem)
+        else:
+            self.task.receive(chunk)
 
     def seen(self, topic_id: str) -> None:
         """The topic has this id now, "" where that is not known: where it is another one, begin where that begins."""
@@ -138,11 +141,13 @@ class LearnerOwner:
 
     async def release(self) -> None:
         """Let the round under way finish and end; forget the claim."""
-        self.joined = False
+        task, self.joined = self.task if self.joined else None, False
         if self._claiming is not None:
             self._claiming.cancel()
             await asyncio.gather(self._claiming, return_exceptions=True)
         await self._let_go()
+        if task is not None:
+            self._at_end = {self._tp: task.passed}
 
     async def _let_go(self) -> None:
         running, self._running = self._running, None
@@ -179,8 +184,9 @@ class LearnerOwner:
         offset = await self._begin(record, task)
         async with self._app().consumer.fetching:  # a fetch under way would bring what lies behind the seek, under the new lease
             self._lease += 1
+            self._numbers.begin(self._tp)
             await self._app().consumer.seek(self._tp, offset)
-            self.task, self._began = task, offset
+            self.task, task.passed = task, offset
         log.info("learner taken", epoch=record.epoch, generation=generation, offset=offset, labels=task.desk.learner.logit.labels)
         self._running = asyncio.create_task(task.run(), name="learner")
         self._running.add_done_callback(lambda running: self._ended(task, running))

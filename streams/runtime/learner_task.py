@@ -70,16 +70,17 @@ class LearnerTask:
     desk       as its fields have it
     lease      number of the claim; chunks fetched under another are not ours
     topic_id   Kafka's id of churn.labels, "" where that is not known
+
+    passed     what stands before this offset of the topic is committed
     """
 
     def __init__(self, record: LearnerRecord, desk: LearnerDesk, lease: int, shop: LearnerShop, topic_id: str = "") -> None:
         self.desk, self.lease, self.topic_id, self._record, self._shop = desk, lease, topic_id, record, shop
         self._refused = Refused(shop.metrics.refused)
         self.seq, self.committed_s = record.seq, time.monotonic()
-        self.queued_bytes = 0
+        self.passed, self.queued_bytes = desk.next_offset, 0
         self.unsent_s: float | None = None  # since when something waits to leave
-        self._chunks: deque[tuple[Chunk, Callable[[], Any]]] = deque()
-        self._done: list[Callable[[], Any]] = []
+        self._chunks: deque[Chunk] = deque()
         self._told = shop.models.serving  # what the topic says serves, but for what others write
         shop.models.settled()
         self._sent_s, self._shown_s = float("-inf"), float("-inf")
@@ -87,9 +88,9 @@ class LearnerTask:
         self._watermark_ms = self._unlearnt = 0
         self._wake = asyncio.Event()
 
-    def receive(self, chunk: Chunk, acknowledge: Callable[[], Any]) -> None:
-        """Take a fetched chunk. `acknowledge` is called once all of it is committed."""
-        self._chunks.append((chunk, acknowledge))
+    def receive(self, chunk: Chunk) -> None:
+        """Take a fetched chunk."""
+        self._chunks.append(chunk)
         self.queued_bytes += chunk.nbytes
         self._wake.set()
 
@@ -137,13 +138,12 @@ class LearnerTask:
         """Learn from what has come, chunk by chunk, as much as one round should; returns whether to commit."""
         messages, before, learnt = 0, self.desk.labels, False
         while self._chunks and messages < MESSAGES_A_ROUND and self.desk.labels - before < LABELS_A_ROUND:
-            chunk, acknowledge = self._chunks.popleft()
+            chunk = self._chunks.popleft()
             for record in chunk.records:
                 if record.offset >= self.desk.next_offset:
                     learnt |= await self._message(record)
                     messages += 1
             self.queued_bytes -= chunk.nbytes
-            self._done.append(acknowledge)
         self._shop.metrics.labels.inc(self.desk.labels - before)
         self._unlearnt += messages
         return learnt or self._unlearnt >= UNLEARNT
@@ -188,12 +188,10 @@ class LearnerTask:
     async def _commit(self) -> None:
         fields = self.desk.write(self._shop.now_ms()) | ({TOPIC_ID: self.topic_id.encode()} if self.topic_id else {})
         await self._shop.store.commit(self._record, self.seq + 1, fields)
+        self.passed = self.desk.next_offset
         self.seq, self.committed_s, self._unlearnt = self.seq + 1, time.monotonic(), 0
         self._shop.metrics.commits.inc()
         await self._leave()
-        done, self._done = self._done, []
-        for acknowledge in done:
-            acknowledge()
 
     def _arrive(self) -> bool:
         """See `LearnerDesk.arrived`."""

@@ -72,6 +72,7 @@ class PartitionOwner:
         self._topic_ids: Mapping[str, str] = {}
         self._claiming: asyncio.Task[None] | None = None
         self._claimed: frozenset[TP] = frozenset()
+        self._at_end: Mapping[TP, int] = {}
 
     # -- what intake asks (see intake.Owner) ------------------------------------------------------------------------
 
@@ -125,12 +126,12 @@ class PartitionOwner:
         """Number of the present claim on this partition."""
         return self._arrivals.lease(tp.partition)
 
-    def fetched(self, tp: TP, nbytes: int) -> None:
-        """A chunk of so many bytes is on its way to its task."""
-        self._arrivals.fetched(tp, nbytes)
+    def fetched(self, tp: TP, nbytes: int) -> int:
+        """A chunk of so many bytes is on its way to its task; returns its number under the present claim."""
+        return self._arrivals.fetched(tp, nbytes)
 
     def reached(self, positions: Mapping[TP, int]) -> None:
-        """A fetch has ended at these positions; what it brought is counted by `fetched` before anything else happens."""
+        """A fetch has ended at these positions; what it brought was counted by `fetched` before."""
         self._arrivals.reached(positions)
 
     def out_of_range(self, offsets: Mapping[TP, int]) -> None:
@@ -155,8 +156,8 @@ class PartitionOwner:
         return frozenset(held)
 
     def passed(self) -> Mapping[TP, int]:
-        """See `Offsets.passed`; nothing while a rebalance is under way."""
-        return self._offsets.passed(self.tasks) if self.joined else {}
+        """See `Offsets.passed`; nothing while a rebalance is under way, and after a release as it was at its end."""
+        return self._offsets.passed(self.tasks) if self.joined else self._at_end
 
     @property
     def aside(self) -> dict[int, str]:
@@ -176,21 +177,14 @@ class PartitionOwner:
 
     # -- what the agent calls ---------------------------------------------------------------------------------------
 
-    async def receive(self, stream: Any, event: Any) -> None:
+    async def receive(self, chunk: Chunk) -> None:
         """Hand a chunk to its partition's task."""
-        chunk: Chunk = event.value
-        self._arrivals.arrived(chunk)
-        task = self.tasks.get(chunk.tp.partition)
-        if task is None or chunk.lease != task.lease:
-            return
-        loop = asyncio.get_running_loop()
-
-        def acknowledge() -> None:
-            loop.create_task(stream.ack(event))  # noqa: RUF006 - faust's bookkeeping; nothing depends on when it is done
-
         try:
-            task.receive(self._short[chunk.tp.topic], chunk, acknowledge)
-        except Exception as problem:  # noqa: BLE001 - faust would acknowledge the chunk and go on without it
+            self._arrivals.arrived(chunk)
+            task = self.tasks.get(chunk.tp.partition)
+            if task is not None and chunk.lease == task.lease:
+                task.receive(self._short[chunk.tp.topic], chunk)
+        except Exception as problem:  # noqa: BLE001 - faust would go on without the chunk
             self.fail(problem)
 
     # -- what the tasks ask, see `Offsets` ----------------------------------------------------------------------------
@@ -211,9 +205,10 @@ class PartitionOwner:
 
     async def release(self) -> None:
         """Let every task finish its commit and end; forget them, and the claim under way."""
-        self.joined = False
+        tasks, self.joined = dict(self.tasks) if self.joined else {}, False
         await _ended_early(self._claiming)
         await self._let_go()
+        self._at_end = self._offsets.passed(tasks)
 
     async def _let_go(self) -> None:
         await self._gaps.stop()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import structlog
@@ -21,7 +21,6 @@ from streams.contract import InputTopic
 from streams.dead_letters import DeadLetter
 from streams.events import decode_chunk
 from streams.merge import CLOCK_RANK, PartitionMerge
-from streams.runtime.acknowledgements import Acknowledgements
 from streams.runtime.asking_time import ask_the_time
 from streams.runtime.claim import Claim
 from streams.runtime.command_inbox import COMMANDS_RANK, CommandInbox
@@ -77,7 +76,6 @@ class PartitionTask:
         self._clock_done = self.committer.done.get(CLOCK_RANK, -1)
         self.probe: Probe | None = None
         self.wake = asyncio.Event()
-        self._acks = Acknowledgements()
         self._ticked_s = time.monotonic()
         self._stopping = self._switched = False
         self._taking = Taking(partition, self.merge, shop, history=mode.history)
@@ -85,8 +83,8 @@ class PartitionTask:
 
     # -- in ---------------------------------------------------------------------------------------------------------
 
-    def receive(self, topic: str, chunk: Chunk, acknowledge: Callable[[], Any]) -> None:
-        """Take a fetched chunk of `topic` (without prefix). `acknowledge` is called once all of it is committed."""
+    def receive(self, topic: str, chunk: Chunk) -> None:
+        """Take a fetched chunk of `topic` (without prefix)."""
         rank = TOPIC_RANKS[topic]
         if topic == "clock":
             dead = self._receive_clock(chunk)
@@ -97,7 +95,6 @@ class PartitionTask:
         for letter in dead:
             self.shop.metrics.dead_letters[letter.reason].inc()
         self._graveyard.bury(dead)
-        self._acks.expect(rank, chunk.last_offset, acknowledge)
         self.wake.set()
 
     def _receive_events(self, topic: InputTopic, rank: int, chunk: Chunk) -> list[DeadLetter]:
@@ -208,7 +205,6 @@ class PartitionTask:
         while not self._stopping and (orders := self.commands.first()):
             await self.committer.erase(orders)
             self.commands.carried_out(orders)
-            self._acks.committed(self.committer.done)
         return self.commands.begun(self.shop.fetched(self.partition).get(COMMANDS_RANK))
 
     async def _drain(self) -> None:
@@ -280,7 +276,6 @@ class PartitionTask:
         told = [*ingestion, *alerts_of(lost, self.shop.now_ms() if self.clock else self.committer.table.state.watermark_ms)]
         await self.committer.advance(Work(batch, now_ms, offsets, sweep, told, switch_ms=switch_ms))
         self._losses.told(lost)
-        self._acks.committed(self.committer.done)
 
 
 def _clock_state(decision: ClockDecision) -> str:

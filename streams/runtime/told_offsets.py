@@ -1,4 +1,9 @@
-"""What the consumer group commits in Kafka beyond what Faust knows of: the offsets that count stand in Redis, these follow."""
+"""What the consumer group commits in Kafka: the offsets that count stand in Redis, these follow, so that tools show the lag.
+
+Beside what is committed in Redis Kafka is to hear of two things more. Of what carries no data, such as a transaction's marker at
+a topic's end, or lag would stay. And of where reading begins: a group that is left empty before its first commit is deleted, and
+then its generation, which Redis remembers, begins anew.
+"""
 
 from __future__ import annotations
 
@@ -8,25 +13,24 @@ from faust.types import TP
 
 
 class ToldOffsets:
-    """Faust commits behind records that were handed over and acknowledged. Kafka is also to hear of two things more.
-
-    Of what carries no data, such as a transaction's marker at a topic's end, or lag would stay. And of where reading begins:
-    a group that is left empty before its first commit is deleted, and then its generation, which Redis remembers, begins anew.
-
-    passed   where to go on reading, of all that is taken, see `intake.Owner.passed`
-    """
+    """passed   where to go on reading, of all that is taken, see `intake.Owner.passed`"""
 
     def __init__(self, passed: Callable[[], Mapping[TP, int]]) -> None:
         self._passed = passed
         self._told: dict[TP, int] = {}
+        self._telling: dict[TP, int] = {}
 
-    def with_passed(self, found: Mapping[TP, int]) -> dict[TP, int]:
-        """What to commit now. found: what Faust would."""
-        wanted = {tp: max(at, self._told.get(tp, -1)) for tp, at in found.items()}  # acknowledged late, and told already
-        more = {tp: at for tp, at in self._passed().items() if at > max(wanted.get(tp, -1), self._told.get(tp, -1))}
-        self._told |= wanted | more
-        return wanted | more
+    def news(self) -> dict[TP, int]:
+        """What Kafka does not know yet: to be committed now."""
+        self._telling = {tp: at for tp, at in self._passed().items() if at > self._told.get(tp, -1)}
+        return dict(self._telling)
+
+    def answered(self, *, done: bool) -> None:
+        """The latest news were committed, or not: then they are news still."""
+        if done:
+            self._told |= self._telling
 
     def sought(self, tp: TP) -> None:
-        """Reading goes on elsewhere: what was told before says nothing."""
+        """Reading goes on elsewhere: what was told before, or is being told, says nothing."""
         self._told.pop(tp, None)
+        self._telling.pop(tp, None)

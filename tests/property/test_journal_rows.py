@@ -76,7 +76,7 @@ class Reading:
             return
         self.next[topic] += len(part)
         if topic == CLOCK:
-            self.clock.receive(Chunk(TP(topic, 3), part, 1, 0), 0)
+            self.clock.receive(Chunk(TP(topic, 3), part, 1, 0, 1), 0)
             return
         columns = decode_chunk(topic, part, RULES, 0).columns  # type: ignore[arg-type] # one of INPUTS
         self.merge.push(TOPIC_RANKS[topic], columns, part[-1].offset, part[-1].offset + 1, 0)

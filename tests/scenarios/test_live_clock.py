@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from alerts.alert import IngestionAlert
+from alerts.alert import Alert, IngestionAlert
 from alerts.ids import rfc3339
 from streams.columns import DAY_MS
 from streams.runtime.topics import DEAD_LETTERS
@@ -95,11 +95,13 @@ def test_while_the_broker_is_out_of_reach_silence_alerts_are_held_and_it_is_told
         finally:
             real_kafka.thaw() if outage == "frozen" else real_kafka.start()
         fleet.until(lambda: len(site.of_customers()) > 0, "the alert that was held")
-        first, second, third = site.alerts()
-        assert first == told
-        assert isinstance(second, IngestionAlert)
-        assert (second.alert_id, second.status, second.transition) == (told.alert_id, "resolved", 2)
-        assert third == site.of_customers()[0]
+        sent = list({alert.message_id: alert for alert in site.alerts()}.values())  # the broker may take one twice, when it dies
+        anna = next(at for at, alert in enumerate(sent) if isinstance(alert, Alert))
+        told_of = [alert for alert in sent[:anna] if isinstance(alert, IngestionAlert)]
+        assert told_of[0] == told
+        assert (told_of[1].alert_id, told_of[1].status, told_of[1].transition) == (told.alert_id, "resolved", 2)
+        # a broker that has just come back may fall silent once more; of that it is told again, and she is held again
+        assert [alert.status for alert in told_of] == ["firing", "resolved"] * (len(told_of) // 2)
         assert site.of_customers()[0].event is None
         assert site.of_customers()[0].as_of >= rfc3339(due_ms // 1000 * 1000)
 

@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaProducer
 from faust.types import TP
 from kafka import KafkaAdminClient
 
+from streams.runtime.arrivals import ChunkNumbers
 from streams.runtime.intake import Chunk, build_app
 from tests.support.brokers import RunningBroker
 from tests.support.eventually import DEADLINE_S
@@ -29,10 +30,10 @@ class Recorder:
     starts     offsets that "Redis" knows, sought on every claim; of others what Kafka has committed, or the beginning
     holding    what is not to be fetched
     behind     what is said to be passed
-    acks       whether chunks are acknowledged on arrival
+    passes     whether what arrives is passed, too
     claims     what was assigned, claim by claim
     chunks     what arrived, in order
-    events     (stream, event) of each of them, to acknowledge it
+    claim_no   number of the present claim
     positions  as the last fetch told
     counted    bytes handed over, as `fetched` told
     gone       offsets that were out of range
@@ -41,13 +42,14 @@ class Recorder:
     starts: Mapping[TP, int] = field(default_factory=dict)
     holding: set[TP] = field(default_factory=set)
     behind: dict[TP, int] = field(default_factory=dict)
-    acks: bool = True
+    passes: bool = True
     claims: list[frozenset[TP]] = field(default_factory=list)
     chunks: list[Chunk] = field(default_factory=list)
-    events: list[tuple[Any, Any]] = field(default_factory=list)
+    claim_no: int = 1
     positions: dict[TP, int] = field(default_factory=dict)
     counted: dict[TP, int] = field(default_factory=lambda: defaultdict(int))
     gone: dict[TP, int] = field(default_factory=dict)
+    numbers: ChunkNumbers = field(default_factory=ChunkNumbers)
     app: Any = None
 
     async def claim(self, assigned: frozenset[TP], generation: int) -> None:
@@ -57,11 +59,19 @@ class Recorder:
             if tp in self.starts or not self.app.consumer._committed_offset.get(tp):
                 await self.app.consumer.seek(tp, self.starts.get(tp, 0))
 
-    def lease(self, _tp: TP) -> int:
-        return 1
+    async def back(self, tp: TP, offset: int) -> None:
+        """Claim this partition anew, from there on, as an owner does."""
+        async with self.app.consumer.fetching:
+            self.claim_no += 1
+            self.numbers.begin(tp)
+            await self.app.consumer.seek(tp, offset)
 
-    def fetched(self, tp: TP, nbytes: int) -> None:
-        self.counted[TP(tp.topic, tp.partition)] += nbytes
+    def lease(self, _tp: TP) -> int:
+        return self.claim_no
+
+    def fetched(self, tp: TP, nbytes: int) -> int:
+        self.counted[tp] += nbytes
+        return self.numbers.next(tp)
 
     def reached(self, positions: Mapping[TP, int]) -> None:
         self.positions = dict(positions)
@@ -73,19 +83,13 @@ class Recorder:
         return frozenset(self.holding)
 
     def passed(self) -> Mapping[TP, int]:
-        return self.behind
+        arrived = {chunk.tp: chunk.last_offset + 1 for chunk in self.chunks if self.passes}
+        return arrived | {tp: max(at, arrived.get(tp, 0)) for tp, at in self.behind.items()}
 
-    async def receive(self, stream: Any, event: Any) -> None:
-        self.chunks.append(event.value)
-        self.events.append((stream, event))
-        if self.acks:
-            await stream.ack(event)
-
-    async def acknowledge(self, *numbers: int) -> None:
-        """Acknowledge the chunks that arrived as these, in this order."""
-        for number in numbers:
-            stream, event = self.events[number]
-            await stream.ack(event)
+    async def receive(self, chunk: Chunk) -> None:
+        self.chunks.append(chunk)
+        if chunk.lease == self.claim_no:
+            self.numbers.arrived(chunk)
 
     def offsets(self, tp: TP) -> list[int]:
         """Offsets of all records of a partition, as they arrived."""

@@ -114,7 +114,7 @@ class Played:
         known += [record for record in records if record.offset >= len(known)]  # what is read again stood there before
         self.positions[rank] = first_offset + len(values)
         self.ends[rank] = max(self.ends[rank] or 0, first_offset + len(values))
-        self.task.receive(topic, Chunk(TP(topic, 3), records, 1, 100 * len(records)), lambda: None)
+        self.task.receive(topic, Chunk(TP(topic, 3), records, 1, 100 * len(records), 1))
 
     def buys(self, first_offset: int, *times_ms: int, customer: str = "anna") -> None:
         """Purchases of one customer."""

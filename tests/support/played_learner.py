@@ -130,7 +130,7 @@ class PlayedLearner:
         fetched = self.labels[self._fetched : self._fetched + records]
         if fetched:
             self._fetched += len(fetched)
-            self.task.receive(Chunk(TP(LABELS, 0), fetched, 1, 1), lambda: None)
+            self.task.receive(Chunk(TP(LABELS, 0), fetched, 1, 1, 1))
         await self.task._round()
 
     @property

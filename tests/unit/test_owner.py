@@ -156,7 +156,7 @@ async def test_what_is_out_of_range_is_passed_once_all_before_it_has_arrived() -
     for _ in range(100):
         await asyncio.sleep(0)
     assert owned.app.consumer.seeks[tp] == 0
-    owned.owner._arrivals.arrived(Chunk(tp, [], task.lease, 100))
+    owned.owner._arrivals.arrived(Chunk(tp, [], task.lease, 100, 1))
     await until(lambda: owned.app.consumer.seeks[tp] == 15)
     await until(lambda: owned.metrics.events_lost["purchases"]._value.get() == 5)
     assert owned.owner.held() == frozenset()
@@ -186,7 +186,7 @@ async def test_a_partition_whose_history_has_ended_is_taken_again_and_goes_on_li
     records = [dataclasses.replace(one, partition=0) for one in (switch, beat)]
     for rank in former.merge.done:
         former.merge.set_end(rank, 0)
-    former.receive("clock", Chunk(TP("churn.clock", 0), records, former.lease, 100), lambda: None)
+    former.receive("clock", Chunk(TP("churn.clock", 0), records, former.lease, 100, 1))
     await until(lambda: owned.owner.tasks.get(0) not in (None, former))
     heir = owned.owner.tasks[0]
     assert (former.clock, heir.clock is not None, heir.lease) == (None, True, former.lease + 1)

@@ -61,7 +61,7 @@ class Erasing(Played):
             stamp = self.now_ms if at_ms is None else at_ms
             records.append(FakeRecord("churn.commands", 3, number, stamp, 1, customer.encode(), json.dumps(fields).encode()))
         self.positions[COMMANDS] = offset + len(records)
-        self.task.receive("commands", Chunk(TP("churn.commands", 3), records, 1, 100 * len(records)), lambda: None)
+        self.task.receive("commands", Chunk(TP("churn.commands", 3), records, 1, 100 * len(records), 1))
 
     @asynccontextmanager
     async def again(self, commands_end: int) -> AsyncIterator[None]:

@@ -72,15 +72,34 @@ async def test_while_a_rebalance_is_under_way_nothing_is_told() -> None:
     await owned.owner.release()
 
 
+async def test_after_a_release_kafka_still_hears_what_was_committed_last() -> None:
+    owned = Owned()
+    await owned.has_committed(0, purchases=6)
+    await owned.claim(0)
+    await owned.settled()
+    owned.owner.tasks[0].committer.done[PURCHASES] = 9
+    await owned.owner.release()
+    assert owned.owner.passed()[TP("purchases", 0)] == 10
+
+
 def test_each_offset_is_told_once_and_again_after_a_seek() -> None:
     tp, other = TP("purchases", 0), TP("logins", 0)
     owner = cast(Any, SimpleNamespace(at={tp: 0, other: 5}))
     offsets = ToldOffsets(lambda: owner.at)
-    assert offsets.with_passed({}) == {tp: 0, other: 5}
-    assert offsets.with_passed({}) == {}
-    assert offsets.with_passed({tp: 9}) == {tp: 9}, "what faust acknowledges goes as ever"
-    owner.at = {tp: 8, other: 6}
-    assert offsets.with_passed({}) == {other: 6}, "nothing below what was told"
-    offsets.sought(tp)
-    assert offsets.with_passed({}) == {tp: 8}
-    assert offsets.with_passed({tp: 10, other: 3}) == {tp: 10, other: 6}, "nor what is acknowledged late"
+    assert offsets.news() == {tp: 0, other: 5}
+    offsets.answered(done=False)
+    assert offsets.news() == {tp: 0, other: 5}, "Kafka has not heard"
+    offsets.answered(done=True)
+    assert offsets.news() == {}
+    owner.at = {tp: 0, other: 6}
+    assert offsets.news() == {other: 6}
+    offsets.answered(done=True)
+    owner.at = {tp: 0, other: 4}
+    assert offsets.news() == {}, "nothing below what was told"
+    offsets.sought(other)
+    assert offsets.news() == {other: 4}
+    owner.at = {tp: 9, other: 5}
+    assert offsets.news() == {tp: 9, other: 5}
+    offsets.sought(other)
+    offsets.answered(done=True)
+    assert offsets.news() == {other: 5}, "what was on its way when reading went elsewhere says nothing"
