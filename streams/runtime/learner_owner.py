@@ -102,8 +102,8 @@ class LearnerOwner:
 
     def held(self) -> frozenset[TP]:
         """Nothing is fetched before the claim is done, nor more than may wait."""
-        full = self.task is not None and self.task.queued_bytes > QUEUE_BYTES
-        return frozenset({self._tp}) if self.task is None or full else frozenset()
+        free = self.joined and self.task is not None and self.task.queued_bytes <= QUEUE_BYTES
+        return frozenset() if free else frozenset({self._tp})
 
     def passed(self) -> Mapping[TP, int]:
         """See `LearnerTask.passed`; nothing while a rebalance is under way."""
