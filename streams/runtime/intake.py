@@ -201,17 +201,9 @@ def chunk_transport(owner: Owner) -> type[AiokafkaTransport]:
             async with self.fetching:
                 wanted = active_partitions - owner.held() if active_partitions else active_partitions
                 if wanted or not active_partitions:
-                    return await self._fetch(wanted, timeout)
+                    return await _fetch(super()._getmany(wanted, min(timeout, FETCH_WAIT_S)), owner, self.app)
             await asyncio.sleep(0.02)
             return {}
-
-        async def _fetch(self, wanted: set[TP] | None, timeout: float) -> Any:
-            found = await _what_is_there(super()._getmany(wanted, min(timeout, FETCH_WAIT_S)), owner)
-            # the fetcher's thread moves a position before we have its records: only now do the two agree
-            positions = fetch_state.positions(self.app)
-            chunks = _chunks(owner, found, positions)  # here, for no claim can come between: it waits until we are done fetching
-            owner.reached(positions)
-            return chunks
 
         def _filter_committable_offsets(self, _tps: Iterable[TP]) -> dict[TP, int]:
             return told.news()
@@ -229,6 +221,16 @@ def chunk_transport(owner: Owner) -> type[AiokafkaTransport]:
         Consumer = ChunkConsumer
 
     return ChunkTransport
+
+
+async def _fetch(fetching: Awaitable[Mapping[TP, Any]], owner: Owner, app: Any) -> dict[TP, list[ChunkRecord]]:
+    """Chunks of what the fetch brings. Whoever awaits it holds the lock that claims take, so none can come between."""
+    found = await _what_is_there(fetching, owner)
+    # the fetcher's thread moves a position before we have its records: only now do the two agree
+    positions = fetch_state.positions(app)
+    chunks = _chunks(owner, found, positions)
+    owner.reached(positions)
+    return chunks
 
 
 async def _what_is_there(fetching: Awaitable[Mapping[TP, Any]], owner: Owner) -> Mapping[TP, Any]:

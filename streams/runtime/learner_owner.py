@@ -111,7 +111,8 @@ class LearnerOwner:
 
     async def receive(self, chunk: Chunk) -> None:
         """Hand a chunk to the task."""
-        if self.task is None or chunk.lease != self.task.lease:
+        # in a rebalance chunks may have been dropped; all that is not committed comes again
+        if not self.joined or self.task is None or chunk.lease != self.task.lease:
             return
         try:
             self._numbers.arrived(chunk)
@@ -219,7 +220,9 @@ class LearnerOwner:
             self._on_failure(problem)
 
     def _again(self) -> None:
-        """Take the partition once more, under the same generation."""
+        """Take the partition once more, under the same generation; in a rebalance the next claim does."""
+        if not self.joined:
+            return
         former = self._claiming
         self._claiming = asyncio.create_task(self._claim(former), name="claim")
 

@@ -179,6 +179,8 @@ class PartitionOwner:
 
     async def receive(self, chunk: Chunk) -> None:
         """Hand a chunk to its partition's task."""
+        if not self.joined:  # of a claim that ends: its chunks may have been dropped, and all that is not committed comes again
+            return
         try:
             self._arrivals.arrived(chunk)
             task = self.tasks.get(chunk.tp.partition)

@@ -141,12 +141,19 @@ class PartitionTask:
         """Topic rank -> where to go on, when all up to these last offsets is done."""
         at = {rank: last + 1 for rank, last in done.items()}
         # with nothing buffered or on its way, what lies between the last record and the position is no data
-        if not self.merge.buffered_rows:
-            fetched = self.shop.fetched(self.partition)
-            for rank, last in self.merge.done.items():
-                if done.get(rank, -1) == last:
-                    at[rank] = max(last + 1, fetched.get(rank) or 0)
+        if self.merge.buffered_rows or self._switched:  # behind a switch stands what the live clock will read
+            return at
+        fetched = self.shop.fetched(self.partition)
+        beside = {rank: last for rank, last in self._beside_events().items() if rank in done}
+        for rank, last in (self.merge.done | beside).items():
+            if done.get(rank, -1) == last:
+                at[rank] = max(last + 1, fetched.get(rank) or 0)
         return at
+
+    def _beside_events(self) -> dict[int, int]:
+        """Of what is not merged the last offset behind which nothing waits; commands that wait leave it out."""
+        clock = {CLOCK_RANK: self._clock_done} if self.clock else {}
+        return clock if self.commands.first() else clock | {COMMANDS_RANK: self.commands.done}
 
     # -- the loop ---------------------------------------------------------------------------------------------------
 

@@ -136,10 +136,54 @@ async def test_an_owner_who_goes_back_while_chunks_are_handed_over_gets_all_from
     found.receive = first_and_back  # type: ignore[method-assign] # what follows it is on its way when the owner goes back
     await send(real_kafka, {tp: count})
     async with running(real_kafka, f"{prefix}group", topics, found, tmp_path):
-        await until(lambda: any((chunk.lease, chunk.last_offset) == (2, count - 1) for chunk in found.chunks), "the last record")
+        await until(lambda: found.latest(tp)[-1:] == [count - 1], "the last record")
     assert sum(chunk.lease == 1 for chunk in found.chunks) > 1, "chunks were on their way"
-    again = [record.offset for chunk in found.chunks if chunk.lease == 2 for record in chunk.records]
-    assert again == list(range(10, count))
+    assert found.latest(tp) == list(range(10, count))
+
+
+async def test_a_fetch_from_before_a_rebalance_hides_nothing_of_what_is_read_after_it(
+    real_kafka: RunningBroker, prefix: str, tmp_path: Path
+) -> None:
+    """A worker that keeps partitions reads them again from what is committed; what it had fetched is of a former claim."""
+    topics = made(real_kafka, prefix)
+    tps = [TP(topics[0], partition) for partition in range(PARTITIONS)]
+    starts, count = dict.fromkeys(partitions_of(topics), 0), 4 * CHUNK_RECORDS
+    first, second = Recorder(starts=starts, passes=False), Recorder(starts=starts, passes=False)
+    on_its_way: list[TP] = []
+    rebalanced = asyncio.Event()
+    async with running(real_kafka, f"{prefix}group", topics, first, tmp_path / "a"):
+        await until(lambda: first.positions == starts, "all taken")
+        getmany = first.app.consumer._thread.getmany
+
+        async def late(active: object, timeout: float) -> dict[TP, list[ConsumerRecord]]:
+            fetched = dict(await getmany(active, timeout))
+            if fetched and not on_its_way:
+                on_its_way.extend(fetched)
+                await rebalanced.wait()
+            return fetched
+
+        first.app.consumer._thread.getmany = late
+        await send(real_kafka, dict.fromkeys(tps, count))
+        await until(lambda: on_its_way, "a fetch with records")
+        async with running(real_kafka, f"{prefix}group", topics, second, tmp_path / "b"):
+            await until(lambda: second.claims and len(first.claims) == 2 and first.app.consumer.flow_active, "a rebalance")
+            rebalanced.set()
+            owners = {tp: first if tp in first.claims[-1] else second for tp in tps}
+            assert 0 < len(first.claims[-1]) < len(starts)
+            for tp, owner in owners.items():
+                await until(lambda tp=tp, owner=owner: owner.latest(tp)[-1:] == [count - 1], "the last record")
+                assert owner.latest(tp) == list(range(count))
+    assert [chunk.lease for chunk in first.chunks if chunk.tp in on_its_way][:1] == [1], "what was on its way came, late"
+
+
+async def test_what_was_passed_last_is_committed_when_a_worker_stops(
+    broker: RunningBroker, topics: list[str], prefix: str, tmp_path: Path
+) -> None:
+    tp, group = TP(topics[0], 2), f"{prefix}group"
+    await send(broker, {tp: 30})
+    async with running(broker, group, topics, Recorder(), tmp_path, broker_commit_interval=3600.0) as found:
+        await until(lambda: found.received() == 30, "every record")
+    assert committed(broker, group) == {tp: 30}
 
 
 async def test_what_a_seek_overtook_on_its_way_is_not_handed_over_and_comes_again(

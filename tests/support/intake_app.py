@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import IllegalStateError
 from faust.types import TP
 from kafka import KafkaAdminClient
 
-from streams.runtime.arrivals import ChunkNumbers
+from streams.runtime.arrivals import ChunkNumbers, LostChunk
 from streams.runtime.intake import Chunk, build_app
 from tests.support.brokers import RunningBroker
 from tests.support.eventually import DEADLINE_S
@@ -33,9 +34,10 @@ class Recorder:
     passes     whether what arrives is passed, too
     claims     what was assigned, claim by claim
     chunks     what arrived, in order
-    claim_no   number of the present claim
+    leases     number of the present claim of each
     positions  as the last fetch told
     counted    bytes handed over, as `fetched` told
+    lost       chunks that came where another was to; none, or `running` raises when it ends
     gone       offsets that were out of range
     """
 
@@ -45,29 +47,37 @@ class Recorder:
     passes: bool = True
     claims: list[frozenset[TP]] = field(default_factory=list)
     chunks: list[Chunk] = field(default_factory=list)
-    claim_no: int = 1
+    leases: Counter[TP] = field(default_factory=Counter)
     positions: dict[TP, int] = field(default_factory=dict)
     counted: dict[TP, int] = field(default_factory=lambda: defaultdict(int))
     gone: dict[TP, int] = field(default_factory=dict)
     numbers: ChunkNumbers = field(default_factory=ChunkNumbers)
+    lost: list[LostChunk] = field(default_factory=list)
     app: Any = None
+    _taking: asyncio.Task[None] | None = None
 
     async def claim(self, assigned: frozenset[TP], generation: int) -> None:
         assert generation >= 0
         self.claims.append(assigned)
-        for tp in assigned:
-            if tp in self.starts or not self.app.consumer._committed_offset.get(tp):
-                await self.app.consumer.seek(tp, self.starts.get(tp, 0))
+        if self._taking is not None:
+            self._taking.cancel()
+        self._taking = asyncio.create_task(self._take(assigned))
+
+    async def _take(self, assigned: frozenset[TP]) -> None:
+        with contextlib.suppress(IllegalStateError):  # of another rebalance by now, which brings another claim
+            for tp in assigned:
+                kafkas = None if tp in self.starts else self.app.consumer._committed_offset.get(tp)
+                await self.back(tp, kafkas or self.starts.get(tp, 0))
 
     async def back(self, tp: TP, offset: int) -> None:
         """Claim this partition anew, from there on, as an owner does."""
         async with self.app.consumer.fetching:
-            self.claim_no += 1
+            self.leases[tp] += 1
             self.numbers.begin(tp)
             await self.app.consumer.seek(tp, offset)
 
-    def lease(self, _tp: TP) -> int:
-        return self.claim_no
+    def lease(self, tp: TP) -> int:
+        return self.leases[tp]
 
     def fetched(self, tp: TP, nbytes: int) -> int:
         self.counted[tp] += nbytes
@@ -80,7 +90,8 @@ class Recorder:
         self.gone |= offsets
 
     def held(self) -> frozenset[TP]:
-        return frozenset(self.holding)
+        taken = self._taking is not None and self._taking.done()
+        return frozenset(self.holding if taken or not self.claims else self.claims[-1])
 
     def passed(self) -> Mapping[TP, int]:
         arrived = {chunk.tp: chunk.last_offset + 1 for chunk in self.chunks if self.passes}
@@ -88,12 +99,20 @@ class Recorder:
 
     async def receive(self, chunk: Chunk) -> None:
         self.chunks.append(chunk)
-        if chunk.lease == self.claim_no:
-            self.numbers.arrived(chunk)
+        if chunk.lease == self.leases[chunk.tp]:
+            try:
+                self.numbers.arrived(chunk)
+            except LostChunk as problem:  # faust would begin the agent anew, and say nothing
+                self.lost.append(problem)
 
     def offsets(self, tp: TP) -> list[int]:
         """Offsets of all records of a partition, as they arrived."""
         return [record.offset for chunk in self.chunks if chunk.tp == tp for record in chunk.records]
+
+    def latest(self, tp: TP) -> list[int]:
+        """Offsets that arrived under the present claim."""
+        mine = [chunk for chunk in self.chunks if (chunk.tp, chunk.lease) == (tp, self.leases[tp])]
+        return [record.offset for chunk in mine for record in chunk.records]
 
     def received(self) -> int:
         """Records that arrived."""
@@ -120,6 +139,7 @@ async def running(
         yield recorder
     finally:
         await recorder.app.stop()
+    assert recorder.lost == []
 
 
 async def until(holds: Callable[[], object], what: str, deadline_s: float = DEADLINE_S) -> None:

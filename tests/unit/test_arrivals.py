@@ -81,3 +81,21 @@ async def test_a_worker_that_lost_a_chunk_ends_and_folds_nothing_beyond_it() -> 
     assert owned.owner.tasks[0].merge.buffered_rows == 0
     assert "of purchases: chunk 2" in str(owned.failures[0])
     await owned.owner.release()
+
+
+async def test_in_a_rebalance_a_chunk_of_the_claim_that_ends_is_dropped_and_none_is_missed() -> None:
+    """Faust drops what is on its way when a rebalance begins; a fetch that was under way may still bring what followed."""
+    owned = Owned()
+    await owned.claim(0)
+    await owned.settled()
+    lease = owned.owner.lease(PURCHASES)
+    owned.owner.fetched(PURCHASES, 10)
+    owned.owner.rebalancing()
+    late = chunk(PURCHASES, lease, owned.owner.fetched(PURCHASES, 10))
+    await owned.claim(0, generation=2)
+    await owned.owner.receive(late)
+    await owned.settled()
+    await owned.owner.receive(late)
+    assert owned.failures == []
+    assert owned.owner._arrivals.none_of(PURCHASES)
+    await owned.owner.release()

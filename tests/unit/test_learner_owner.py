@@ -114,3 +114,15 @@ async def test_chunks_of_a_former_claim_are_dropped_and_do_not_count() -> None:
         await found.owner.receive(await found.fetches(0, 20))
         await until(lambda: task.desk.next_offset == 20, "all of it taken")
         assert found.failures == []
+
+
+async def test_in_a_rebalance_nothing_is_taken_but_by_the_next_claim() -> None:
+    async with learning() as found:
+        await found.takes()
+        lease = found.owner.lease(LABELS_0)
+        found.owner.rebalancing()
+        found.owner.out_of_range({LABELS_0: 3})
+        await found.owner.receive(await found.fetches(0, 10))
+        assert (found.owner.joined, found.owner.lease(LABELS_0)) == (False, lease)
+        task = await found.takes()
+        assert (found.owner.lease(LABELS_0), task.queued_bytes, found.failures) == (lease + 1, 0, [])

@@ -61,6 +61,17 @@ async def test_of_a_topic_that_begins_late_and_of_which_nothing_was_read_kafka_i
         assert told(played)[TP("shop.purchases", 3)] == 0
 
 
+async def test_of_heartbeats_and_commands_too_what_carries_no_data_is_passed() -> None:
+    clock, commands = TOPIC_RANKS["clock"], TOPIC_RANKS["commands"]
+    async with Played().running() as played:
+        played.buys(0, *SILENT_FOR_MONTHS)
+        await until(lambda: passed(played) == 6, "a commit")
+        played.positions |= {clock: 2, commands: 7}
+        assert {clock: 2, commands: 7}.items() <= played.task.passed(played.task.committer.done).items()
+        played.positions[clock] = None
+        assert played.task.passed(played.task.committer.done)[clock] == 0, "something is on its way"
+
+
 async def test_while_a_rebalance_is_under_way_nothing_is_told() -> None:
     owned = Owned()
     await owned.has_committed(0, purchases=6)
