@@ -65,7 +65,8 @@ async def test_of_heartbeats_and_commands_too_what_carries_no_data_is_passed() -
     clock, commands = TOPIC_RANKS["clock"], TOPIC_RANKS["commands"]
     async with Played().running() as played:
         played.buys(0, *SILENT_FOR_MONTHS)
-        await until(lambda: passed(played) == 6, "a commit")
+        await until(lambda: played.done() == 5, "a commit")
+        await until(lambda: passed(played) == 6, "and the task knows")
         played.positions |= {clock: 2, commands: 7}
         assert {clock: 2, commands: 7}.items() <= played.task.passed(played.task.committer.done).items()
         played.positions[clock] = None
