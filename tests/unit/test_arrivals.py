@@ -34,13 +34,13 @@ def test_chunks_of_two_topics_arrive_in_any_mixture_of_their_orders() -> None:
     assert list(arrivals.above(0)) == []
 
 
-@pytest.mark.parametrize("numbers", [[2], [1, 3], [1, 1], [2, 1]])
+@pytest.mark.parametrize("numbers", [[2], [1, 3], [1, 1]])
 def test_one_that_is_missing_or_comes_twice_is_noticed_at_once(numbers: list[int]) -> None:
     arrivals = Arrivals()
     lease = arrivals.begin(0)
     for _ in range(3):
         arrivals.fetched(PURCHASES, 10)
-    *good, bad = numbers if numbers[0] == 1 else numbers[:1]
+    *good, bad = numbers
     for number in good:
         arrivals.arrived(chunk(PURCHASES, lease, number))
     with pytest.raises(LostChunk, match=f"partition 0 of purchases: chunk {bad} of this claim came where {len(good) + 1} was to"):
